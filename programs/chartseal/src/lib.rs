@@ -1,1 +1,98 @@
-#![no_std]
+//! The Chartseal contract: who may do what with a medical record, and a log of who did.
+//!
+//! This file only dispatches. [`policy`] is the decision, [`log`] the hash chains, [`state`] the accounts, [`events`]
+//! what goes out, and [`instructions`] has one file for each thing that can be done. Client and indexer import this
+//! crate: accounts, instructions, events and errors are defined here and nowhere else.
+
+#![cfg_attr(not(feature = "idl-build"), no_std)]
+
+extern crate alloc;
+
+use anchor_lang::prelude::*;
+
+pub mod errors;
+pub mod events;
+pub mod instructions;
+pub mod log;
+pub mod policy;
+#[cfg(target_os = "solana")]
+mod runtime;
+pub mod seeds;
+pub mod state;
+pub mod vocabulary;
+
+pub use errors::ChartsealError;
+use instructions::*;
+use state::Keys;
+use vocabulary::Standing;
+
+declare_id!("G4qC31TwxSHH9JF3vsSBmge4WXAW6f6GWvSVdmTsshZX");
+
+#[program]
+pub mod chartseal {
+    use super::*;
+
+    pub fn initialize(ctx: &mut Context<Initialize>, admin: Address) -> Result<()> {
+        initialize::handler(ctx, &admin)
+    }
+
+    pub fn propose_admin(ctx: &mut Context<ProposeAdmin>, proposed: Address) -> Result<()> {
+        propose_admin::handler(ctx, &proposed)
+    }
+
+    pub fn accept_admin(ctx: &mut Context<AcceptAdmin>) -> Result<()> {
+        accept_admin::handler(ctx)
+    }
+
+    pub fn set_paused(ctx: &mut Context<SetPaused>, paused: bool) -> Result<()> {
+        set_paused::handler(ctx, paused)
+    }
+
+    pub fn register_institution(ctx: &mut Context<RegisterInstitution>, args: RegisterInstitutionArgs) -> Result<()> {
+        register_institution::handler(ctx, &args)
+    }
+
+    pub fn accept_institution(ctx: &mut Context<AcceptInstitution>, keys: Keys) -> Result<()> {
+        accept_institution::handler(ctx, &keys)
+    }
+
+    pub fn set_institution_standing(ctx: &mut Context<SetInstitutionStanding>, standing: Standing) -> Result<()> {
+        set_institution_standing::handler(ctx, standing)
+    }
+
+    pub fn register_member(ctx: &mut Context<RegisterMember>, args: RegisterMemberArgs) -> Result<()> {
+        register_member::handler(ctx, &args)
+    }
+
+    pub fn accept_membership(ctx: &mut Context<AcceptMembership>, keys: Keys) -> Result<()> {
+        accept_membership::handler(ctx, &keys)
+    }
+
+    pub fn set_member_standing(ctx: &mut Context<SetMemberStanding>, standing: Standing) -> Result<()> {
+        set_member_standing::handler(ctx, standing)
+    }
+
+    pub fn open_patient(ctx: &mut Context<OpenPatient>, args: OpenPatientArgs) -> Result<()> {
+        open_patient::handler(ctx, &args)
+    }
+
+    pub fn create_record(ctx: &mut Context<CreateRecord>, args: CreateRecordArgs) -> Result<()> {
+        create_record::handler(ctx, &args)
+    }
+
+    pub fn amend_record(ctx: &mut Context<AmendRecord>, args: AmendRecordArgs) -> Result<()> {
+        amend_record::handler(ctx, &args)
+    }
+
+    pub fn create_grant(ctx: &mut Context<CreateGrant>, args: CreateGrantArgs) -> Result<()> {
+        create_grant::handler(ctx, &args)
+    }
+
+    pub fn revoke_grant(ctx: &mut Context<RevokeGrant>) -> Result<()> {
+        revoke_grant::handler(ctx)
+    }
+
+    pub fn access_record(ctx: &mut Context<AccessRecord>, args: AccessRecordArgs) -> Result<()> {
+        access_record::handler(ctx, &args)
+    }
+}

@@ -1,0 +1,51 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    events::MembershipAccepted,
+    state::{Institution, Keys, Member},
+    vocabulary::Standing,
+    ChartsealError,
+};
+
+/// The wallet that an institution named accepts, and publishes its encryption keys.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct AcceptMembership {
+    pub wallet: Signer,
+    #[account(mut)]
+    pub institution: Account<Institution>,
+    #[account(mut)]
+    pub member: Account<Member>,
+}
+
+impl AcceptMembership {
+    fn validate(&self, keys: &Keys) -> Result<()> {
+        require!(self.member.institution == self.institution.id, ChartsealError::ForeignMember);
+        require!(self.member.wallet == *self.wallet.address(), ChartsealError::NotInvited);
+        require!(self.member.standing == Standing::Invited.byte(), ChartsealError::AlreadyAccepted);
+        require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
+        keys.validate()
+    }
+}
+
+pub(crate) fn handler(ctx: &mut Context<AcceptMembership>, keys: &Keys) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.validate(keys)?;
+    let now = Clock::get()?.unix_timestamp;
+    let address = *accounts.member.address();
+    let member = &mut *accounts.member;
+    member.keys = *keys;
+    member.key_epoch = 1;
+    member.standing = Standing::Active.byte();
+    let institution = &mut *accounts.institution;
+    let id = institution.id;
+    let event = institution.chain.extend(&id, now, |link| MembershipAccepted {
+        link,
+        member: address,
+        encryption_key: keys.encryption,
+        post_quantum_key_hash: keys.post_quantum_hash,
+        head: [0; 32],
+    })?;
+    emit_cpi!(event);
+    Ok(())
+}

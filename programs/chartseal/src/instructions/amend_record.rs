@@ -1,0 +1,107 @@
+use anchor_lang::prelude::*;
+
+use super::acting::*;
+use crate::{
+    events::{Content, RecordAmended},
+    policy::Subject,
+    seeds::Id,
+    state::{require_id, Entry, Record},
+    vocabulary::{Action, ActorKind, Purpose},
+    ChartsealError,
+};
+
+/// Puts a new version in a record's place. The versions form a hash chain; their ciphertexts stay where they are.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct AmendRecord {
+    pub acting: Nested<Acting>,
+    /// The patient's wallet, where it signs this very transaction.
+    pub consent: Option<Signer>,
+    #[account(mut)]
+    pub record: Account<Record>,
+}
+
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy, Debug)]
+pub struct AmendRecordArgs {
+    /// 16 random bytes that name this attempt in the log.
+    pub request: Id,
+    /// The version that is amended. Where another came first, the instruction fails.
+    pub expected_version: u32,
+    pub purpose: Purpose,
+    /// Id of the grant that is claimed, or zeros.
+    pub grant: Id,
+    pub content: Content,
+}
+
+impl AmendRecord {
+    fn validate(&self, args: &AmendRecordArgs) -> Result<()> {
+        require_id(&args.request)?;
+        require!(self.record.patient == self.acting.patient.id, ChartsealError::ForeignPatient);
+        if let Some(wallet) = &self.consent {
+            require!(self.acting.patient.is_wallet(wallet.address()), ChartsealError::NotPatient);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.validate(args)?;
+    let now = Clock::get()?.unix_timestamp;
+    let record = &accounts.record;
+    let outcome = accounts.acting.decide(&Intent {
+        request: &args.request,
+        record: &record.id,
+        subject: Subject {
+            record: &record.id,
+            class: record.class,
+            author: Some(&record.author),
+            erased: record.is_erased(),
+        },
+        action: Action::Amend,
+        purpose: args.purpose,
+        grant: &args.grant,
+        consent: accounts.consent.is_some(),
+        now,
+    })?;
+    let event = match outcome {
+        Outcome::Refused(event) => event,
+        Outcome::Allowed { actor, basis } => {
+            let patient_address = *accounts.acting.patient.address();
+            let patient = accounts.acting.patient.id;
+            let record = &mut accounts.record;
+            require!(record.version == args.expected_version, ChartsealError::StaleVersion);
+            let version = record.version.checked_add(1).ok_or(ChartsealError::Overflow)?;
+            let previous = record.version_hash();
+            record.previous = previous;
+            record.version = version;
+            record.author = match actor.kind {
+                ActorKind::Patient => patient_address,
+                _ => actor.member,
+            };
+            record.institution = actor.institution;
+            record.set_content(&args.content);
+            record.updated_at = now;
+            let id = record.id;
+            let log = &mut *accounts.acting.log;
+            let event = log.chain.extend(&patient, now, |link| RecordAmended {
+                link,
+                request: args.request,
+                record: id,
+                version,
+                author: actor,
+                purpose: args.purpose,
+                basis,
+                grant: args.grant,
+                content: args.content,
+                previous,
+                head: [0; 32],
+            })?;
+            let entry = Entry::new(RecordAmended::DISCRIMINATOR, now, &id, &actor.wallet, basis.byte());
+            log.ring.keep(&log.chain, entry);
+            event
+        }
+    };
+    emit_cpi!(event);
+    Ok(())
+}

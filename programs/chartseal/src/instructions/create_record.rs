@@ -1,0 +1,126 @@
+use anchor_lang::{accounts::{AccountInitialize, UncheckedAccount}, prelude::*};
+
+use super::acting::*;
+use crate::{
+    events::{Content, RecordCreated},
+    policy::Subject,
+    seeds::{Id, RECORD},
+    state::{require_id, Entry, Record},
+    vocabulary::{Action, ActorKind, Purpose, RecordStatus, CLASSES},
+    ChartsealError,
+};
+
+/// Adds a record to a patient's chart: where its ciphertext is and what it must hash to. A refused one is logged and
+/// makes no account.
+#[event_cpi]
+#[derive(Accounts)]
+#[instruction(args: CreateRecordArgs)]
+pub struct CreateRecord {
+    pub acting: Nested<Acting>,
+    /// Pays the rent: the author's side.
+    #[account(mut, unsafe(dup))]
+    pub payer: Signer,
+    /// The patient's wallet, where it signs this very transaction.
+    pub consent: Option<Signer>,
+    /// CHECK: the empty address of the new record; made only once the policy has allowed it.
+    #[account(mut, seeds = [RECORD, acting.patient.id.as_ref(), args.record.as_ref()], bump)]
+    pub record: UncheckedAccount,
+    pub system_program: Program<System>,
+}
+
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy, Debug)]
+pub struct CreateRecordArgs {
+    /// 16 random bytes that name this attempt in the log.
+    pub request: Id,
+    /// Id of the new record: 16 random bytes.
+    pub record: Id,
+    /// Sharing class, 0 to 31.
+    pub class: u8,
+    pub purpose: Purpose,
+    /// Id of the grant that is claimed, or zeros.
+    pub grant: Id,
+    pub content: Content,
+}
+
+impl CreateRecord {
+    fn validate(&self, args: &CreateRecordArgs) -> Result<()> {
+        require_id(&args.request)?;
+        require_id(&args.record)?;
+        require!(args.class < CLASSES, ChartsealError::BadClass);
+        if let Some(wallet) = &self.consent {
+            require!(self.acting.patient.is_wallet(wallet.address()), ChartsealError::NotPatient);
+        }
+        Ok(())
+    }
+
+    /// Makes the record's account. Fails where there is one already, because the system program then does.
+    fn create(&self, id: &Id, bump: u8) -> Result<Account<Record>> {
+        AccountInitialize::create_and_initialize(
+            self.payer.account(),
+            self.record.account(),
+            Record::DISCRIMINATOR.len() + core::mem::size_of::<Record>(),
+            &crate::ID,
+            &(),
+            Some(&[RECORD, &self.acting.patient.id, id, &[bump]]),
+            None,
+        )
+    }
+}
+
+pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) -> Result<()> {
+    let bump = ctx.bumps.record;
+    let accounts = &mut ctx.accounts;
+    accounts.validate(args)?;
+    let now = Clock::get()?.unix_timestamp;
+    let consent = accounts.consent.is_some();
+    let outcome = accounts.acting.decide(&Intent {
+        request: &args.request,
+        record: &args.record,
+        subject: Subject { record: &args.record, class: args.class, author: None, erased: false },
+        action: Action::Append,
+        purpose: args.purpose,
+        grant: &args.grant,
+        consent,
+        now,
+    })?;
+    let event = match outcome {
+        Outcome::Refused(event) => event,
+        Outcome::Allowed { actor, basis } => {
+            let patient = accounts.acting.patient.id;
+            let mut record = accounts.create(&args.record, bump)?;
+            record.id = args.record;
+            record.patient = patient;
+            record.author = match actor.kind {
+                ActorKind::Patient => *accounts.acting.patient.address(),
+                _ => actor.member,
+            };
+            record.institution = actor.institution;
+            record.set_content(&args.content);
+            record.previous = [0; 32];
+            record.created_at = now;
+            record.updated_at = now;
+            record.version = 1;
+            record.class = args.class;
+            record.status = RecordStatus::Active.byte();
+            record.bump = bump;
+            let log = &mut *accounts.acting.log;
+            let event = log.chain.extend(&patient, now, |link| RecordCreated {
+                link,
+                request: args.request,
+                record: args.record,
+                class: args.class,
+                author: actor,
+                purpose: args.purpose,
+                basis,
+                grant: args.grant,
+                content: args.content,
+                head: [0; 32],
+            })?;
+            let entry = Entry::new(RecordCreated::DISCRIMINATOR, now, &args.record, &actor.wallet, basis.byte());
+            log.ring.keep(&log.chain, entry);
+            event
+        }
+    };
+    emit_cpi!(event);
+    Ok(())
+}

@@ -1,0 +1,47 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    events::MemberStandingSet,
+    state::{Institution, Member},
+    vocabulary::Standing,
+    ChartsealError,
+};
+
+/// An institution suspends a member, or lifts that. It works while the institution itself is suspended: a suspended
+/// institution can still withdraw its people.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SetMemberStanding {
+    pub authority: Signer,
+    #[account(mut)]
+    pub institution: Account<Institution>,
+    #[account(mut)]
+    pub member: Account<Member>,
+}
+
+impl SetMemberStanding {
+    fn validate(&self, standing: Standing) -> Result<()> {
+        require!(self.institution.authority == *self.authority.address(), ChartsealError::NotInstitutionAuthority);
+        require!(self.member.institution == self.institution.id, ChartsealError::ForeignMember);
+        require!(standing != Standing::Invited, ChartsealError::BadStanding);
+        // A wallet that never accepted has published no keys and cannot be made active for it.
+        let accepted = self.member.key_epoch != 0;
+        require!(standing != Standing::Active || accepted, ChartsealError::BadStanding);
+        require!(self.member.standing != standing.byte(), ChartsealError::BadStanding);
+        Ok(())
+    }
+}
+
+pub(crate) fn handler(ctx: &mut Context<SetMemberStanding>, standing: Standing) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.validate(standing)?;
+    let now = Clock::get()?.unix_timestamp;
+    accounts.member.standing = standing.byte();
+    let member = *accounts.member.address();
+    let institution = &mut *accounts.institution;
+    let id = institution.id;
+    let event =
+        institution.chain.extend(&id, now, |link| MemberStandingSet { link, member, standing, head: [0; 32] })?;
+    emit_cpi!(event);
+    Ok(())
+}

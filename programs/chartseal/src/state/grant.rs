@@ -1,0 +1,75 @@
+use anchor_lang::prelude::*;
+
+use crate::{events::Terms, seeds::Id, vocabulary::GranteeKind};
+
+/// `uses_left` of a grant without a limit.
+pub const UNLIMITED: u32 = u32::MAX;
+
+/// A right that a patient gave. Seeds: `grant`, patient's id, id. Never closed or reset.
+#[account]
+#[derive(Debug)]
+pub struct Grant {
+    pub id: Id,
+    /// The patient's id.
+    pub patient: Id,
+    /// The one record it is about, or zeros where `classes` says.
+    pub record: Id,
+    /// Address of the Member or Institution account, or the person's wallet.
+    pub grantee: Address,
+    /// The wallet that signed it.
+    pub issuer: Address,
+    /// Seconds since 1970: valid from here ...
+    pub not_before: i64,
+    /// ... until just before here.
+    pub expires: i64,
+    pub created_at: i64,
+    /// Seconds since 1970, or zero as long as it was not revoked.
+    pub revoked_at: i64,
+    /// Sharing classes, one bit each, or zero where `record` says.
+    pub classes: u32,
+    /// How often it can still be used, or [`UNLIMITED`].
+    pub uses_left: u32,
+    /// A `GranteeKind`.
+    pub grantee_kind: u8,
+    /// One bit for each `Action`.
+    pub rights: u8,
+    /// One bit for each `Purpose`.
+    pub purposes: u8,
+    /// 1 once it was revoked.
+    pub revoked: u8,
+    pub bump: u8,
+    pub reserved: [u8; 3],
+}
+
+impl Grant {
+    /// Whether it is about a record of this id and class.
+    pub fn covers(&self, record: &Id, class: u8) -> bool {
+        if self.classes == 0 {
+            self.record == *record
+        } else {
+            1u32.checked_shl(class.into()).is_some_and(|bit| self.classes & bit != 0)
+        }
+    }
+
+    /// Takes one use, where they are counted. The policy has seen that there is one.
+    pub fn take_use(&mut self) {
+        if self.uses_left != UNLIMITED {
+            self.uses_left = self.uses_left.saturating_sub(1);
+        }
+    }
+
+    /// The grant's terms, with the uses that are left.
+    pub fn terms(&self) -> Option<Terms> {
+        Some(Terms {
+            record: self.record,
+            classes: self.classes,
+            grantee_kind: GranteeKind::from_byte(self.grantee_kind)?,
+            grantee: self.grantee,
+            rights: self.rights,
+            purposes: self.purposes,
+            not_before: self.not_before,
+            expires: self.expires,
+            uses: self.uses_left,
+        })
+    }
+}

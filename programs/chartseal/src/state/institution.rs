@@ -1,0 +1,35 @@
+use anchor_lang::prelude::*;
+
+use super::Keys;
+use crate::{log::Chain, seeds::Id, vocabulary::Standing};
+
+/// A hospital, laboratory, insurer, research body or regulator. Seeds: `institution`, id.
+#[account]
+#[derive(Debug)]
+pub struct Institution {
+    pub id: Id,
+    /// Names and suspends members. It has no right over any record, but acts for patients that it stewards.
+    pub authority: Address,
+    pub keys: Keys,
+    /// Links the events about the institution and its members.
+    pub chain: Chain,
+    pub created_at: i64,
+    /// Increases with each change of keys.
+    pub key_epoch: u32,
+    /// Members that were ever registered.
+    pub members: u32,
+    /// Emergencies that its members opened and nobody reviewed yet.
+    pub unreviewed_emergencies: u32,
+    /// An `InstitutionKind`.
+    pub kind: u8,
+    /// A `Standing`. The admin's registration approves it, its authority's acceptance makes it active.
+    pub standing: u8,
+    pub bump: u8,
+    pub reserved: u8,
+}
+
+impl Institution {
+    pub fn is_active(&self) -> bool {
+        self.standing == Standing::Active.byte()
+    }
+}

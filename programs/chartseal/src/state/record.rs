@@ -1,0 +1,79 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    events::Content,
+    log::sha256_of,
+    seeds::Id,
+    vocabulary::RecordStatus,
+};
+
+/// One medical file, in its newest version. Seeds: `record`, patient's id, id. Never closed.
+#[account]
+#[derive(Debug)]
+pub struct Record {
+    pub id: Id,
+    /// The patient's id.
+    pub patient: Id,
+    /// Address of the Member account that wrote the newest version, or the patient's wallet.
+    pub author: Address,
+    /// Id of the author's institution, or zeros.
+    pub institution: Id,
+    pub manifest_hash: [u8; 32],
+    pub content_root: [u8; 32],
+    pub locator: [u8; 32],
+    /// Hash of the version before, or zeros.
+    pub previous: [u8; 32],
+    /// Sealed bytes, after padding.
+    pub padded_size: u64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    /// From 1.
+    pub version: u32,
+    /// Sharing class, 0 to 31.
+    pub class: u8,
+    /// A `RecordStatus`.
+    pub status: u8,
+    pub bump: u8,
+    pub reserved: u8,
+}
+
+impl Record {
+    pub fn is_erased(&self) -> bool {
+        self.status != RecordStatus::Active.byte()
+    }
+
+    /// Where the newest version is and what it must hash to.
+    pub fn content(&self) -> Content {
+        Content {
+            manifest_hash: self.manifest_hash,
+            root: self.content_root,
+            locator: self.locator,
+            padded_size: self.padded_size,
+        }
+    }
+
+    /// Puts a version's content in place.
+    pub fn set_content(&mut self, content: &Content) {
+        self.manifest_hash = content.manifest_hash;
+        self.content_root = content.root;
+        self.locator = content.locator;
+        self.padded_size = content.padded_size;
+    }
+
+    /// Hash of this version, which the next one carries as `previous`, so that versions form a chain of their own.
+    pub fn version_hash(&self) -> [u8; 32] {
+        sha256_of(&[
+            b"chartseal/version/v1",
+            crate::ID.as_ref(),
+            &self.patient,
+            &self.id,
+            &self.version.to_le_bytes(),
+            self.author.as_ref(),
+            &self.manifest_hash,
+            &self.content_root,
+            &self.locator,
+            &self.padded_size.to_le_bytes(),
+            &self.previous,
+        ])
+    }
+}

@@ -1,0 +1,33 @@
+//! A slot that may be empty: an account whose *absence* the caller may claim.
+//!
+//! Somebody who claims a grant that does not exist shall be refused, and the refusal logged. So the grant's place takes
+//! either a Grant or the empty address at which that grant would stand; anything else is an error.
+
+use anchor_lang::{
+    accounts::{SlabSchema, UncheckedAccount},
+    prelude::*,
+};
+use bytemuck::Pod;
+
+use crate::ChartsealError;
+
+/// Loads what stands in a slot, for writing. `None` where nothing does and `seeds` derive its address.
+///
+/// # Errors
+/// [`ChartsealError::NotAGrantSlot`] where something else stands there, or the address is not the derived one.
+#[allow(unsafe_code)]
+pub fn load<T>(slot: &UncheckedAccount, seeds: &[&[u8]]) -> Result<Option<Account<T>>>
+where
+    T: Pod + Owner + Discriminator + SlabSchema,
+{
+    let view: AccountView = *slot.account();
+    if view.owned_by(&crate::ID) {
+        // SAFETY: the slot is declared `mut` in the accounts struct, so Anchor has refused any second account with the
+        // same address, and nothing else in the program loads this one: there is no other live reference to its data.
+        return unsafe { Account::<T>::load_mut(view) }.map(Some).map_err(|_| ChartsealError::NotAGrantSlot.into());
+    }
+    require!(view.owned_by(&System::id()) && view.data_len() == 0, ChartsealError::NotAGrantSlot);
+    let (address, _) = find_program_address(seeds, &crate::ID);
+    require!(address == *view.address(), ChartsealError::NotAGrantSlot);
+    Ok(None)
+}
