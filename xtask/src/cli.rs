@@ -1,0 +1,140 @@
+//! What `cargo xtask` understands, and which module does it.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{report::Report, run, sbf, sqlx_prepare, workspace::Workspace};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell the whole story on the embedded stack: register, store, open, refuse, grant, revoke, tamper, ask Postgres
+    Demo {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run every test there is: unit, contract, gateway, indexer, the story
+    Test {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compile the contract for the chain and write programs/chartseal/artifacts
+    BuildSbf {
+        /// First install the compiler and linker for the chain (Debian packages and one crate)
+        #[arg(long)]
+        install: bool,
+        /// Write nothing: rebuild, and compare with the committed artifacts
+        #[arg(long)]
+        check: bool,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure, for example `bench cu`: what each instruction costs
+    Bench(Measurement),
+    /// Strain the system for long, for example with processes that are killed at random moments
+    Soak(Measurement),
+    /// Write the query files in .sqlx, by which the indexer compiles without a database
+    SqlxPrepare {
+        /// Write nothing: fail when the committed files are not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Measurement {
+    /// Which one; `--help` after it lists its options
+    name: String,
+    /// Options of the measurement itself, for example --json
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Measurement {
+    fn into_arguments(self) -> Vec<String> {
+        std::iter::once(self.name).chain(self.arguments).collect()
+    }
+}
+
+/// Does what the command line asks, and returns the exit code of the program that did it.
+pub(crate) fn run() -> Result<ExitCode> {
+    let command = Cli::parse().command;
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Demo { json } => run::demo(&workspace, json),
+        Command::Test { json } => run::test(&workspace, &Report::new(json)),
+        Command::BuildSbf { install, check, json } => {
+            let report = Report::new(json);
+            if install {
+                sbf::toolchain::install(&workspace)?;
+            }
+            if check {
+                sbf::check(&workspace, &report)
+            } else {
+                sbf::build(&workspace, &report)
+            }
+        }
+        Command::Bench(measurement) => run::bench(&workspace, &measurement.into_arguments()),
+        Command::Soak(measurement) => run::soak(&workspace, &measurement.into_arguments()),
+        Command::SqlxPrepare { check } => sqlx_prepare::run(&workspace, check),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(std::iter::once("xtask").chain(line.split_whitespace())).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn build_sbf_takes_its_flags_in_any_order() {
+        let command = parse("build-sbf --json --check --install").unwrap();
+        assert!(matches!(
+            command,
+            Command::BuildSbf {
+                install: true,
+                check: true,
+                json: true
+            }
+        ));
+    }
+
+    #[test]
+    fn a_measurement_gets_every_argument_after_its_name() {
+        let Command::Bench(measurement) = parse("bench cu --json --rounds 3").unwrap() else {
+            panic!("not a bench")
+        };
+        assert_eq!(measurement.into_arguments(), ["cu", "--json", "--rounds", "3"]);
+    }
+
+    #[test]
+    fn a_measurement_needs_a_name() {
+        assert!(parse("bench").is_err());
+        assert!(parse("soak").is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_offered() {
+        assert!(parse("localnet").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! Demo, tests and measurements: what is missing is set up, everything is built once, then it runs.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::process;
+use crate::report::{Report, progress};
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// Runs the story, on an embedded stack that ends with it.
+///
+/// # Errors
+/// When set-up or build fail; how the story ends is in the exit code.
+pub(crate) fn demo(workspace: &Workspace, json: bool) -> Result<ExitCode> {
+    setup::ensure()?;
+    build_programs(workspace, &["build"])?;
+    let mut story = program(workspace, "debug", "chartseal-demo");
+    process::exit_code(story.args(json.then_some("--json")))
+}
+
+/// Runs every test of every package.
+///
+/// # Errors
+/// When set-up or build fail; how the tests end is in the exit code.
+pub(crate) fn test(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
+    setup::ensure()?;
+    progress("building every package, program and test (the first time takes some minutes)");
+    let started = Instant::now();
+    // All targets in one go, so that tests find the programs they start, and cargo chooses features once.
+    process::run(
+        workspace
+            .cargo()
+            .args(["build", "--workspace", "--all-targets"])
+            .stdout(std::io::stderr()),
+    )?;
+    let seconds = started.elapsed().as_secs();
+    report.result(
+        "build",
+        true,
+        &format!("built in {seconds} s"),
+        json!({ "seconds": seconds }),
+    );
+
+    progress("running all tests");
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    let mut tests = workspace.cargo();
+    let status = process::each_line(tests.args(["test", "--workspace", "--no-fail-fast"]), |line| {
+        eprintln!("{line}");
+        tally.count(line);
+    })?;
+    let seconds = started.elapsed().as_secs();
+    let Tally {
+        passed,
+        failed,
+        ignored,
+    } = tally;
+    report.result(
+        "test",
+        status.success(),
+        &format!("tests: {passed} passed, {failed} failed, {ignored} ignored, in {seconds} s"),
+        json!({ "passed": passed, "failed": failed, "ignored": ignored, "seconds": seconds }),
+    );
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs a measurement, optimised.
+///
+/// # Errors
+/// When set-up or build fail; how the measurement ends is in the exit code.
+pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    measure(workspace, "chartseal-bench", arguments)
+}
+
+/// Runs a trial that lasts, optimised.
+///
+/// # Errors
+/// When set-up or build fail; how the trial ends is in the exit code.
+pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    measure(workspace, "chartseal-soak", arguments)
+}
+
+fn measure(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<ExitCode> {
+    setup::ensure()?;
+    build_programs(workspace, &["build", "--release"])?;
+    process::exit_code(program(workspace, "release", name).args(arguments))
+}
+
+/// Builds all programs, because the one that is started starts others.
+fn build_programs(workspace: &Workspace, how: &[&str]) -> Result<()> {
+    progress("building the programs (the first time takes some minutes)");
+    process::run(
+        workspace
+            .cargo()
+            .args(how)
+            .args(["--workspace", "--bins"])
+            .stdout(std::io::stderr()),
+    )
+}
+
+fn program(workspace: &Workspace, profile: &str, name: &str) -> Command {
+    let mut command = Command::new(workspace.target.join(profile).join(name));
+    command.current_dir(&workspace.root);
+    command
+}
+
+/// How many tests ended how, over all test programs.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Tally {
+    /// Adds the figures of a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; …`; other lines have none.
+    fn count(&mut self, line: &str) {
+        let Some((_, figures)) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for figure in figures.split("; ") {
+            let Some((number, what)) = figure.split_once(' ') else {
+                continue;
+            };
+            let total = match what {
+                "passed" => &mut self.passed,
+                "failed" => &mut self.failed,
+                "ignored" => &mut self.ignored,
+                _ => continue,
+            };
+            *total += number.parse::<u64>().unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_all_test_programs_are_added_up() {
+        let mut tally = Tally::default();
+        tally.count("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s");
+        tally
+            .count("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s");
+        tally.count("test log::a_head_covers_its_event ... ok");
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 8,
+                failed: 2,
+                ignored: 1
+            }
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! `cargo xtask build-sbf`: the contract as the chain runs it, from packages that every registry mirror has.
+//!
+//! An unforked rustc and LLVM compile the program for eBPF and `sbpf-linker` makes the shared object that a validator
+//! loads. The result is committed under `programs/chartseal/artifacts`, so nobody needs this toolchain to try or to
+//! test the project, and `--check` proves that the committed file is what the source gives: the same source and the
+//! same toolchain give the same bytes, wherever the checkout, cargo's home and the build folder are.
+
+mod artifacts;
+mod compile;
+mod idl;
+pub(crate) mod link;
+pub(crate) mod toolchain;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use serde_json::json;
+
+use crate::process;
+use crate::report::{Report, progress};
+use crate::workspace::Workspace;
+use artifacts::{Artifacts, Verdict};
+use toolchain::Toolchain;
+
+/// Cargo's name of the contract's package.
+const PACKAGE: &str = "chartseal-program";
+
+/// Compiles the contract and replaces the committed artifacts.
+///
+/// # Errors
+/// When the toolchain is missing, the contract does not compile, or a file cannot be written.
+pub(crate) fn build(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
+    let toolchain = Toolchain::find()?;
+    let fresh = make(workspace, &toolchain, report)?;
+    fresh.write(workspace)?;
+    report.result(
+        "write",
+        true,
+        &format!("written to {}", artifacts::folder(workspace).display()),
+        json!({ "folder": artifacts::folder(workspace) }),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Compiles the contract beside the committed artifacts and compares.
+///
+/// # Errors
+/// When something is missing or does not compile. That the artifacts differ is no error but a failing exit code.
+pub(crate) fn check(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
+    let toolchain = Toolchain::find()?;
+    let committed = Artifacts::read(workspace)?;
+    let fresh = make(workspace, &toolchain, report)?;
+
+    let idl_is_same = fresh.idl == committed.idl;
+    let text = if idl_is_same {
+        "IDL: as committed".to_owned()
+    } else {
+        let fresh_idl = compile::folder(workspace).join(artifacts::IDL);
+        artifacts::replace(&fresh_idl, fresh.idl.as_bytes())?;
+        format!(
+            "IDL: NOT as committed; compare with {}, or accept it with `cargo xtask build-sbf`",
+            fresh_idl.display()
+        )
+    };
+    report.result("check-idl", idl_is_same, &text, json!({}));
+
+    let verdict = Verdict::of(&committed.record, &fresh.record);
+    let text = verdict.explain(&committed.record, &fresh.record);
+    let figures = json!({
+        "verdict": verdict, "committed": committed.record, "fresh": fresh.record,
+    });
+    report.result("check-contract", verdict != Verdict::Differs, &text, figures);
+    if verdict == Verdict::OtherToolchain {
+        progress("running the contract's tests on the fresh file, because its hash proves nothing here");
+        let program = compile::program(workspace);
+        process::run(
+            workspace
+                .cargo()
+                .args(["test", "--package", PACKAGE])
+                .env("CHARTSEAL_SO", &program),
+        )?;
+        report.result(
+            "test-contract",
+            true,
+            "contract's tests: passed on the fresh file",
+            json!({ "program": program }),
+        );
+    }
+    let good = idl_is_same && verdict != Verdict::Differs;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Compiles program and IDL, and writes neither.
+fn make(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result<Artifacts> {
+    progress(&format!("compiling the contract with {}", toolchain.versions));
+    let started = Instant::now();
+    let program = compile::run(workspace, toolchain)?;
+    if !program.starts_with(b"\x7fELF") {
+        bail!(
+            "the linker left no program in {}: please report this",
+            compile::program(workspace).display()
+        );
+    }
+    let record = artifacts::Record::new(&program, toolchain.versions.clone());
+    let seconds = started.elapsed().as_secs();
+    report.result(
+        "compile",
+        true,
+        &format!(
+            "{}: {} bytes, SHA-256 {}, {seconds} s",
+            artifacts::PROGRAM,
+            record.bytes,
+            record.sha256
+        ),
+        json!({ "bytes": record.bytes, "sha256": record.sha256, "seconds": seconds }),
+    );
+
+    progress("asking the contract for its IDL");
+    let started = Instant::now();
+    let printed = idl::print(workspace)?;
+    let interface = idl::assemble(&printed, workspace.version_of(PACKAGE)?)?;
+    let seconds = started.elapsed().as_secs();
+    report.result(
+        "idl",
+        true,
+        &format!("{}: {interface}, {seconds} s", artifacts::IDL),
+        json!({ "address": interface.address(), "instructions": interface.count("instructions"),
+                "events": interface.count("events"), "seconds": seconds }),
+    );
+    Ok(Artifacts {
+        program,
+        idl: interface.to_json()?,
+        record,
+    })
+}

@@ -1,0 +1,18 @@
+//! What the commands need beside Rust, and getting it. On Debian and Ubuntu, as root or with a sudo that asks for no
+//! password, it is installed after saying so; elsewhere the command stops with the exact line to type.
+//!
+//! A C compiler is not looked for: without one, cargo could not have linked this program. Nothing else is needed to
+//! compile the dependencies (aws-lc-sys takes no cmake where it knows the processor, as it does all of Rust's first tier).
+
+pub(crate) mod debian;
+mod postgres;
+
+use anyhow::Result;
+
+/// Makes sure that tests and demo find what they start.
+///
+/// # Errors
+/// When something is missing and may not be installed from here, with the command that installs it.
+pub(crate) fn ensure() -> Result<()> {
+    postgres::ensure()
+}

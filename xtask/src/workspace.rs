@@ -1,0 +1,111 @@
+//! Where things are: the root of the checkout, the build folder, the cargo that started us.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::process;
+
+/// The checkout that `cargo xtask` was called in.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    /// Folder of the workspace's `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// Cargo's build folder, `target` unless `CARGO_TARGET_DIR` or a configuration says otherwise.
+    pub(crate) target: PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    source: Option<String>,
+    manifest_path: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo. Needs no network.
+    ///
+    /// # Errors
+    /// When the current folder is in no workspace, or its manifests do not parse.
+    pub(crate) fn find() -> Result<Self> {
+        let metadata = metadata(Command::new(cargo()).args(["metadata", "--format-version=1", "--no-deps"]))?;
+        Ok(Self {
+            root: metadata.workspace_root,
+            target: metadata.target_directory,
+            packages: metadata.packages,
+        })
+    }
+
+    /// A cargo command at the root of the workspace.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(cargo());
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// The version of one of our own packages.
+    ///
+    /// # Errors
+    /// When there is no such package.
+    pub(crate) fn version_of(&self, package: &str) -> Result<&str> {
+        let found = self.packages.iter().find(|candidate| candidate.name == package);
+        Ok(&found
+            .with_context(|| format!("the workspace has no package `{package}`"))?
+            .version)
+    }
+
+    /// Folders that hold the source of packages from registries, for builds on `host`. Downloads those that are not
+    /// there yet.
+    ///
+    /// # Errors
+    /// When `Cargo.lock` does not fit the manifests, or something cannot be downloaded.
+    pub(crate) fn registry_folders(&self, host: &str) -> Result<BTreeSet<PathBuf>> {
+        let metadata =
+            metadata(
+                self.cargo()
+                    .args(["metadata", "--format-version=1", "--locked", "--filter-platform", host]),
+            )?;
+        let from_registry = |package: &&Package| {
+            package
+                .source
+                .as_ref()
+                .is_some_and(|source| source.contains("registry+"))
+        };
+        let folder = |package: &Package| package.manifest_path.ancestors().nth(2).map(Path::to_path_buf);
+        Ok(metadata
+            .packages
+            .iter()
+            .filter(from_registry)
+            .filter_map(folder)
+            .collect())
+    }
+}
+
+fn metadata(command: &mut Command) -> Result<Metadata> {
+    serde_json::from_str(&process::capture(command)?).context("cannot read what `cargo metadata` printed")
+}
+
+/// The cargo that runs us, or the one on PATH when this program was started without it.
+fn cargo() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+}
+
+/// Cargo's own folder: `CARGO_HOME`, or `.cargo` at home.
+pub(crate) fn cargo_home() -> Option<PathBuf> {
+    let given = std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty());
+    given
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
