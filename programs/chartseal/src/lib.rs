@@ -10,6 +10,8 @@ extern crate alloc;
 
 use anchor_lang::prelude::*;
 
+#[cfg(not(target_os = "solana"))]
+pub mod builders;
 pub mod errors;
 pub mod events;
 pub mod instructions;

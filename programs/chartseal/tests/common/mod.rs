@@ -1,0 +1,351 @@
+//! A hospital, a doctor, an insurer and a patient on the real .so in a real SVM, and the few calls that tests need.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{path::PathBuf, sync::OnceLock};
+
+use anchor_lang::{event::EVENT_IX_TAG_LE, prelude::Address, AccountDeserialize};
+use chartseal_program::{
+    builders::{self as ix, As},
+    events::{AnyEvent, Content, Terms},
+    instructions::*,
+    seeds::{address, Id, NO_ID},
+    state::*,
+    vocabulary::*,
+    ChartsealError, ID,
+};
+use litesvm::{types::TransactionMetadata, LiteSVM};
+use solana_account::ReadableAccount;
+use solana_clock::Clock;
+use solana_instruction::{error::InstructionError, Instruction};
+use solana_keypair::Keypair;
+use solana_message::Message;
+use solana_signer::Signer;
+use solana_transaction::Transaction;
+use solana_transaction_error::TransactionError;
+
+/// The contract that is tested: the committed one, or the fresh build that `cargo xtask build-sbf --check` names.
+pub fn contract() -> &'static [u8] {
+    static SO: OnceLock<Vec<u8>> = OnceLock::new();
+    SO.get_or_init(|| {
+        let path = std::env::var_os("CHARTSEAL_SO").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("artifacts/chartseal.so"),
+            PathBuf::from,
+        );
+        std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build-sbf`", path.display()))
+    })
+}
+
+/// An id that tests can tell from others.
+pub fn id(n: u64) -> Id {
+    let mut id = [0xA5; 16];
+    id[..8].copy_from_slice(&n.to_le_bytes());
+    id
+}
+
+pub fn keys(n: u8) -> Keys {
+    Keys { encryption: [n; 32], post_quantum_hash: [0; 32] }
+}
+
+pub fn content(n: u8) -> Content {
+    Content { manifest_hash: [n; 32], root: [n + 1; 32], locator: [n + 2; 32], padded_size: 1 << 20 }
+}
+
+/// What a transaction that went through left behind.
+pub struct Done {
+    pub event: AnyEvent,
+    pub cu: u64,
+    pub meta: TransactionMetadata,
+}
+
+/// How a transaction failed.
+#[derive(Debug, PartialEq)]
+pub enum Failure {
+    Ours(u32),
+    Other(String),
+}
+
+pub struct Chain {
+    pub svm: LiteSVM,
+    pub upgrade_authority: Keypair,
+    pub admin: Keypair,
+}
+
+/// 2026-01-01.
+pub const GENESIS: i64 = 1_767_225_600;
+pub const DAY: i64 = 86_400;
+
+impl Chain {
+    /// The program, deployed, and no registry yet.
+    pub fn bare() -> Self {
+        let mut svm = LiteSVM::new();
+        svm.add_program(ID, contract()).unwrap();
+        let (upgrade_authority, admin) = (Keypair::new(), Keypair::new());
+        let mut chain = Self { svm, upgrade_authority, admin };
+        chain.set_upgrade_authority();
+        chain.fund(&chain.upgrade_authority.pubkey());
+        chain.fund(&chain.admin.pubkey());
+        chain.set_time(GENESIS);
+        chain
+    }
+
+    /// The same, with its registry.
+    pub fn new() -> Self {
+        let mut chain = Self::bare();
+        let (upgrade, admin) = (chain.upgrade_authority.insecure_clone(), chain.admin.pubkey());
+        chain.send(&[ix::initialize(upgrade.pubkey(), upgrade.pubkey(), program_data(), admin)], &[&upgrade]).unwrap();
+        chain
+    }
+
+    fn set_upgrade_authority(&mut self) {
+        let mut account = self.svm.get_account(&program_data()).unwrap();
+        account.data[12] = 1;
+        account.data[13..45].copy_from_slice(self.upgrade_authority.pubkey().as_ref());
+        self.svm.set_account(program_data(), account).unwrap();
+    }
+
+    pub fn fund(&mut self, wallet: &Address) {
+        self.svm.airdrop(wallet, 100_000_000_000).unwrap();
+    }
+
+    pub fn wallet(&mut self) -> Keypair {
+        let wallet = Keypair::new();
+        self.fund(&wallet.pubkey());
+        wallet
+    }
+
+    pub fn set_time(&mut self, unix: i64) {
+        let mut clock = self.svm.get_sysvar::<Clock>();
+        clock.unix_timestamp = unix;
+        self.svm.set_sysvar(&clock);
+    }
+
+    pub fn now(&self) -> i64 {
+        self.svm.get_sysvar::<Clock>().unix_timestamp
+    }
+
+    /// Sends instructions, paid and signed by `signers`. Every transaction emits one event.
+    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Done, Failure> {
+        // A fresh blockhash each time, so that the same instruction can be sent twice.
+        self.svm.expire_blockhash();
+        let message = Message::new(instructions, Some(&signers[0].pubkey()));
+        let transaction = Transaction::new(signers, message, self.svm.latest_blockhash());
+        match self.svm.send_transaction(transaction) {
+            Ok(meta) => {
+                let events = events(&meta);
+                assert_eq!(events.len(), 1, "an instruction emits exactly one event");
+                Ok(Done { event: events.into_iter().next().unwrap(), cu: meta.compute_units_consumed, meta })
+            }
+            Err(failed) => match failed.err {
+                TransactionError::InstructionError(_, InstructionError::Custom(code)) if code >= 6000 => Err(Failure::Ours(code)),
+                other => Err(Failure::Other(format!("{other:?} {:#?}", failed.meta.logs))),
+            },
+        }
+    }
+
+    /// Reads an account in place.
+    pub fn read<T: AccountDeserialize>(&self, address: &Address) -> T {
+        let account = self.svm.get_account(address).expect("there is such an account");
+        T::try_deserialize(&mut &account.data[..]).expect("and it is of this type")
+    }
+
+    /// Every account of the program: equal before and after means that nothing changed.
+    pub fn state(&self) -> Vec<(Address, Vec<u8>)> {
+        let accounts = self.svm.accounts_db().inner.iter();
+        let mut state: Vec<_> = accounts
+            .filter(|(_, account)| *account.owner() == ID)
+            .map(|(address, account)| (*address, account.data().to_vec()))
+            .collect();
+        state.sort();
+        state
+    }
+
+    /// Sends what must fail, with this error of ours, and changes nothing.
+    pub fn refuse(&mut self, instructions: &[Instruction], signers: &[&Keypair], error: ChartsealError) {
+        let before = self.state();
+        match self.send(instructions, signers) {
+            Err(failure) => assert_eq!(failure, Failure::Ours(code(error))),
+            Ok(done) => panic!("this went through: {:?}", done.event),
+        }
+        assert_eq!(before, self.state(), "a failed transaction changes nothing");
+    }
+}
+
+/// The number that an error of ours has on chain.
+pub fn code(error: ChartsealError) -> u32 {
+    match anchor_lang::prelude::ProgramError::from(error) {
+        anchor_lang::prelude::ProgramError::Custom(code) => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Where the loader keeps the program's bytes, and the name of its upgrade authority.
+pub fn program_data() -> Address {
+    let loader = Address::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
+    Address::find_program_address(&[ID.as_ref()], &loader).0
+}
+
+/// The events of a transaction: calls of the program to itself that carry Anchor's tag.
+pub fn events(meta: &TransactionMetadata) -> Vec<AnyEvent> {
+    let inner = meta.inner_instructions.iter().flatten();
+    inner
+        .filter_map(|inner| inner.instruction.data.strip_prefix(EVENT_IX_TAG_LE))
+        .map(|bytes| AnyEvent::decode(bytes).expect("our events decode"))
+        .collect()
+}
+
+/// An institution that accepted, with its authority's wallet.
+pub struct Body {
+    pub id: Id,
+    pub authority: Keypair,
+}
+
+/// A member that accepted, with its wallet.
+pub struct Person {
+    pub institution: Id,
+    pub id: Id,
+    pub wallet: Keypair,
+}
+
+impl Person {
+    pub fn acting(&self) -> As {
+        As::member(self.wallet.pubkey(), self.institution, self.id)
+    }
+
+    pub fn address(&self) -> Address {
+        address::member(&self.institution, &self.id)
+    }
+}
+
+/// A patient with its wallet.
+pub struct Owner {
+    pub id: Id,
+    pub wallet: Keypair,
+}
+
+impl Owner {
+    pub fn acting(&self) -> As {
+        As::wallet(self.wallet.pubkey())
+    }
+}
+
+/// Everybody who is needed for a story.
+pub struct World {
+    pub chain: Chain,
+    pub hospital: Body,
+    pub doctor: Person,
+    pub insurance: Body,
+    pub insurer: Person,
+    pub patient: Owner,
+    ids: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let mut chain = Chain::new();
+        let hospital = chain.institution(1, InstitutionKind::Hospital);
+        let doctor = chain.member(&hospital, 2, Role::Doctor);
+        let insurance = chain.institution(3, InstitutionKind::Insurer);
+        let insurer = chain.member(&insurance, 4, Role::Insurer);
+        let patient = chain.patient(5);
+        Self { chain, hospital, doctor, insurance, insurer, patient, ids: 1000 }
+    }
+
+    /// An id that was not used before.
+    pub fn id(&mut self) -> Id {
+        self.ids += 1;
+        id(self.ids)
+    }
+
+    /// The patient lets the hospital write and read records of class 0.
+    pub fn enrol(&mut self) -> Id {
+        let terms = self.terms(GranteeKind::Institution, address::institution(&self.hospital.id));
+        self.grant(Terms { rights: Action::Read.bit() | Action::Append.bit() | Action::Amend.bit(), ..terms })
+    }
+
+    /// Terms to start from: class 0, all rights and purposes, a year, no limit of uses.
+    pub fn terms(&self, grantee_kind: GranteeKind, grantee: Address) -> Terms {
+        Terms {
+            record: NO_ID,
+            classes: 1,
+            grantee_kind,
+            grantee,
+            rights: Action::MASK,
+            purposes: Purpose::MASK,
+            not_before: 0,
+            expires: self.chain.now() + 365 * DAY,
+            uses: UNLIMITED,
+        }
+    }
+
+    pub fn grant(&mut self, terms: Terms) -> Id {
+        let id = self.id();
+        let wallet = self.patient.wallet.insecure_clone();
+        let args = CreateGrantArgs { id, terms };
+        let create = ix::create_grant(wallet.pubkey(), wallet.pubkey(), None, &self.patient.id, args);
+        self.chain.send(&[create], &[&wallet]).unwrap();
+        id
+    }
+
+    pub fn revoke(&mut self, grant: Id) {
+        let wallet = self.patient.wallet.insecure_clone();
+        self.chain.send(&[ix::revoke_grant(wallet.pubkey(), None, &self.patient.id, &grant)], &[&wallet]).unwrap();
+    }
+
+    /// The doctor asks to write a record of this class; its id and the event.
+    pub fn create(&mut self, class: u8, grant: Option<Id>) -> (Id, Done) {
+        let record = self.id();
+        let wallet = self.doctor.wallet.insecure_clone();
+        let acting = As { grant, ..self.doctor.acting() };
+        let args = CreateRecordArgs {
+            request: self.id(),
+            record,
+            class,
+            purpose: Purpose::Treatment,
+            grant: acting.claimed(),
+            content: content(1),
+        };
+        let create = ix::create_record(&acting, wallet.pubkey(), None, &self.patient.id, args);
+        (record, self.chain.send(&[create], &[&wallet]).unwrap())
+    }
+
+    /// Somebody asks to read.
+    pub fn access(&mut self, wallet: &Keypair, acting: As, record: Id, purpose: Purpose) -> Result<Done, Failure> {
+        let args = AccessRecordArgs { request: self.id(), purpose, grant: acting.claimed() };
+        self.chain.send(&[ix::access_record(&acting, &self.patient.id, &record, args)], &[wallet])
+    }
+
+    /// Like [`access`](Self::access); the basis or the reason.
+    pub fn verdict(&mut self, wallet: &Keypair, acting: As, record: Id, purpose: Purpose) -> Result<Basis, Reason> {
+        match self.access(wallet, acting, record, purpose).unwrap().event {
+            AnyEvent::AccessAllowed(event) => Ok(event.basis),
+            AnyEvent::ActionRefused(event) => Err(event.reason),
+            other => panic!("an access was answered by {other:?}"),
+        }
+    }
+}
+
+impl Chain {
+    pub fn institution(&mut self, n: u64, kind: InstitutionKind) -> Body {
+        let (admin, authority, id) = (self.admin.insecure_clone(), self.wallet(), id(n));
+        let args = RegisterInstitutionArgs { id, kind, authority: authority.pubkey() };
+        self.send(&[ix::register_institution(admin.pubkey(), admin.pubkey(), args)], &[&admin]).unwrap();
+        self.send(&[ix::accept_institution(authority.pubkey(), &id, keys(1))], &[&authority]).unwrap();
+        Body { id, authority }
+    }
+
+    pub fn member(&mut self, body: &Body, n: u64, role: Role) -> Person {
+        let (authority, wallet, id) = (body.authority.pubkey(), self.wallet(), id(n));
+        let args = RegisterMemberArgs { id, wallet: wallet.pubkey(), role, expires: self.now() + 365 * DAY };
+        self.send(&[ix::register_member(authority, authority, &body.id, args)], &[&body.authority]).unwrap();
+        self.send(&[ix::accept_membership(wallet.pubkey(), &body.id, &id, keys(2))], &[&wallet]).unwrap();
+        Person { institution: body.id, id, wallet }
+    }
+
+    pub fn patient(&mut self, n: u64) -> Owner {
+        let (wallet, id) = (self.wallet(), id(n));
+        let args = OpenPatientArgs { id, keys: keys(3) };
+        self.send(&[ix::open_patient(wallet.pubkey(), wallet.pubkey(), None, args)], &[&wallet]).unwrap();
+        Owner { id, wallet }
+    }
+}
