@@ -68,6 +68,17 @@ impl Idl {
     fn list(&self, key: &str) -> &[Value] {
         self.0.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
+
+    /// Names of the types that are referred to: accounts and events by their own names, others by `defined`.
+    fn used_types(&self) -> BTreeSet<String> {
+        let mut used = ["accounts", "events"]
+            .iter()
+            .flat_map(|key| self.list(key))
+            .map(name)
+            .collect();
+        self.0.values().for_each(|value| collect_used(value, &mut used));
+        used.into_iter().map(str::to_owned).collect()
+    }
 }
 
 impl fmt::Display for Idl {
@@ -80,11 +91,11 @@ impl fmt::Display for Idl {
     }
 }
 
-/// Puts together what the tests printed, for a program of this version.
+/// Puts together what the tests printed, for a program of this version, with those of the `aliases` that it uses.
 ///
 /// # Errors
 /// When a part is missing, no JSON, or contradicts another.
-pub(crate) fn assemble(printed: &str, version: &str) -> Result<Idl> {
+pub(crate) fn assemble(printed: &str, version: &str, aliases: Vec<Value>) -> Result<Idl> {
     let mut address = None;
     let mut program = None;
     let (mut events, mut errors, mut constants) = (Vec::new(), Vec::new(), Vec::new());
@@ -136,9 +147,12 @@ pub(crate) fn assemble(printed: &str, version: &str) -> Result<Idl> {
     }
     errors.sort_by_key(|error| error.get("code").and_then(Value::as_u64));
     program.insert("errors".into(), errors.into());
-    program.insert("types".into(), types.0.into_values().collect());
+    program.insert("types".into(), types.0.values().cloned().collect());
 
-    let idl = Idl(program);
+    let mut idl = Idl(program);
+    let used = idl.used_types();
+    types.add(aliases.into_iter().filter(|alias| used.contains(name(alias))).collect())?;
+    idl.0.insert("types".into(), types.0.into_values().collect());
     verify(&idl)?;
     Ok(idl)
 }
@@ -236,15 +250,14 @@ fn verify(idl: &Idl) -> Result<()> {
             }
         }
     }
-    let defined: BTreeSet<&str> = idl.list("types").iter().map(name).collect();
-    let mut used: BTreeSet<&str> = ["accounts", "events"]
-        .iter()
-        .flat_map(|key| idl.list(key))
-        .map(name)
-        .collect();
-    idl.0.values().for_each(|value| collect_used(value, &mut used));
-    if let Some(missing) = used.difference(&defined).next() {
-        bail!("the type `{missing}` is used but not defined in the IDL: give it #[derive(IdlType)]");
+    let defined: BTreeSet<String> = idl.list("types").iter().map(|ty| name(ty).to_owned()).collect();
+    let missing: Vec<_> = idl.used_types().difference(&defined).cloned().collect();
+    if !missing.is_empty() {
+        bail!(
+            "the IDL uses types that it does not define: {}. Give a struct or enum #[derive(IdlType)]; of type \
+             aliases, only those of plain types and byte arrays are understood",
+            missing.join(", ")
+        );
     }
     let mut codes = BTreeSet::new();
     for error in idl.list("errors") {
@@ -371,7 +384,7 @@ test result: ok. 5 passed; 0 failed
 "#;
 
     fn assembled() -> Value {
-        serde_json::from_str(&assemble(PRINTED, "1.2.3").unwrap().to_json().unwrap()).unwrap()
+        serde_json::from_str(&assemble(PRINTED, "1.2.3", Vec::new()).unwrap().to_json().unwrap()).unwrap()
     }
 
     fn names(list: &Value) -> Vec<&str> {
@@ -379,7 +392,7 @@ test result: ok. 5 passed; 0 failed
     }
 
     fn refusal(printed: &str) -> String {
-        format!("{:#}", assemble(printed, "1.2.3").unwrap_err())
+        format!("{:#}", assemble(printed, "1.2.3", Vec::new()).unwrap_err())
     }
 
     #[test]
@@ -396,7 +409,7 @@ test result: ok. 5 passed; 0 failed
 
     #[test]
     fn keys_stand_in_the_order_in_which_people_read_them() {
-        let text = assemble(PRINTED, "1.2.3").unwrap().to_json().unwrap();
+        let text = assemble(PRINTED, "1.2.3", Vec::new()).unwrap().to_json().unwrap();
         let places: Vec<_> = [
             "\"address\"",
             "\"metadata\"",
@@ -440,7 +453,18 @@ test result: ok. 5 passed; 0 failed
     fn a_type_that_nobody_defined_is_named() {
         assert!(
             refusal(&PRINTED.replace(r#""defined":{"name":"Moment"}"#, r#""defined":{"name":"Hour"}"#))
-                .contains("`Hour`")
+                .contains("Hour")
+        );
+    }
+
+    #[test]
+    fn an_alias_is_added_where_it_is_used_and_only_there() {
+        let alias = |name: &str| serde_json::json!({"name": name, "type": {"kind": "type", "alias": "u8"}});
+        let printed = PRINTED.replace(r#""defined":{"name":"Moment"}"#, r#""defined":{"name":"Hour"}"#);
+        let idl = assemble(&printed, "1.2.3", vec![alias("Hour"), alias("Minute")]).unwrap();
+        assert_eq!(
+            idl.list("types").iter().map(name).collect::<Vec<_>>(),
+            ["Alpha", "Hour", "Moment", "Zeta"]
         );
     }
 

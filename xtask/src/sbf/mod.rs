@@ -5,6 +5,7 @@
 //! test the project, and `--check` proves that the committed file is what the source gives: the same source and the
 //! same toolchain give the same bytes, wherever the checkout, cargo's home and the build folder are.
 
+mod alias;
 mod artifacts;
 mod compile;
 mod idl;
@@ -119,7 +120,8 @@ fn make(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result
     progress("asking the contract for its IDL");
     let started = Instant::now();
     let printed = idl::print(workspace)?;
-    let interface = idl::assemble(&printed, workspace.version_of(PACKAGE)?)?;
+    let aliases = alias::read(&workspace.root.join("programs/chartseal/src"))?;
+    let interface = idl::assemble(&printed, workspace.version_of(PACKAGE)?, aliases)?;
     let seconds = started.elapsed().as_secs();
     report.result(
         "idl",
