@@ -2,17 +2,15 @@
 //!
 //! Only off chain. Ids and wallets go in, an `Instruction` comes out; who has to sign is marked in its accounts.
 
-use anchor_lang::{
-    prelude::*, solana_program::instruction::Instruction, InstructionData, ToAccountMetas,
-};
+use anchor_lang::{prelude::*, solana_program::instruction::Instruction, InstructionData, ToAccountMetas};
 
 use crate::{
-    accounts, instruction,
+    __client_accounts_acting as shared, accounts, instruction,
     instructions::*,
     seeds::{address, Id, NO_ID},
     state::Keys,
     vocabulary::Standing,
-    __client_accounts_acting as shared, ID,
+    ID,
 };
 
 /// The system program's address: zeros.
@@ -32,17 +30,28 @@ pub struct As {
 impl As {
     /// The patient itself, or a person that a grant names.
     pub fn wallet(wallet: Address) -> Self {
-        Self { wallet, member: None, grant: None }
+        Self {
+            wallet,
+            member: None,
+            grant: None,
+        }
     }
 
     /// A member of an institution.
     pub fn member(wallet: Address, institution: Id, member: Id) -> Self {
-        Self { wallet, member: Some((institution, member)), grant: None }
+        Self {
+            wallet,
+            member: Some((institution, member)),
+            grant: None,
+        }
     }
 
     /// The same, claiming a grant.
     pub fn claiming(self, grant: Id) -> Self {
-        Self { grant: Some(grant), ..self }
+        Self {
+            grant: Some(grant),
+            ..self
+        }
     }
 
     fn accounts(&self, patient: &Id) -> shared::Acting {
@@ -52,7 +61,9 @@ impl As {
             patient: address::patient(patient),
             log: address::access_log(patient),
             refusals: address::refusal_log(patient),
-            member: self.member.map(|(institution, member)| address::member(&institution, &member)),
+            member: self
+                .member
+                .map(|(institution, member)| address::member(&institution, &member)),
             institution: self.member.map(|(institution, _)| address::institution(&institution)),
             grant: self.grant.map(|grant| address::grant(patient, &grant)),
         }
@@ -65,7 +76,11 @@ impl As {
 }
 
 fn build(accounts: &impl ToAccountMetas, data: &impl InstructionData) -> Instruction {
-    Instruction { program_id: ID, accounts: accounts.to_account_metas(None), data: data.data() }
+    Instruction {
+        program_id: ID,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
 }
 
 /// Makes the registry. Signed by the program's upgrade authority.

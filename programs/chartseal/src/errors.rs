@@ -61,4 +61,6 @@ pub enum ChartsealError {
     ExpiryInPast,
     #[msg("the record was erased")]
     RecordErased,
+    #[msg("the address of this id has another bump than 255: draw another id")]
+    BumpNot255,
 }

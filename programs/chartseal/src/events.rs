@@ -87,7 +87,9 @@ pub struct Malformed;
 #[cfg(not(target_os = "solana"))]
 impl core::fmt::Display for Malformed {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("these bytes are no event of the Chartseal program; was it upgraded? Then upgrade this software too")
+        f.write_str(
+            "these bytes are no event of the Chartseal program; was it upgraded? Then upgrade this software too",
+        )
     }
 }
 

@@ -97,7 +97,10 @@ const HEAD: usize = 32;
 impl Chain {
     /// A chain without links.
     pub fn begin(kind: ChainKind, subject: &Id) -> Self {
-        Self { seq: 0, head: sha256_of(&[kind.domain(), crate::ID.as_ref(), subject]) }
+        Self {
+            seq: 0,
+            head: sha256_of(&[kind.domain(), crate::ID.as_ref(), subject]),
+        }
     }
 
     /// Adds the event that `event` makes of its place. What comes back is ready for `emit_cpi!`.
@@ -106,7 +109,12 @@ impl Chain {
     /// [`ChartsealError::Overflow`](crate::ChartsealError::Overflow) after 2^64 - 1 links.
     pub fn extend<E: Chained>(&mut self, subject: &Id, at: i64, event: impl FnOnce(Link) -> E) -> Result<Encoded> {
         let seq = self.seq.checked_add(1).ok_or(crate::ChartsealError::Overflow)?;
-        let mut bytes = event(Link { subject: *subject, seq, at }).data();
+        let mut bytes = event(Link {
+            subject: *subject,
+            seq,
+            at,
+        })
+        .data();
         let body = bytes.len() - HEAD;
         let head = next_head(E::CHAIN, subject, seq, &self.head, &bytes[..body]);
         bytes[body..].copy_from_slice(&head);
@@ -126,7 +134,14 @@ impl Chain {
 }
 
 fn next_head(kind: ChainKind, subject: &Id, seq: u64, before: &[u8; 32], event: &[u8]) -> [u8; 32] {
-    sha256_of(&[kind.domain(), crate::ID.as_ref(), subject, &seq.to_le_bytes(), before, event])
+    sha256_of(&[
+        kind.domain(),
+        crate::ID.as_ref(),
+        subject,
+        &seq.to_le_bytes(),
+        before,
+        event,
+    ])
 }
 
 /// SHA-256 of the parts, one after another.

@@ -153,7 +153,10 @@ const fn reach(role: Role) -> Option<(u8, u8)> {
                 | Purpose::Legal.bit()
                 | Purpose::Emergency.bit(),
         ),
-        Role::Nurse => (care, Purpose::Treatment.bit() | Purpose::Operations.bit() | Purpose::Emergency.bit()),
+        Role::Nurse => (
+            care,
+            Purpose::Treatment.bit() | Purpose::Operations.bit() | Purpose::Emergency.bit(),
+        ),
         Role::Technician => (
             Action::Read.bit() | Action::Append.bit() | Action::Amend.bit(),
             Purpose::Treatment.bit() | Purpose::Operations.bit(),

@@ -23,6 +23,13 @@ pub type Id = [u8; 16];
 /// The id that stands for "none".
 pub const NO_ID: Id = [0; 16];
 
+/// The bump of every record's and every grant's address.
+///
+/// The chain looks for an address's bump from 255 downwards, and each step costs 326 compute units. Ids are random, so
+/// the client draws them until the very first bump fits (two draws on average): making a record then costs the same
+/// each time, and no id has two addresses.
+pub const BUMP: u8 = u8::MAX;
+
 /// Addresses as clients, the indexer and tests derive them.
 #[cfg(not(target_os = "solana"))]
 pub mod address {
@@ -57,6 +64,26 @@ pub mod address {
     pub fn refusal_log(patient: &Id) -> Address {
         find(&[REFUSAL_LOG, patient])
     }
+
+    /// Draws ids until one fits a record of this patient (see [`BUMP`]).
+    pub fn draw_record_id(patient: &Id, draw: impl FnMut() -> Id) -> Id {
+        draw_until(&[RECORD, patient], draw)
+    }
+
+    /// Draws ids until one fits a grant of this patient (see [`BUMP`]).
+    pub fn draw_grant_id(patient: &Id, draw: impl FnMut() -> Id) -> Id {
+        draw_until(&[GRANT, patient], draw)
+    }
+
+    fn draw_until(seeds: &[&[u8]; 2], mut draw: impl FnMut() -> Id) -> Id {
+        loop {
+            let id = draw();
+            if id != NO_ID && Address::find_program_address(&[seeds[0], seeds[1], &id], &crate::ID).1 == BUMP {
+                return id;
+            }
+        }
+    }
+
     /// Signs the self-calls that carry events (Anchor's `emit_cpi!`).
     pub fn event_authority() -> Address {
         find(&[b"__event_authority"])

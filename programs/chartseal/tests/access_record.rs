@@ -18,7 +18,13 @@ fn patient_reads_what_the_doctor_wrote() {
     let (wallet, acting) = (world.patient.wallet.insecure_clone(), world.patient.acting());
     let done = world.access(&wallet, acting, record, Purpose::Personal).unwrap();
     println!("access_record: {} CU", done.cu);
-    assert!(matches!(done.event, AnyEvent::AccessAllowed(AccessAllowed { basis: Basis::Patient, .. })));
+    assert!(matches!(
+        done.event,
+        AnyEvent::AccessAllowed(AccessAllowed {
+            basis: Basis::Patient,
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -27,7 +33,10 @@ fn author_reads_what_it_wrote() {
     let grant = world.enrol();
     let (record, _) = world.create(0, Some(grant));
     let (wallet, acting) = (world.doctor.wallet.insecure_clone(), world.doctor.acting());
-    assert_eq!(world.verdict(&wallet, acting, record, Purpose::Treatment), Ok(Basis::Author));
+    assert_eq!(
+        world.verdict(&wallet, acting, record, Purpose::Treatment),
+        Ok(Basis::Author)
+    );
 }
 
 #[test]
@@ -38,7 +47,9 @@ fn insurer_without_a_grant_is_refused_and_logged() {
     let (wallet, acting) = (world.insurer.wallet.insecure_clone(), world.insurer.acting());
     let done = world.access(&wallet, acting, record, Purpose::Payment).unwrap();
     println!("access_record refused: {} CU", done.cu);
-    let AnyEvent::ActionRefused(event) = done.event else { panic!("not refused") };
+    let AnyEvent::ActionRefused(event) = done.event else {
+        panic!("not refused")
+    };
     assert_eq!(event.reason, Reason::NoGrant);
     assert_eq!(event.actor.member, world.insurer.address());
     let refusals: RefusalLog = world.chain.read(&address::refusal_log(&world.patient.id));
@@ -52,14 +63,31 @@ fn revoked_grant_reads_nothing() {
     let enrolment = world.enrol();
     let (record, _) = world.create(0, Some(enrolment));
     let terms = world.terms(GranteeKind::Member, world.insurer.address());
-    let grant = world.grant(Terms { record, classes: 0, purposes: Purpose::Payment.bit(), ..terms });
-    let (wallet, acting) = (world.insurer.wallet.insecure_clone(), world.insurer.acting().claiming(grant));
-    assert_eq!(world.verdict(&wallet, acting, record, Purpose::Payment), Ok(Basis::Grant));
+    let grant = world.grant(Terms {
+        record,
+        classes: 0,
+        purposes: Purpose::Payment.bit(),
+        ..terms
+    });
+    let (wallet, acting) = (
+        world.insurer.wallet.insecure_clone(),
+        world.insurer.acting().claiming(grant),
+    );
+    assert_eq!(
+        world.verdict(&wallet, acting, record, Purpose::Payment),
+        Ok(Basis::Grant)
+    );
     let done = world.access(&wallet, acting, record, Purpose::Payment).unwrap();
     println!("access_record by grant: {} CU", done.cu);
-    assert_eq!(world.verdict(&wallet, acting, record, Purpose::Treatment), Err(Reason::RoleForbidsPurpose));
+    assert_eq!(
+        world.verdict(&wallet, acting, record, Purpose::Treatment),
+        Err(Reason::RoleForbidsPurpose)
+    );
     world.revoke(grant);
-    assert_eq!(world.verdict(&wallet, acting, record, Purpose::Payment), Err(Reason::GrantRevoked));
+    assert_eq!(
+        world.verdict(&wallet, acting, record, Purpose::Payment),
+        Err(Reason::GrantRevoked)
+    );
 }
 
 #[test]
@@ -84,8 +112,14 @@ fn claiming_a_grant_that_does_not_exist_is_a_logged_refusal() {
     let enrolment = world.enrol();
     let (record, _) = world.create(0, Some(enrolment));
     let missing = world.id();
-    let (wallet, acting) = (world.insurer.wallet.insecure_clone(), world.insurer.acting().claiming(missing));
+    let (wallet, acting) = (
+        world.insurer.wallet.insecure_clone(),
+        world.insurer.acting().claiming(missing),
+    );
     let done = world.access(&wallet, acting, record, Purpose::Payment).unwrap();
     println!("access_record, missing grant: {} CU", done.cu);
-    assert_eq!(world.verdict(&wallet, acting, record, Purpose::Payment), Err(Reason::NoGrant));
+    assert_eq!(
+        world.verdict(&wallet, acting, record, Purpose::Payment),
+        Err(Reason::NoGrant)
+    );
 }

@@ -14,12 +14,19 @@ pub struct AcceptAdmin {
 pub(crate) fn handler(ctx: &mut Context<AcceptAdmin>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let admin = *accounts.proposed.address();
-    require!(accounts.registry.proposed_admin == admin, ChartsealError::NotProposedAdmin);
+    require!(
+        accounts.registry.proposed_admin == admin,
+        ChartsealError::NotProposedAdmin
+    );
     let now = Clock::get()?.unix_timestamp;
     let registry = &mut *accounts.registry;
     registry.admin = admin;
     registry.proposed_admin = Address::default();
-    let event = registry.chain.extend(&NO_ID, now, |link| AdminAccepted { link, admin, head: [0; 32] })?;
+    let event = registry.chain.extend(&NO_ID, now, |link| AdminAccepted {
+        link,
+        admin,
+        head: [0; 32],
+    })?;
     emit_cpi!(event);
     Ok(())
 }

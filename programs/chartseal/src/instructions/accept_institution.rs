@@ -18,8 +18,14 @@ pub struct AcceptInstitution {
 
 impl AcceptInstitution {
     fn validate(&self, keys: &Keys) -> Result<()> {
-        require!(self.institution.authority == *self.authority.address(), ChartsealError::NotInvited);
-        require!(self.institution.standing == Standing::Invited.byte(), ChartsealError::AlreadyAccepted);
+        require!(
+            self.institution.authority == *self.authority.address(),
+            ChartsealError::NotInvited
+        );
+        require!(
+            self.institution.standing == Standing::Invited.byte(),
+            ChartsealError::AlreadyAccepted
+        );
         keys.validate()
     }
 }

@@ -20,9 +20,15 @@ pub struct AcceptMembership {
 
 impl AcceptMembership {
     fn validate(&self, keys: &Keys) -> Result<()> {
-        require!(self.member.institution == self.institution.id, ChartsealError::ForeignMember);
+        require!(
+            self.member.institution == self.institution.id,
+            ChartsealError::ForeignMember
+        );
         require!(self.member.wallet == *self.wallet.address(), ChartsealError::NotInvited);
-        require!(self.member.standing == Standing::Invited.byte(), ChartsealError::AlreadyAccepted);
+        require!(
+            self.member.standing == Standing::Invited.byte(),
+            ChartsealError::AlreadyAccepted
+        );
         require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
         keys.validate()
     }

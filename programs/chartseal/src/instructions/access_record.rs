@@ -31,7 +31,10 @@ pub struct AccessRecordArgs {
 impl AccessRecord {
     fn validate(&self, args: &AccessRecordArgs) -> Result<()> {
         require_id(&args.request)?;
-        require!(self.record.patient == self.acting.patient.id, ChartsealError::ForeignPatient);
+        require!(
+            self.record.patient == self.acting.patient.id,
+            ChartsealError::ForeignPatient
+        );
         Ok(())
     }
 }
@@ -72,7 +75,13 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
                 grant: args.grant,
                 head: [0; 32],
             })?;
-            let entry = Entry::new(AccessAllowed::DISCRIMINATOR, now, &args.request, &actor.wallet, basis.byte());
+            let entry = Entry::new(
+                AccessAllowed::DISCRIMINATOR,
+                now,
+                &args.request,
+                &actor.wallet,
+                basis.byte(),
+            );
             log.ring.keep(&log.chain, entry);
             event
         }

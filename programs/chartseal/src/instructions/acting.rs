@@ -49,7 +49,10 @@ pub struct Intent<'a> {
 
 /// What came of it.
 pub enum Outcome {
-    Allowed { actor: Actor, basis: Basis },
+    Allowed {
+        actor: Actor,
+        basis: Basis,
+    },
     /// Decided and written down; the event remains to be emitted.
     Refused(Encoded),
 }
@@ -72,7 +75,9 @@ impl Acting {
         let actor = self.identify(grant.as_deref())?;
         let patient_address = *self.patient.address();
         let capacity = match (actor.kind, &self.member, &self.institution) {
-            (ActorKind::Patient, ..) => Capacity::Patient { address: &patient_address },
+            (ActorKind::Patient, ..) => Capacity::Patient {
+                address: &patient_address,
+            },
             (ActorKind::Member, Some(member), Some(institution)) => Capacity::Member(Credential {
                 address: member.address(),
                 member,
@@ -105,17 +110,20 @@ impl Acting {
                     _ => self.refusals.count_person_refusal(intent.now),
                 };
                 require!(counted, ChartsealError::RefusalCap);
-                let event = self.refusals.chain.extend(&self.patient.id, intent.now, |link| ActionRefused {
-                    link,
-                    request: *intent.request,
-                    record: *intent.record,
-                    action: intent.action,
-                    actor,
-                    purpose: intent.purpose,
-                    reason,
-                    grant: *intent.grant,
-                    head: [0; 32],
-                })?;
+                let event = self
+                    .refusals
+                    .chain
+                    .extend(&self.patient.id, intent.now, |link| ActionRefused {
+                        link,
+                        request: *intent.request,
+                        record: *intent.record,
+                        action: intent.action,
+                        actor,
+                        purpose: intent.purpose,
+                        reason,
+                        grant: *intent.grant,
+                        head: [0; 32],
+                    })?;
                 let entry = Entry::new(
                     ActionRefused::DISCRIMINATOR,
                     intent.now,
@@ -133,7 +141,12 @@ impl Acting {
     /// Who acts: the patient, the member whose account was passed, or the person that the grant names.
     fn identify(&self, grant: Option<&Grant>) -> Result<Actor> {
         let wallet = *self.actor.address();
-        let mut actor = Actor { kind: ActorKind::Patient, wallet, member: Address::default(), institution: NO_ID };
+        let mut actor = Actor {
+            kind: ActorKind::Patient,
+            wallet,
+            member: Address::default(),
+            institution: NO_ID,
+        };
         if self.patient.is_wallet(&wallet) {
             return Ok(actor);
         }

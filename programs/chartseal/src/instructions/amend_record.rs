@@ -36,9 +36,15 @@ pub struct AmendRecordArgs {
 impl AmendRecord {
     fn validate(&self, args: &AmendRecordArgs) -> Result<()> {
         require_id(&args.request)?;
-        require!(self.record.patient == self.acting.patient.id, ChartsealError::ForeignPatient);
+        require!(
+            self.record.patient == self.acting.patient.id,
+            ChartsealError::ForeignPatient
+        );
         if let Some(wallet) = &self.consent {
-            require!(self.acting.patient.is_wallet(wallet.address()), ChartsealError::NotPatient);
+            require!(
+                self.acting.patient.is_wallet(wallet.address()),
+                ChartsealError::NotPatient
+            );
         }
         Ok(())
     }

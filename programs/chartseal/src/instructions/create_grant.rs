@@ -3,7 +3,7 @@ use anchor_lang::{accounts::UncheckedAccount, prelude::*};
 use super::acting::speaks_for;
 use crate::{
     events::{GrantCreated, Terms},
-    seeds::{Id, GRANT, NO_ID},
+    seeds::{Id, BUMP, GRANT, NO_ID},
     state::{require_id, AccessLog, Entry, Grant, Institution, Member, Patient, Record, Registry, NO_OUTCOME},
     vocabulary::{Action, GranteeKind, Purpose},
     ChartsealError,
@@ -56,14 +56,23 @@ impl CreateGrant {
         speaks_for(self.issuer.address(), &self.patient, self.steward.as_deref())?;
 
         let rights_exist = terms.rights & !Action::MASK == 0 && terms.purposes & !Purpose::MASK == 0;
-        require!(terms.rights != 0 && terms.purposes != 0 && rights_exist, ChartsealError::BadMask);
+        require!(
+            terms.rights != 0 && terms.purposes != 0 && rights_exist,
+            ChartsealError::BadMask
+        );
         require!(terms.uses != 0, ChartsealError::NoUses);
-        require!(terms.expires > now && terms.expires > terms.not_before, ChartsealError::BadValidity);
+        require!(
+            terms.expires > now && terms.expires > terms.not_before,
+            ChartsealError::BadValidity
+        );
         match &self.record {
             Some(record) => {
                 require!(record.patient == self.patient.id, ChartsealError::ForeignPatient);
                 require!(!record.is_erased(), ChartsealError::RecordErased);
-                require!(terms.record == record.id && terms.classes == 0, ChartsealError::BadSubject);
+                require!(
+                    terms.record == record.id && terms.classes == 0,
+                    ChartsealError::BadSubject
+                );
             }
             None => {
                 require!(terms.record == NO_ID && terms.classes != 0, ChartsealError::BadSubject);
@@ -77,7 +86,9 @@ impl CreateGrant {
         require!(*view.address() == terms.grantee, ChartsealError::BadGrantee);
         let is = |discriminator: &[u8]| {
             view.owned_by(&crate::ID)
-                && view.try_borrow().is_ok_and(|data| data.get(..discriminator.len()) == Some(discriminator))
+                && view
+                    .try_borrow()
+                    .is_ok_and(|data| data.get(..discriminator.len()) == Some(discriminator))
         };
         let fits = match terms.grantee_kind {
             GranteeKind::Member => is(Member::DISCRIMINATOR),
@@ -90,7 +101,7 @@ impl CreateGrant {
 }
 
 pub(crate) fn handler(ctx: &mut Context<CreateGrant>, args: &CreateGrantArgs) -> Result<()> {
-    let bump = ctx.bumps.grant;
+    require!(ctx.bumps.grant == BUMP, ChartsealError::BumpNot255);
     let accounts = &mut ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
     accounts.validate(args, now)?;
@@ -111,7 +122,6 @@ pub(crate) fn handler(ctx: &mut Context<CreateGrant>, args: &CreateGrantArgs) ->
     grant.grantee_kind = terms.grantee_kind.byte();
     grant.rights = terms.rights;
     grant.purposes = terms.purposes;
-    grant.bump = bump;
 
     let log = &mut *accounts.log;
     let event = log.chain.extend(&patient, now, |link| GrantCreated {

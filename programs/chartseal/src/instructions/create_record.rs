@@ -1,10 +1,13 @@
-use anchor_lang::{accounts::{AccountInitialize, UncheckedAccount}, prelude::*};
+use anchor_lang::{
+    accounts::{AccountInitialize, UncheckedAccount},
+    prelude::*,
+};
 
 use super::acting::*;
 use crate::{
     events::{Content, RecordCreated},
     policy::Subject,
-    seeds::{Id, RECORD},
+    seeds::{Id, BUMP, RECORD},
     state::{require_id, Entry, Record},
     vocabulary::{Action, ActorKind, Purpose, RecordStatus, CLASSES},
     ChartsealError,
@@ -48,27 +51,30 @@ impl CreateRecord {
         require_id(&args.record)?;
         require!(args.class < CLASSES, ChartsealError::BadClass);
         if let Some(wallet) = &self.consent {
-            require!(self.acting.patient.is_wallet(wallet.address()), ChartsealError::NotPatient);
+            require!(
+                self.acting.patient.is_wallet(wallet.address()),
+                ChartsealError::NotPatient
+            );
         }
         Ok(())
     }
 
     /// Makes the record's account. Fails where there is one already, because the system program then does.
-    fn create(&self, id: &Id, bump: u8) -> Result<Account<Record>> {
+    fn create(&self, id: &Id) -> Result<Account<Record>> {
         AccountInitialize::create_and_initialize(
             self.payer.account(),
             self.record.account(),
             Record::DISCRIMINATOR.len() + core::mem::size_of::<Record>(),
             &crate::ID,
             &(),
-            Some(&[RECORD, &self.acting.patient.id, id, &[bump]]),
+            Some(&[RECORD, &self.acting.patient.id, id, &[BUMP]]),
             None,
         )
     }
 }
 
 pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) -> Result<()> {
-    let bump = ctx.bumps.record;
+    require!(ctx.bumps.record == BUMP, ChartsealError::BumpNot255);
     let accounts = &mut ctx.accounts;
     accounts.validate(args)?;
     let now = Clock::get()?.unix_timestamp;
@@ -76,7 +82,12 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
     let outcome = accounts.acting.decide(&Intent {
         request: &args.request,
         record: &args.record,
-        subject: Subject { record: &args.record, class: args.class, author: None, erased: false },
+        subject: Subject {
+            record: &args.record,
+            class: args.class,
+            author: None,
+            erased: false,
+        },
         action: Action::Append,
         purpose: args.purpose,
         grant: &args.grant,
@@ -87,7 +98,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
         Outcome::Refused(event) => event,
         Outcome::Allowed { actor, basis } => {
             let patient = accounts.acting.patient.id;
-            let mut record = accounts.create(&args.record, bump)?;
+            let mut record = accounts.create(&args.record)?;
             record.id = args.record;
             record.patient = patient;
             record.author = match actor.kind {
@@ -102,7 +113,6 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
             record.version = 1;
             record.class = args.class;
             record.status = RecordStatus::Active.byte();
-            record.bump = bump;
             let log = &mut *accounts.acting.log;
             let event = log.chain.extend(&patient, now, |link| RecordCreated {
                 link,
@@ -116,7 +126,13 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
                 content: args.content,
                 head: [0; 32],
             })?;
-            let entry = Entry::new(RecordCreated::DISCRIMINATOR, now, &args.record, &actor.wallet, basis.byte());
+            let entry = Entry::new(
+                RecordCreated::DISCRIMINATOR,
+                now,
+                &args.record,
+                &actor.wallet,
+                basis.byte(),
+            );
             log.ring.keep(&log.chain, entry);
             event
         }

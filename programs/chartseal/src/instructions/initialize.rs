@@ -35,7 +35,10 @@ impl Initialize {
     fn validate(&self) -> Result<()> {
         let program = self.this_program.account();
         let data = self.program_data.account();
-        require!(program.owned_by(&UPGRADEABLE_LOADER), ChartsealError::NotUpgradeAuthority);
+        require!(
+            program.owned_by(&UPGRADEABLE_LOADER),
+            ChartsealError::NotUpgradeAuthority
+        );
         require!(data.owned_by(&UPGRADEABLE_LOADER), ChartsealError::NotUpgradeAuthority);
         let program = program.try_borrow()?;
         let data_bytes = data.try_borrow()?;
@@ -58,7 +61,11 @@ pub(crate) fn handler(ctx: &mut Context<Initialize>, admin: &Address) -> Result<
     registry.admin = *admin;
     registry.bump = bump;
     registry.chain = Chain::begin(ChainKind::Registry, &NO_ID);
-    let event = registry.chain.extend(&NO_ID, now, |link| RegistryCreated { link, admin: *admin, head: [0; 32] })?;
+    let event = registry.chain.extend(&NO_ID, now, |link| RegistryCreated {
+        link,
+        admin: *admin,
+        head: [0; 32],
+    })?;
     emit_cpi!(event);
     Ok(())
 }

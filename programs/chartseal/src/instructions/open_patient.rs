@@ -61,7 +61,10 @@ impl OpenPatient {
         args.keys.validate()?;
         require!(!self.registry.is_paused(), ChartsealError::Paused);
         if let Some(steward) = &self.steward {
-            require!(steward.authority == *self.opener.address(), ChartsealError::NotInstitutionAuthority);
+            require!(
+                steward.authority == *self.opener.address(),
+                ChartsealError::NotInstitutionAuthority
+            );
             require!(steward.is_active(), ChartsealError::InstitutionNotActive);
         }
         Ok(())

@@ -13,12 +13,18 @@ pub struct ProposeAdmin {
 
 pub(crate) fn handler(ctx: &mut Context<ProposeAdmin>, proposed: &Address) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    require!(accounts.registry.admin == *accounts.admin.address(), ChartsealError::NotAdmin);
+    require!(
+        accounts.registry.admin == *accounts.admin.address(),
+        ChartsealError::NotAdmin
+    );
     let now = Clock::get()?.unix_timestamp;
     let registry = &mut *accounts.registry;
     registry.proposed_admin = *proposed;
-    let event =
-        registry.chain.extend(&NO_ID, now, |link| AdminProposed { link, proposed: *proposed, head: [0; 32] })?;
+    let event = registry.chain.extend(&NO_ID, now, |link| AdminProposed {
+        link,
+        proposed: *proposed,
+        head: [0; 32],
+    })?;
     emit_cpi!(event);
     Ok(())
 }

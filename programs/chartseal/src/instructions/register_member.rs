@@ -45,7 +45,10 @@ impl RegisterMember {
         require_id(&args.id)?;
         require!(args.wallet != Address::default(), ChartsealError::ZeroId);
         require!(!self.registry.is_paused(), ChartsealError::Paused);
-        require!(self.institution.authority == *self.authority.address(), ChartsealError::NotInstitutionAuthority);
+        require!(
+            self.institution.authority == *self.authority.address(),
+            ChartsealError::NotInstitutionAuthority
+        );
         require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
         require!(args.expires > now, ChartsealError::ExpiryInPast);
         Ok(())

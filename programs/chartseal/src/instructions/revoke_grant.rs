@@ -42,7 +42,12 @@ pub(crate) fn handler(ctx: &mut Context<RevokeGrant>) -> Result<()> {
     accounts.grant.revoked_at = now;
     let id = accounts.grant.id;
     let log = &mut *accounts.log;
-    let event = log.chain.extend(&patient, now, |link| GrantRevoked { link, grant: id, by, head: [0; 32] })?;
+    let event = log.chain.extend(&patient, now, |link| GrantRevoked {
+        link,
+        grant: id,
+        by,
+        head: [0; 32],
+    })?;
     let entry = Entry::new(GrantRevoked::DISCRIMINATOR, now, &id, &by, NO_OUTCOME);
     log.ring.keep(&log.chain, entry);
     emit_cpi!(event);

@@ -23,8 +23,14 @@ impl SetInstitutionStanding {
         require!(standing != Standing::Invited, ChartsealError::BadStanding);
         // An institution that never accepted cannot be made active by the admin alone.
         let accepted = self.institution.key_epoch != 0;
-        require!(standing != Standing::Active || accepted, ChartsealError::InstitutionNotActive);
-        require!(self.institution.standing != standing.byte(), ChartsealError::BadStanding);
+        require!(
+            standing != Standing::Active || accepted,
+            ChartsealError::InstitutionNotActive
+        );
+        require!(
+            self.institution.standing != standing.byte(),
+            ChartsealError::BadStanding
+        );
         Ok(())
     }
 }
@@ -36,8 +42,11 @@ pub(crate) fn handler(ctx: &mut Context<SetInstitutionStanding>, standing: Stand
     let institution = &mut *accounts.institution;
     institution.standing = standing.byte();
     let id = institution.id;
-    let event =
-        institution.chain.extend(&id, now, |link| InstitutionStandingSet { link, standing, head: [0; 32] })?;
+    let event = institution.chain.extend(&id, now, |link| InstitutionStandingSet {
+        link,
+        standing,
+        head: [0; 32],
+    })?;
     emit_cpi!(event);
     Ok(())
 }

@@ -21,8 +21,14 @@ pub struct SetMemberStanding {
 
 impl SetMemberStanding {
     fn validate(&self, standing: Standing) -> Result<()> {
-        require!(self.institution.authority == *self.authority.address(), ChartsealError::NotInstitutionAuthority);
-        require!(self.member.institution == self.institution.id, ChartsealError::ForeignMember);
+        require!(
+            self.institution.authority == *self.authority.address(),
+            ChartsealError::NotInstitutionAuthority
+        );
+        require!(
+            self.member.institution == self.institution.id,
+            ChartsealError::ForeignMember
+        );
         require!(standing != Standing::Invited, ChartsealError::BadStanding);
         // A wallet that never accepted has published no keys and cannot be made active for it.
         let accepted = self.member.key_epoch != 0;
@@ -40,8 +46,12 @@ pub(crate) fn handler(ctx: &mut Context<SetMemberStanding>, standing: Standing) 
     let member = *accounts.member.address();
     let institution = &mut *accounts.institution;
     let id = institution.id;
-    let event =
-        institution.chain.extend(&id, now, |link| MemberStandingSet { link, member, standing, head: [0; 32] })?;
+    let event = institution.chain.extend(&id, now, |link| MemberStandingSet {
+        link,
+        member,
+        standing,
+        head: [0; 32],
+    })?;
     emit_cpi!(event);
     Ok(())
 }

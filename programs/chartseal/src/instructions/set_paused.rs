@@ -13,11 +13,18 @@ pub struct SetPaused {
 
 pub(crate) fn handler(ctx: &mut Context<SetPaused>, paused: bool) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    require!(accounts.registry.admin == *accounts.admin.address(), ChartsealError::NotAdmin);
+    require!(
+        accounts.registry.admin == *accounts.admin.address(),
+        ChartsealError::NotAdmin
+    );
     let now = Clock::get()?.unix_timestamp;
     let registry = &mut *accounts.registry;
     registry.paused = paused.into();
-    let event = registry.chain.extend(&NO_ID, now, |link| PauseSet { link, paused, head: [0; 32] })?;
+    let event = registry.chain.extend(&NO_ID, now, |link| PauseSet {
+        link,
+        paused,
+        head: [0; 32],
+    })?;
     emit_cpi!(event);
     Ok(())
 }

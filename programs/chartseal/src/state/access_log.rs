@@ -32,7 +32,15 @@ impl Entry {
     /// An entry that has no place yet: the ring gives it one.
     pub fn new(event: &[u8], at: i64, id: &Id, wallet: &Address, outcome: u8) -> Self {
         let event = event.first().copied().unwrap_or_default();
-        Self { seq: 0, at, id: *id, wallet: *wallet, event, outcome, reserved: [0; 6] }
+        Self {
+            seq: 0,
+            at,
+            id: *id,
+            wallet: *wallet,
+            event,
+            outcome,
+            reserved: [0; 6],
+        }
     }
 }
 
@@ -46,7 +54,10 @@ pub struct Ring {
 impl Ring {
     /// Keeps the chain's newest event, over the oldest entry.
     pub fn keep(&mut self, chain: &Chain, entry: Entry) {
-        self.entries[chain.seq as usize % RING] = Entry { seq: chain.seq, ..entry };
+        self.entries[chain.seq as usize % RING] = Entry {
+            seq: chain.seq,
+            ..entry
+        };
     }
 }
 

@@ -37,8 +37,7 @@ pub struct Grant {
     pub purposes: u8,
     /// 1 once it was revoked.
     pub revoked: u8,
-    pub bump: u8,
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 4],
 }
 
 impl Grant {
@@ -47,7 +46,8 @@ impl Grant {
         if self.classes == 0 {
             self.record == *record
         } else {
-            1u32.checked_shl(class.into()).is_some_and(|bit| self.classes & bit != 0)
+            1u32.checked_shl(class.into())
+                .is_some_and(|bit| self.classes & bit != 0)
         }
     }
 

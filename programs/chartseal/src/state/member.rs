@@ -50,6 +50,11 @@ impl Member {
 
     /// Counts a refusal; false where the hour is full.
     pub fn count_refusal(&mut self, now: i64) -> bool {
-        count_within_hour(&mut self.refusals_since, &mut self.refusals, MEMBER_REFUSALS_PER_HOUR, now)
+        count_within_hour(
+            &mut self.refusals_since,
+            &mut self.refusals,
+            MEMBER_REFUSALS_PER_HOUR,
+            now,
+        )
     }
 }

@@ -19,7 +19,7 @@ pub use record::Record;
 pub use refusal_log::{RefusalLog, HOUR, PERSON_REFUSALS_PER_HOUR};
 pub use registry::Registry;
 
-use crate::{ChartsealError, seeds::Id};
+use crate::{seeds::Id, ChartsealError};
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 

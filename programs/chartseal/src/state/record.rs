@@ -1,11 +1,6 @@
 use anchor_lang::prelude::*;
 
-use crate::{
-    events::Content,
-    log::sha256_of,
-    seeds::Id,
-    vocabulary::RecordStatus,
-};
+use crate::{events::Content, log::sha256_of, seeds::Id, vocabulary::RecordStatus};
 
 /// One medical file, in its newest version. Seeds: `record`, patient's id, id. Never closed.
 #[account]
@@ -33,8 +28,7 @@ pub struct Record {
     pub class: u8,
     /// A `RecordStatus`.
     pub status: u8,
-    pub bump: u8,
-    pub reserved: u8,
+    pub reserved: [u8; 2],
 }
 
 impl Record {

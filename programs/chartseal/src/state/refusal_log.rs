@@ -29,6 +29,11 @@ pub struct RefusalLog {
 impl RefusalLog {
     /// Counts a person's refusal; false where the hour is full.
     pub fn count_person_refusal(&mut self, now: i64) -> bool {
-        count_within_hour(&mut self.persons_since, &mut self.persons, PERSON_REFUSALS_PER_HOUR, now)
+        count_within_hour(
+            &mut self.persons_since,
+            &mut self.persons,
+            PERSON_REFUSALS_PER_HOUR,
+            now,
+        )
     }
 }

@@ -24,9 +24,14 @@ where
     if view.owned_by(&crate::ID) {
         // SAFETY: the slot is declared `mut` in the accounts struct, so Anchor has refused any second account with the
         // same address, and nothing else in the program loads this one: there is no other live reference to its data.
-        return unsafe { Account::<T>::load_mut(view) }.map(Some).map_err(|_| ChartsealError::NotAGrantSlot.into());
+        return unsafe { Account::<T>::load_mut(view) }
+            .map(Some)
+            .map_err(|_| ChartsealError::NotAGrantSlot.into());
     }
-    require!(view.owned_by(&System::id()) && view.data_len() == 0, ChartsealError::NotAGrantSlot);
+    require!(
+        view.owned_by(&System::id()) && view.data_len() == 0,
+        ChartsealError::NotAGrantSlot
+    );
     let (address, _) = find_program_address(seeds, &crate::ID);
     require!(address == *view.address(), ChartsealError::NotAGrantSlot);
     Ok(None)

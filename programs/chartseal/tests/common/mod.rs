@@ -44,11 +44,19 @@ pub fn id(n: u64) -> Id {
 }
 
 pub fn keys(n: u8) -> Keys {
-    Keys { encryption: [n; 32], post_quantum_hash: [0; 32] }
+    Keys {
+        encryption: [n; 32],
+        post_quantum_hash: [0; 32],
+    }
 }
 
 pub fn content(n: u8) -> Content {
-    Content { manifest_hash: [n; 32], root: [n + 1; 32], locator: [n + 2; 32], padded_size: 1 << 20 }
+    Content {
+        manifest_hash: [n; 32],
+        root: [n + 1; 32],
+        locator: [n + 2; 32],
+        padded_size: 1 << 20,
+    }
 }
 
 /// What a transaction that went through left behind.
@@ -81,7 +89,11 @@ impl Chain {
         let mut svm = LiteSVM::new();
         svm.add_program(ID, contract()).unwrap();
         let (upgrade_authority, admin) = (Keypair::new(), Keypair::new());
-        let mut chain = Self { svm, upgrade_authority, admin };
+        let mut chain = Self {
+            svm,
+            upgrade_authority,
+            admin,
+        };
         chain.set_upgrade_authority();
         chain.fund(&chain.upgrade_authority.pubkey());
         chain.fund(&chain.admin.pubkey());
@@ -93,7 +105,17 @@ impl Chain {
     pub fn new() -> Self {
         let mut chain = Self::bare();
         let (upgrade, admin) = (chain.upgrade_authority.insecure_clone(), chain.admin.pubkey());
-        chain.send(&[ix::initialize(upgrade.pubkey(), upgrade.pubkey(), program_data(), admin)], &[&upgrade]).unwrap();
+        chain
+            .send(
+                &[ix::initialize(
+                    upgrade.pubkey(),
+                    upgrade.pubkey(),
+                    program_data(),
+                    admin,
+                )],
+                &[&upgrade],
+            )
+            .unwrap();
         chain
     }
 
@@ -134,10 +156,16 @@ impl Chain {
             Ok(meta) => {
                 let events = events(&meta);
                 assert_eq!(events.len(), 1, "an instruction emits exactly one event");
-                Ok(Done { event: events.into_iter().next().unwrap(), cu: meta.compute_units_consumed, meta })
+                Ok(Done {
+                    event: events.into_iter().next().unwrap(),
+                    cu: meta.compute_units_consumed,
+                    meta,
+                })
             }
             Err(failed) => match failed.err {
-                TransactionError::InstructionError(_, InstructionError::Custom(code)) if code >= 6000 => Err(Failure::Ours(code)),
+                TransactionError::InstructionError(_, InstructionError::Custom(code)) if code >= 6000 => {
+                    Err(Failure::Ours(code))
+                }
                 other => Err(Failure::Other(format!("{other:?} {:#?}", failed.meta.logs))),
             },
         }
@@ -248,7 +276,15 @@ impl World {
         let insurance = chain.institution(3, InstitutionKind::Insurer);
         let insurer = chain.member(&insurance, 4, Role::Insurer);
         let patient = chain.patient(5);
-        Self { chain, hospital, doctor, insurance, insurer, patient, ids: 1000 }
+        Self {
+            chain,
+            hospital,
+            doctor,
+            insurance,
+            insurer,
+            patient,
+            ids: 1000,
+        }
     }
 
     /// An id that was not used before.
@@ -257,10 +293,23 @@ impl World {
         id(self.ids)
     }
 
+    pub fn record_id(&mut self) -> Id {
+        let patient = self.patient.id;
+        address::draw_record_id(&patient, || self.id())
+    }
+
+    pub fn grant_id(&mut self) -> Id {
+        let patient = self.patient.id;
+        address::draw_grant_id(&patient, || self.id())
+    }
+
     /// The patient lets the hospital write and read records of class 0.
     pub fn enrol(&mut self) -> Id {
         let terms = self.terms(GranteeKind::Institution, address::institution(&self.hospital.id));
-        self.grant(Terms { rights: Action::Read.bit() | Action::Append.bit() | Action::Amend.bit(), ..terms })
+        self.grant(Terms {
+            rights: Action::Read.bit() | Action::Append.bit() | Action::Amend.bit(),
+            ..terms
+        })
     }
 
     /// Terms to start from: class 0, all rights and purposes, a year, no limit of uses.
@@ -279,7 +328,7 @@ impl World {
     }
 
     pub fn grant(&mut self, terms: Terms) -> Id {
-        let id = self.id();
+        let id = self.grant_id();
         let wallet = self.patient.wallet.insecure_clone();
         let args = CreateGrantArgs { id, terms };
         let create = ix::create_grant(wallet.pubkey(), wallet.pubkey(), None, &self.patient.id, args);
@@ -289,14 +338,22 @@ impl World {
 
     pub fn revoke(&mut self, grant: Id) {
         let wallet = self.patient.wallet.insecure_clone();
-        self.chain.send(&[ix::revoke_grant(wallet.pubkey(), None, &self.patient.id, &grant)], &[&wallet]).unwrap();
+        self.chain
+            .send(
+                &[ix::revoke_grant(wallet.pubkey(), None, &self.patient.id, &grant)],
+                &[&wallet],
+            )
+            .unwrap();
     }
 
     /// The doctor asks to write a record of this class; its id and the event.
     pub fn create(&mut self, class: u8, grant: Option<Id>) -> (Id, Done) {
-        let record = self.id();
+        let record = self.record_id();
         let wallet = self.doctor.wallet.insecure_clone();
-        let acting = As { grant, ..self.doctor.acting() };
+        let acting = As {
+            grant,
+            ..self.doctor.acting()
+        };
         let args = CreateRecordArgs {
             request: self.id(),
             record,
@@ -311,8 +368,15 @@ impl World {
 
     /// Somebody asks to read.
     pub fn access(&mut self, wallet: &Keypair, acting: As, record: Id, purpose: Purpose) -> Result<Done, Failure> {
-        let args = AccessRecordArgs { request: self.id(), purpose, grant: acting.claimed() };
-        self.chain.send(&[ix::access_record(&acting, &self.patient.id, &record, args)], &[wallet])
+        let args = AccessRecordArgs {
+            request: self.id(),
+            purpose,
+            grant: acting.claimed(),
+        };
+        self.chain.send(
+            &[ix::access_record(&acting, &self.patient.id, &record, args)],
+            &[wallet],
+        )
     }
 
     /// Like [`access`](Self::access); the basis or the reason.
@@ -328,24 +392,57 @@ impl World {
 impl Chain {
     pub fn institution(&mut self, n: u64, kind: InstitutionKind) -> Body {
         let (admin, authority, id) = (self.admin.insecure_clone(), self.wallet(), id(n));
-        let args = RegisterInstitutionArgs { id, kind, authority: authority.pubkey() };
-        self.send(&[ix::register_institution(admin.pubkey(), admin.pubkey(), args)], &[&admin]).unwrap();
-        self.send(&[ix::accept_institution(authority.pubkey(), &id, keys(1))], &[&authority]).unwrap();
+        let args = RegisterInstitutionArgs {
+            id,
+            kind,
+            authority: authority.pubkey(),
+        };
+        self.send(
+            &[ix::register_institution(admin.pubkey(), admin.pubkey(), args)],
+            &[&admin],
+        )
+        .unwrap();
+        self.send(
+            &[ix::accept_institution(authority.pubkey(), &id, keys(1))],
+            &[&authority],
+        )
+        .unwrap();
         Body { id, authority }
     }
 
     pub fn member(&mut self, body: &Body, n: u64, role: Role) -> Person {
         let (authority, wallet, id) = (body.authority.pubkey(), self.wallet(), id(n));
-        let args = RegisterMemberArgs { id, wallet: wallet.pubkey(), role, expires: self.now() + 365 * DAY };
-        self.send(&[ix::register_member(authority, authority, &body.id, args)], &[&body.authority]).unwrap();
-        self.send(&[ix::accept_membership(wallet.pubkey(), &body.id, &id, keys(2))], &[&wallet]).unwrap();
-        Person { institution: body.id, id, wallet }
+        let args = RegisterMemberArgs {
+            id,
+            wallet: wallet.pubkey(),
+            role,
+            expires: self.now() + 365 * DAY,
+        };
+        self.send(
+            &[ix::register_member(authority, authority, &body.id, args)],
+            &[&body.authority],
+        )
+        .unwrap();
+        self.send(
+            &[ix::accept_membership(wallet.pubkey(), &body.id, &id, keys(2))],
+            &[&wallet],
+        )
+        .unwrap();
+        Person {
+            institution: body.id,
+            id,
+            wallet,
+        }
     }
 
     pub fn patient(&mut self, n: u64) -> Owner {
         let (wallet, id) = (self.wallet(), id(n));
         let args = OpenPatientArgs { id, keys: keys(3) };
-        self.send(&[ix::open_patient(wallet.pubkey(), wallet.pubkey(), None, args)], &[&wallet]).unwrap();
+        self.send(
+            &[ix::open_patient(wallet.pubkey(), wallet.pubkey(), None, args)],
+            &[&wallet],
+        )
+        .unwrap();
         Owner { id, wallet }
     }
 }
