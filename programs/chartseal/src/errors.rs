@@ -2,65 +2,61 @@
 
 use anchor_lang::prelude::*;
 
-/// Numbers are stable: new errors are appended.
-#[error_code]
-pub enum ChartsealError {
-    #[msg("only the program's upgrade authority may create the registry")]
-    NotUpgradeAuthority,
-    #[msg("only the registry's admin may do this")]
-    NotAdmin,
-    #[msg("only the admin that was proposed may accept")]
-    NotProposedAdmin,
-    #[msg("the program is paused: revoking and reviewing still work, everything else waits")]
-    Paused,
-    #[msg("only the institution's authority may do this")]
-    NotInstitutionAuthority,
-    #[msg("the institution is not active: it must have accepted and not be suspended")]
-    InstitutionNotActive,
-    #[msg("this was accepted before")]
-    AlreadyAccepted,
-    #[msg("only the wallet that was invited may accept")]
-    NotInvited,
-    #[msg("this member belongs to another institution")]
-    ForeignMember,
-    #[msg("only the patient's wallet, or the steward of a patient without one, may do this")]
-    NotPatient,
-    #[msg("the signer is not registered here: it is neither the patient, nor this member, nor named by this grant")]
-    Stranger,
-    #[msg("this account belongs to another patient")]
-    ForeignPatient,
-    #[msg("the account passed as a grant is neither a grant nor an empty address of one")]
-    NotAGrantSlot,
-    #[msg("a member acts together with its institution: pass both or neither")]
-    InstitutionMissing,
-    #[msg("refusals of this actor reached their cap for the hour: nothing was decided, try again later")]
-    RefusalCap,
-    #[msg("the record is at another version than expected: read it again and amend that one")]
-    StaleVersion,
-    #[msg("the sharing class is out of range (0 to 31)")]
-    BadClass,
-    #[msg("a grant needs at least one right and one purpose, and none that does not exist")]
-    BadMask,
-    #[msg("a grant is on one record or on a set of classes, not on both and not on neither")]
-    BadSubject,
-    #[msg("a grant ends after it begins, and in the future")]
-    BadValidity,
-    #[msg("a grant that may be used no times is no grant")]
-    NoUses,
-    #[msg("the grantee's account is not of the kind that the grant names")]
-    BadGrantee,
-    #[msg("the grant was revoked before")]
-    AlreadyRevoked,
-    #[msg("an id or a key of zeros stands for none and cannot be used")]
-    ZeroId,
-    #[msg("the status is not one that may be set")]
-    BadStanding,
-    #[msg("a counter would overflow")]
-    Overflow,
-    #[msg("the expiry is in the past")]
-    ExpiryInPast,
-    #[msg("the record was erased")]
-    RecordErased,
-    #[msg("the address of this id has another bump than 255: draw another id")]
-    BumpNot255,
+/// Declares the errors once: for the chain as numbers from 6000, for the IDL and for clients with their texts.
+macro_rules! errors {
+    ($($name:ident: $text:literal,)+) => {
+        /// Numbers are stable: new errors are appended.
+        #[error_code]
+        #[derive(Debug, PartialEq, Eq)]
+        pub enum ChartsealError {
+            $(#[msg($text)] $name),+
+        }
+
+        #[cfg(not(target_os = "solana"))]
+        impl ChartsealError {
+            /// Name and text of each, in the order of their numbers.
+            pub const TEXTS: &'static [(&'static str, &'static str)] = &[$((stringify!($name), $text)),+];
+
+            /// Name and text of the error that a transaction failed with, if it is one of ours.
+            pub fn text(code: u32) -> Option<(&'static str, &'static str)> {
+                Self::TEXTS.get(usize::try_from(code.checked_sub(FIRST)?).ok()?).copied()
+            }
+        }
+    };
+}
+
+/// Number of the first error, as Anchor counts.
+#[cfg(not(target_os = "solana"))]
+const FIRST: u32 = 6000;
+
+errors! {
+    NotUpgradeAuthority: "only the program's upgrade authority may create the registry",
+    NotAdmin: "only the registry's admin may do this",
+    NotProposedAdmin: "only the admin that was proposed may accept",
+    Paused: "the program is paused: revoking and reviewing still work, everything else waits",
+    NotInstitutionAuthority: "only the institution's authority may do this",
+    InstitutionNotActive: "the institution is not active: it must have accepted and not be suspended",
+    AlreadyAccepted: "this was accepted before",
+    NotInvited: "only the wallet that was invited may accept",
+    ForeignMember: "this member belongs to another institution",
+    NotPatient: "only the patient's wallet, or the steward of a patient without one, may do this",
+    Stranger: "the signer is not registered here: it is neither the patient, nor this member, nor named by this grant",
+    ForeignPatient: "this account belongs to another patient",
+    NotAGrantSlot: "the account passed as a grant is neither a grant nor an empty address of one",
+    InstitutionMissing: "a member acts together with its institution: pass both or neither",
+    RefusalCap: "refusals of this actor reached their cap for the hour: nothing was decided, try again later",
+    StaleVersion: "the record is at another version than expected: read it again and amend that one",
+    BadClass: "the sharing class is out of range (0 to 31)",
+    BadMask: "a grant needs at least one right and one purpose, and none that does not exist",
+    BadSubject: "a grant is on one record or on a set of classes, not on both and not on neither",
+    BadValidity: "a grant ends after it begins, and in the future",
+    NoUses: "a grant that may be used no times is no grant",
+    BadGrantee: "the grantee's account is not of the kind that the grant names",
+    AlreadyRevoked: "the grant was revoked before",
+    ZeroId: "an id or a key of zeros stands for none and cannot be used",
+    BadStanding: "the status is not one that may be set",
+    Overflow: "a counter would overflow",
+    ExpiryInPast: "the expiry is in the past",
+    RecordErased: "the record was erased",
+    BumpNot255: "the address of this id has another bump than 255: draw another id",
 }
