@@ -18,6 +18,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use serde_json::json;
 
+pub(crate) use artifacts::replace;
+
 use crate::process;
 use crate::report::{Report, progress};
 use crate::workspace::Workspace;
@@ -58,7 +60,7 @@ pub(crate) fn check(workspace: &Workspace, report: &Report) -> Result<ExitCode> 
         "IDL: as committed".to_owned()
     } else {
         let fresh_idl = compile::folder(workspace).join(artifacts::IDL);
-        artifacts::replace(&fresh_idl, fresh.idl.as_bytes())?;
+        replace(&fresh_idl, fresh.idl.as_bytes())?;
         format!(
             "IDL: NOT as committed; compare with {}, or accept it with `cargo xtask build-sbf`",
             fresh_idl.display()

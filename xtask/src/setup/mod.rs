@@ -5,7 +5,7 @@
 //! compile the dependencies (aws-lc-sys takes no cmake where it knows the processor, as it does all of Rust's first tier).
 
 pub(crate) mod debian;
-mod postgres;
+pub(crate) mod postgres;
 
 use anyhow::Result;
 

@@ -50,14 +50,26 @@ fn on_path() -> bool {
     PROGRAMS.iter().all(|program| process::find(program).is_some())
 }
 
+/// Where one of Postgres' programs is: on PATH, or with the newest server.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    process::find(name).or_else(|| Some(in_folder_of_servers(Path::new(SERVERS))?.join(name)))
+}
+
+/// The programs of the newest whole server.
 fn in_folder_of_servers(servers: &Path) -> Option<PathBuf> {
     let versions = std::fs::read_dir(servers).ok()?;
-    let mut folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
-    folders.find(|folder| {
+    let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    let whole = folders.filter(|folder| {
         PROGRAMS
             .iter()
             .all(|program| process::is_program(&folder.join(program)))
-    })
+    });
+    whole.max_by_key(|folder| version_of(folder))
+}
+
+/// The 15 of `/usr/lib/postgresql/15/bin`.
+fn version_of(folder: &Path) -> Option<u32> {
+    folder.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
 fn by_hand() -> String {
@@ -99,6 +111,13 @@ mod tests {
         assert_eq!(in_folder_of_servers(&folder), None);
         assert_eq!(in_folder_of_servers(&folder.join("not there")), None);
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(
+            version_of(Path::new("/usr/lib/postgresql/15/bin")) > version_of(Path::new("/usr/lib/postgresql/9/bin"))
+        );
     }
 
     #[test]
