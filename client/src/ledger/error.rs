@@ -1,0 +1,113 @@
+//! What can go wrong between us and the ledger.
+
+use std::error::Error as StdError;
+
+use chartseal_program::ChartsealError;
+use solana_rpc_client_api::{
+    client_error::{Error as ClientError, ErrorKind},
+    request::{RpcError, RpcResponseErrorData},
+};
+use solana_transaction_error::TransactionError;
+use thiserror::Error;
+
+/// The ledger did not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// No answer, or none that can be understood.
+    #[error("cannot reach the ledger at {url}: {source}; check the address and whether it is running")]
+    Unreachable {
+        /// The address that was asked.
+        url: String,
+        /// What the transport says.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The contract refused the instruction. Nothing changed.
+    #[error("the contract says: {text} ({name})")]
+    Contract {
+        /// The error's name in the contract.
+        name: &'static str,
+        /// Its text.
+        text: &'static str,
+    },
+    /// The ledger refused the transaction. Nothing changed.
+    #[error("the ledger refused the transaction: {error}{}", .logs.last().map(|l| format!(" ({l})")).unwrap_or_default())]
+    Rejected {
+        /// Why.
+        error: TransactionError,
+        /// The program's log, if there is one.
+        logs: Vec<String>,
+    },
+    /// The ledger answered with an error of its own.
+    #[error("the ledger at {url} answered with an error: {message}")]
+    Rpc {
+        /// The address that was asked.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// Sent, and no word of it: it may have been applied.
+    #[error(
+        "transaction {signature} was sent, but the ledger at {url} does not say what became of it; \
+         look it up before you try again"
+    )]
+    Unknown {
+        /// The transaction.
+        signature: String,
+        /// The address that was asked.
+        url: String,
+    },
+    /// There is no such account.
+    #[error("there is no {what} on this ledger; check the id and the ledger's address")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// An account or a transaction is not of the form that this software knows.
+    #[error("{what} is not of a form that this software knows; is the program of another version?")]
+    Malformed {
+        /// What it was.
+        what: String,
+    },
+    /// A signature is needed that nobody here can give.
+    #[error("the transaction needs the signature of {0}, whose key is not at hand")]
+    MissingSigner(String),
+}
+
+impl LedgerError {
+    /// Whether asking again may help.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// From a transaction that failed.
+    pub(super) fn failed(error: TransactionError, logs: Vec<String>) -> Self {
+        use solana_transaction_error::TransactionError as T;
+        if let T::InstructionError(_, solana_instruction::error::InstructionError::Custom(code)) = &error
+            && let Some((name, text)) = ChartsealError::text(*code)
+        {
+            return Self::Contract { name, text };
+        }
+        Self::Rejected { error, logs }
+    }
+
+    /// From a call that failed.
+    pub(super) fn call(url: &str, error: ClientError) -> Self {
+        let url = url.to_owned();
+        match *error.kind {
+            ErrorKind::RpcError(RpcError::RpcResponseError {
+                data: RpcResponseErrorData::SendTransactionPreflightFailure(result),
+                message,
+                ..
+            }) => match result.err {
+                Some(error) => Self::failed(error.into(), result.logs.unwrap_or_default()),
+                None => Self::Rpc { url, message },
+            },
+            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
+                Self::Rpc { url, message: format!("{message} ({code})") }
+            }
+            ErrorKind::TransactionError(error) => Self::failed(error, Vec::new()),
+            kind => Self::Unreachable { url, source: kind.to_string().into() },
+        }
+    }
+}

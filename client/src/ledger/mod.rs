@@ -1,0 +1,83 @@
+//! The ledger: what stands on chain, and how something new comes to stand there. A transaction is sent until its fate
+//! is known; it is signed anew only once the old one can no longer be applied, so nothing is ever done twice. Whatever
+//! an instruction decides comes back as the event that it emitted.
+
+mod error;
+mod gate;
+mod history;
+mod read;
+mod submit;
+
+use std::time::Duration;
+
+use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use tokio::sync::OnceCell;
+
+pub use error::LedgerError;
+pub use gate::LedgerGate;
+pub use history::{Broken, Logged, PatientLog};
+pub use read::{Found, Listed};
+pub use submit::Receipt;
+
+/// How long a single call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a transaction's fate is asked for while the ledger does not answer.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// A Solana cluster that runs the contract, reached over JSON-RPC.
+pub struct Ledger {
+    rpc: RpcClient,
+    url: String,
+    cluster: OnceCell<[u8; 32]>,
+}
+
+impl Ledger {
+    /// A ledger at an address. Nothing is asked yet. Answers are believed once they are confirmed.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        let rpc =
+            RpcClient::new_with_timeout_and_commitment(url.to_owned(), CALL_TIMEOUT, CommitmentConfig::confirmed());
+        Self { rpc, url: url.to_owned(), cluster: OnceCell::new() }
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Which cluster it is: its genesis hash.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unreachable`].
+    pub async fn cluster(&self) -> Result<[u8; 32], LedgerError> {
+        let ask = || async { Ok(self.call(self.rpc.get_genesis_hash()).await?.to_bytes()) };
+        self.cluster.get_or_try_init(ask).await.copied()
+    }
+
+    /// Asks a cluster that gives money away (a local one) for some, and waits until it is there.
+    ///
+    /// # Errors
+    /// [`LedgerError::Rpc`] where the cluster gives none.
+    pub async fn airdrop(&self, wallet: [u8; 32], lamports: u64) -> Result<u64, LedgerError> {
+        let address = solana_address::Address::new_from_array(wallet);
+        let signature = self.call(self.rpc.request_airdrop(&address, lamports)).await?;
+        self.fate(&signature).await?;
+        self.call(self.rpc.get_balance(&address)).await
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, solana_rpc_client_api::client_error::Error>>,
+    ) -> Result<T, LedgerError> {
+        call.await.map_err(|error| LedgerError::call(&self.url, error))
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ledger({})", self.url)
+    }
+}
