@@ -126,7 +126,10 @@ impl Toolchain {
 /// When this is not Debian or we may not install, with the commands to type; or when a command fails.
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
     if library(Path::new(RUSTC)).is_none() || llvm_version().is_none() {
-        let commands = format!("apt-get update && apt-get install {}", PACKAGES.join(" "));
+        let commands = format!(
+            "apt-get update && apt-get install --no-install-recommends {}",
+            PACKAGES.join(" ")
+        );
         let apt = Apt::find("the compiler for the chain", &commands)?;
         progress(&format!("installing with apt-get: {}", PACKAGES.join(", ")));
         apt.update()?;

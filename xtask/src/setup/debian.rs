@@ -39,11 +39,18 @@ impl Apt {
         process::run(self.command("apt-get").args(["update", "-qq"])).context("apt-get cannot refresh its lists")
     }
 
-    /// Installs packages with what they recommend left to the packages' own choice.
+    /// Installs packages and what they need, without what they recommend: for Postgres that is a mail server.
     pub(crate) fn install(&self, packages: &[&str]) -> Result<()> {
         let mut command = self.command("env");
         command
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq"])
+            .args([
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "install",
+                "-y",
+                "-qq",
+                "--no-install-recommends",
+            ])
             .args(packages);
         process::run(&mut command).with_context(|| format!("apt-get cannot install {}", packages.join(", ")))
     }

@@ -74,8 +74,8 @@ fn version_of(folder: &Path) -> Option<u32> {
 
 fn by_hand() -> String {
     format!(
-        "apt-get update && apt-get install -y postgresql-common && mkdir -p {folder} && \
-         echo \"{setting}\" > {NO_CLUSTER} && apt-get install -y postgresql; rm -f {NO_CLUSTER}",
+        "apt-get update && apt-get install -y --no-install-recommends postgresql-common && mkdir -p {folder} && \
+         echo \"{setting}\" > {NO_CLUSTER} && apt-get install -y --no-install-recommends postgresql; rm -f {NO_CLUSTER}",
         folder = Path::new(NO_CLUSTER).parent().unwrap_or(Path::new("/")).display(),
         setting = SETTING.trim(),
     )
