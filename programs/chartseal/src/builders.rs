@@ -65,7 +65,7 @@ impl As {
                 .member
                 .map(|(institution, member)| address::member(&institution, &member)),
             institution: self.member.map(|(institution, _)| address::institution(&institution)),
-            grant: self.grant.map(|grant| address::grant(patient, &grant)),
+            grant: self.grant.map(|grant| address::grant_slot(patient, &grant)),
         }
     }
 
@@ -160,6 +160,7 @@ pub fn accept_institution(authority: Address, institution: &Id, keys: Keys) -> I
     build(
         &accounts::AcceptInstitution {
             authority,
+            registry: address::registry(),
             institution: address::institution(institution),
             event_authority: address::event_authority(),
             program: ID,
@@ -204,6 +205,7 @@ pub fn accept_membership(wallet: Address, institution: &Id, member: &Id, keys: K
     build(
         &accounts::AcceptMembership {
             wallet,
+            registry: address::registry(),
             institution: address::institution(institution),
             member: address::member(institution, member),
             event_authority: address::event_authority(),
@@ -218,6 +220,7 @@ pub fn set_member_standing(authority: Address, institution: &Id, member: &Id, st
     build(
         &accounts::SetMemberStanding {
             authority,
+            registry: address::registry(),
             institution: address::institution(institution),
             member: address::member(institution, member),
             event_authority: address::event_authority(),

@@ -33,7 +33,7 @@ errors! {
     NotUpgradeAuthority: "only the program's upgrade authority may create the registry",
     NotAdmin: "only the registry's admin may do this",
     NotProposedAdmin: "only the admin that was proposed may accept",
-    Paused: "the program is paused: revoking and reviewing still work, everything else waits",
+    Paused: "the program is paused: what takes rights away still works, everything else waits",
     NotInstitutionAuthority: "only the institution's authority may do this",
     InstitutionNotActive: "the institution is not active: it must have accepted and not be suspended",
     AlreadyAccepted: "this was accepted before",
@@ -59,4 +59,6 @@ errors! {
     ExpiryInPast: "the expiry is in the past",
     RecordErased: "the record was erased",
     BumpNot255: "the address of this id has another bump than 255: draw another id",
+    GrantMismatch: "a grant's id and its account go together: name neither, or both and of the same grant",
+    RoleNotOfKind: "an institution of this kind has no members of this role",
 }

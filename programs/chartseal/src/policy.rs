@@ -9,7 +9,7 @@ use anchor_lang::prelude::*;
 use crate::{
     seeds::Id,
     state::{Grant, Institution, Member, Patient},
-    vocabulary::{Action, Basis, GranteeKind, Purpose, Reason, Role, Standing},
+    vocabulary::{Action, Basis, GranteeKind, InstitutionKind, Purpose, Reason, Role, Standing},
 };
 
 /// In what capacity somebody acts.
@@ -165,6 +165,20 @@ const fn reach(role: Role) -> Option<(u8, u8)> {
         Role::Researcher => (Action::Read.bit() | Action::Aggregate.bit(), Purpose::Research.bit()),
         Role::Auditor => return None,
     })
+}
+
+/// Whether an institution of this kind has members of this role.
+///
+/// A role limits what its bearer may ask for, and the institution chooses the roles. Were every choice open to it, an
+/// insurer could name a doctor, and read for treatment what it may see for payment only.
+pub const fn employs(kind: InstitutionKind, role: Role) -> bool {
+    use InstitutionKind::{Hospital, Insurer, Laboratory, ResearchBody};
+    match role {
+        Role::Doctor | Role::Nurse | Role::Technician => matches!(kind, Hospital | Laboratory),
+        Role::Researcher => matches!(kind, Hospital | Laboratory | ResearchBody),
+        Role::Insurer => matches!(kind, Insurer),
+        Role::Auditor => true,
+    }
 }
 
 /// Whether the claimed grant is alive, names the actor (`names`), and covers what is asked.

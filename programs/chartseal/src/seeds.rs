@@ -58,6 +58,12 @@ pub mod address {
     pub fn grant(patient: &Id, id: &Id) -> Address {
         find(&[GRANT, patient, id])
     }
+    /// Where a claim puts a grant of this id, whether there is one or not: the address at [`BUMP`]. It is that of
+    /// [`grant`] for every id that a grant can have.
+    pub fn grant_slot(patient: &Id, id: &Id) -> Address {
+        Address::new_from_array(crate::state::slot::derived(&[GRANT, patient, id]))
+    }
+
     pub fn access_log(patient: &Id) -> Address {
         find(&[ACCESS_LOG, patient])
     }

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::{
     events::InstitutionAccepted,
-    state::{Institution, Keys},
+    state::{Institution, Keys, Registry},
     vocabulary::Standing,
     ChartsealError,
 };
@@ -12,12 +12,14 @@ use crate::{
 #[derive(Accounts)]
 pub struct AcceptInstitution {
     pub authority: Signer,
+    pub registry: Account<Registry>,
     #[account(mut)]
     pub institution: Account<Institution>,
 }
 
 impl AcceptInstitution {
     fn validate(&self, keys: &Keys) -> Result<()> {
+        require!(!self.registry.is_paused(), ChartsealError::Paused);
         require!(
             self.institution.authority == *self.authority.address(),
             ChartsealError::NotInvited

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::{
     events::MembershipAccepted,
-    state::{Institution, Keys, Member},
+    state::{Institution, Keys, Member, Registry},
     vocabulary::Standing,
     ChartsealError,
 };
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Accounts)]
 pub struct AcceptMembership {
     pub wallet: Signer,
+    pub registry: Account<Registry>,
     #[account(mut)]
     pub institution: Account<Institution>,
     #[account(mut)]
@@ -20,6 +21,7 @@ pub struct AcceptMembership {
 
 impl AcceptMembership {
     fn validate(&self, keys: &Keys) -> Result<()> {
+        require!(!self.registry.is_paused(), ChartsealError::Paused);
         require!(
             self.member.institution == self.institution.id,
             ChartsealError::ForeignMember

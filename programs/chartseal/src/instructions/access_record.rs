@@ -61,7 +61,7 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
     })?;
     let event = match outcome {
         Outcome::Refused(event) => event,
-        Outcome::Allowed { actor, basis } => {
+        Outcome::Allowed { actor, basis, grant } => {
             let patient = accounts.acting.patient.id;
             let log = &mut *accounts.acting.log;
             let event = log.chain.extend(&patient, now, |link| AccessAllowed {
@@ -72,7 +72,7 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
                 actor,
                 purpose: args.purpose,
                 basis,
-                grant: args.grant,
+                grant,
                 head: [0; 32],
             })?;
             let entry = Entry::new(

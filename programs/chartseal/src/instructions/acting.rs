@@ -52,6 +52,8 @@ pub enum Outcome {
     Allowed {
         actor: Actor,
         basis: Basis,
+        /// Id of the grant that is the basis, or zeros where something else is.
+        grant: Id,
     },
     /// Decided and written down; the event remains to be emitted.
     Refused(Encoded),
@@ -68,10 +70,7 @@ impl Acting {
         require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
         require!(self.refusals.patient == self.patient.id, ChartsealError::ForeignPatient);
 
-        let mut grant = match &self.grant {
-            Some(account) => slot::load::<Grant>(account, &[GRANT, &self.patient.id, intent.grant])?,
-            None => None,
-        };
+        let mut grant = self.claimed(intent.grant)?;
         let actor = self.identify(grant.as_deref())?;
         let patient_address = *self.patient.address();
         let capacity = match (actor.kind, &self.member, &self.institution) {
@@ -99,10 +98,16 @@ impl Acting {
 
         match decision {
             Ok(basis) => {
+                let mut used = NO_ID;
                 if let (Basis::Grant, Some(grant)) = (basis, &mut grant) {
                     grant.take_use();
+                    used = grant.id;
                 }
-                Ok(Outcome::Allowed { actor, basis })
+                Ok(Outcome::Allowed {
+                    actor,
+                    basis,
+                    grant: used,
+                })
             }
             Err(reason) => {
                 let counted = match &mut self.member {
@@ -136,6 +141,22 @@ impl Acting {
                 Ok(Outcome::Refused(event))
             }
         }
+    }
+
+    /// The grant that is claimed, if there is one of that id.
+    ///
+    /// What is logged as claimed is what was looked at: the account is there exactly where an id is named, and it is
+    /// that id's. Otherwise an actor could use one grant and have another one written down.
+    fn claimed(&self, id: &Id) -> Result<Option<Account<Grant>>> {
+        let Some(account) = &self.grant else {
+            require!(*id == NO_ID, ChartsealError::GrantMismatch);
+            return Ok(None);
+        };
+        let grant = slot::load::<Grant>(account, &[GRANT, &self.patient.id, id])?;
+        if let Some(grant) = &grant {
+            require!(grant.id == *id, ChartsealError::GrantMismatch);
+        }
+        Ok(grant)
     }
 
     /// Who acts: the patient, the member whose account was passed, or the person that the grant names.

@@ -72,7 +72,7 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
     })?;
     let event = match outcome {
         Outcome::Refused(event) => event,
-        Outcome::Allowed { actor, basis } => {
+        Outcome::Allowed { actor, basis, grant } => {
             let patient_address = *accounts.acting.patient.address();
             let patient = accounts.acting.patient.id;
             let record = &mut accounts.record;
@@ -98,7 +98,7 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
                 author: actor,
                 purpose: args.purpose,
                 basis,
-                grant: args.grant,
+                grant,
                 content: args.content,
                 previous,
                 head: [0; 32],

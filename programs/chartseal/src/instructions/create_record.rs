@@ -96,7 +96,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
     })?;
     let event = match outcome {
         Outcome::Refused(event) => event,
-        Outcome::Allowed { actor, basis } => {
+        Outcome::Allowed { actor, basis, grant } => {
             let patient = accounts.acting.patient.id;
             let mut record = accounts.create(&args.record)?;
             record.id = args.record;
@@ -122,7 +122,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
                 author: actor,
                 purpose: args.purpose,
                 basis,
-                grant: args.grant,
+                grant,
                 content: args.content,
                 head: [0; 32],
             })?;

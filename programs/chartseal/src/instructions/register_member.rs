@@ -2,6 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::{
     events::MemberRegistered,
+    policy,
     seeds::{Id, MEMBER},
     state::{require_id, Institution, Member, Registry},
     vocabulary::{Role, Standing},
@@ -51,6 +52,12 @@ impl RegisterMember {
         );
         require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
         require!(args.expires > now, ChartsealError::ExpiryInPast);
+        require!(
+            self.institution
+                .kind()
+                .is_some_and(|kind| policy::employs(kind, args.role)),
+            ChartsealError::RoleNotOfKind
+        );
         Ok(())
     }
 }

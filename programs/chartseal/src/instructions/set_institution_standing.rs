@@ -7,7 +7,7 @@ use crate::{
     ChartsealError,
 };
 
-/// The admin suspends an institution, and with it all its members, or lifts that.
+/// The admin suspends an institution, and with it all its members, or lifts that. Suspending is never paused.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SetInstitutionStanding {
@@ -21,6 +21,10 @@ impl SetInstitutionStanding {
     fn validate(&self, standing: Standing) -> Result<()> {
         require!(self.registry.admin == *self.admin.address(), ChartsealError::NotAdmin);
         require!(standing != Standing::Invited, ChartsealError::BadStanding);
+        require!(
+            standing == Standing::Suspended || !self.registry.is_paused(),
+            ChartsealError::Paused
+        );
         // An institution that never accepted cannot be made active by the admin alone.
         let accepted = self.institution.key_epoch != 0;
         require!(

@@ -2,17 +2,18 @@ use anchor_lang::prelude::*;
 
 use crate::{
     events::MemberStandingSet,
-    state::{Institution, Member},
+    state::{Institution, Member, Registry},
     vocabulary::Standing,
     ChartsealError,
 };
 
-/// An institution suspends a member, or lifts that. It works while the institution itself is suspended: a suspended
+/// An institution suspends a member, or lifts that. Suspending is never paused, and works while the institution itself is suspended: a suspended
 /// institution can still withdraw its people.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SetMemberStanding {
     pub authority: Signer,
+    pub registry: Account<Registry>,
     #[account(mut)]
     pub institution: Account<Institution>,
     #[account(mut)]
@@ -30,6 +31,10 @@ impl SetMemberStanding {
             ChartsealError::ForeignMember
         );
         require!(standing != Standing::Invited, ChartsealError::BadStanding);
+        require!(
+            standing == Standing::Suspended || !self.registry.is_paused(),
+            ChartsealError::Paused
+        );
         // A wallet that never accepted has published no keys and cannot be made active for it.
         let accepted = self.member.key_epoch != 0;
         require!(standing != Standing::Active || accepted, ChartsealError::BadStanding);

@@ -1,7 +1,11 @@
 use anchor_lang::prelude::*;
 
 use super::Keys;
-use crate::{log::Chain, seeds::Id, vocabulary::Standing};
+use crate::{
+    log::Chain,
+    seeds::Id,
+    vocabulary::{InstitutionKind, Standing},
+};
 
 /// A hospital, laboratory, insurer, research body or regulator. Seeds: `institution`, id.
 #[account]
@@ -29,6 +33,11 @@ pub struct Institution {
 }
 
 impl Institution {
+    /// The kind, if the byte stands for one.
+    pub fn kind(&self) -> Option<InstitutionKind> {
+        InstitutionKind::from_byte(self.kind)
+    }
+
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active.byte()
     }

@@ -9,7 +9,7 @@ pub struct Record {
     pub id: Id,
     /// The patient's id.
     pub patient: Id,
-    /// Address of the Member account that wrote the newest version, or the patient's wallet.
+    /// Address of the Member account that wrote the newest version, or of the Patient account.
     pub author: Address,
     /// Id of the author's institution, or zeros.
     pub institution: Id,

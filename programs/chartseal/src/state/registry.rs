@@ -11,7 +11,7 @@ pub struct Registry {
     /// Who may become admin by signing too, or zeros.
     pub proposed_admin: Address,
     pub chain: Chain,
-    /// 1 while nothing but revoking, erasing and reviewing works.
+    /// 1 while nothing works that gives a right or uses one. Revoking, suspending, erasing and reviewing do.
     pub paused: u8,
     pub bump: u8,
     pub reserved: [u8; 6],
