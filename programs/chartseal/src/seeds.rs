@@ -71,20 +71,35 @@ pub mod address {
         find(&[REFUSAL_LOG, patient])
     }
 
-    /// Draws ids until one fits a record of this patient (see [`BUMP`]).
-    pub fn draw_record_id(patient: &Id, draw: impl FnMut() -> Id) -> Id {
-        draw_until(&[RECORD, patient], draw)
+    /// Whether an id is fit for a record of this patient (see [`BUMP`]).
+    pub fn fits_record(patient: &Id, id: &Id) -> bool {
+        fits(&[RECORD, patient, id])
     }
 
-    /// Draws ids until one fits a grant of this patient (see [`BUMP`]).
-    pub fn draw_grant_id(patient: &Id, draw: impl FnMut() -> Id) -> Id {
-        draw_until(&[GRANT, patient], draw)
+    /// Whether an id is fit for a grant of this patient (see [`BUMP`]).
+    pub fn fits_grant(patient: &Id, id: &Id) -> bool {
+        fits(&[GRANT, patient, id])
     }
 
-    fn draw_until(seeds: &[&[u8]; 2], mut draw: impl FnMut() -> Id) -> Id {
+    fn fits(seeds: &[&[u8]; 3]) -> bool {
+        *seeds[2] != NO_ID && Address::find_program_address(seeds, &crate::ID).1 == BUMP
+    }
+
+    /// Draws ids until one is fit for a record of this patient.
+    pub fn draw_record_id(patient: &Id, mut draw: impl FnMut() -> Id) -> Id {
         loop {
             let id = draw();
-            if id != NO_ID && Address::find_program_address(&[seeds[0], seeds[1], &id], &crate::ID).1 == BUMP {
+            if fits_record(patient, &id) {
+                return id;
+            }
+        }
+    }
+
+    /// Draws ids until one is fit for a grant of this patient.
+    pub fn draw_grant_id(patient: &Id, mut draw: impl FnMut() -> Id) -> Id {
+        loop {
+            let id = draw();
+            if fits_grant(patient, &id) {
                 return id;
             }
         }
