@@ -1,1 +1,16 @@
+//! Chartseal: medical records that a patient controls. Files are sealed on the machine where they are made, kept on
+//! Arweave, and opened only by those whom a Solana program allows; every decision stands in a log that cannot be
+//! shortened unnoticed.
+//!
+//! This crate is the SDK and the CLI of the same name. Read it from the bottom up: [`keys`] holds who somebody is,
+//! [`media`] turns a file into frames, [`seal`] turns frames into ciphertext that proves what it is, and [`store`] keeps
+//! ciphertext on gateways and wrapped keys in key stores.
 
+mod crypto;
+pub mod keys;
+pub mod ledger;
+pub mod media;
+pub mod seal;
+pub mod store;
+
+pub use crypto::CryptoError;

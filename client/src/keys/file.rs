@@ -1,0 +1,286 @@
+//! The identity file, byte by byte. Its length is fixed, so a cut file is told by its length, a damaged one by its
+//! checksum, and what then still does not open was given the wrong passphrase.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 8 | magic `CHSEALID` |
+//! | 2 | version, 1 (integers are little-endian) |
+//! | 1 | key derivation, 1: argon2id v1.3 (RFC 9106) |
+//! | 4, 4, 4 | its memory in KiB, passes, lanes |
+//! | 16 | its salt |
+//! | 12 | nonce |
+//! | 112 | AES-256-GCM under the derived key of wallet, encryption and storage secret (32 each); AAD: all bytes before |
+//! | 32 | SHA-256 of all bytes before |
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{EncryptionKey, Identity, KeyError, Passphrase, StorageKey, WalletKey};
+use crate::CryptoError;
+use crate::crypto::{self, NONCE_LEN, TAG_LEN};
+
+const MAGIC: &[u8; 8] = b"CHSEALID";
+const VERSION: u16 = 1;
+const KDF_ARGON2ID: u8 = 1;
+const SALT_LEN: usize = 16;
+const SECRETS_LEN: usize = 3 * 32;
+const CHECKSUM_LEN: usize = 32;
+const HEADER_LEN: usize = MAGIC.len() + 2 + 1 + 3 * 4 + SALT_LEN + NONCE_LEN;
+
+/// Bytes of an identity file.
+pub(super) const LEN: usize = HEADER_LEN + SECRETS_LEN + TAG_LEN + CHECKSUM_LEN;
+
+/// What argon2id costs, to us and to whoever guesses passphrases. It is stored in the file; whatever a file asks for
+/// is held against fixed bounds first, so that a hostile one cannot demand a terabyte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KdfCost {
+    /// Memory in KiB.
+    pub(super) memory_kib: u32,
+    /// Passes over the memory.
+    pub(super) passes: u32,
+    /// Lanes.
+    pub(super) lanes: u32,
+}
+
+impl KdfCost {
+    /// 64 MiB and three passes in one lane: RFC 9106's second recommendation with its lanes folded into one.
+    pub const DEFAULT: Self = Self {
+        memory_kib: 64 * 1024,
+        passes: 3,
+        lanes: 1,
+    };
+
+    /// Another cost.
+    ///
+    /// # Errors
+    /// [`KeyError::CostOutOfBounds`] outside 8 KiB (per lane) to 1 GiB, 1 to 16 passes, 1 to 8 lanes.
+    pub const fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, KeyError> {
+        let cost = Self {
+            memory_kib,
+            passes,
+            lanes,
+        };
+        let lanes_fit = lanes >= 1 && lanes <= 8;
+        if lanes_fit && memory_kib >= 8 * lanes && memory_kib <= 1024 * 1024 && passes >= 1 && passes <= 16 {
+            Ok(cost)
+        } else {
+            Err(KeyError::CostOutOfBounds(cost))
+        }
+    }
+
+    fn derive(self, passphrase: &Passphrase, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32))
+            .map_err(|_| KeyError::CostOutOfBounds(self))?;
+        let mut memory = vec![Block::default(); params.block_count()];
+        let mut key = Zeroizing::new([0; 32]);
+        let derived = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
+            passphrase.as_bytes(),
+            salt,
+            key.as_mut_slice(),
+            &mut memory,
+        );
+        // The key is computed from the last of these blocks.
+        memory.iter_mut().for_each(Zeroize::zeroize);
+        derived.map_err(|_| CryptoError::Refused)?;
+        Ok(key)
+    }
+}
+
+impl Default for KdfCost {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost) -> Result<Vec<u8>, KeyError> {
+    let salt: [u8; SALT_LEN] = crypto::random()?;
+    let nonce: [u8; NONCE_LEN] = crypto::random()?;
+    let mut bytes = Vec::with_capacity(LEN);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.push(KDF_ARGON2ID);
+    for number in [cost.memory_kib, cost.passes, cost.lanes] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.extend_from_slice(&salt);
+    bytes.extend_from_slice(&nonce);
+
+    let mut secrets = Zeroizing::new([0; SECRETS_LEN]);
+    let keys = [
+        identity.wallet.secret(),
+        identity.encryption.secret(),
+        identity.storage.secret(),
+    ];
+    for (slot, secret) in secrets.chunks_exact_mut(32).zip(keys) {
+        slot.copy_from_slice(secret);
+    }
+    // The nonce is random, and the key is new with every salt.
+    let sealed = crypto::seal(&*cost.derive(passphrase, &salt)?, nonce, &bytes, secrets.as_slice())?;
+    bytes.extend_from_slice(&sealed);
+    let checksum = crypto::sha256(&[&bytes]);
+    bytes.extend_from_slice(&checksum);
+    Ok(bytes)
+}
+
+pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, KeyError> {
+    let wrong_length = || KeyError::WrongLength {
+        expected: LEN,
+        found: bytes.len(),
+    };
+    if !bytes.starts_with(MAGIC) {
+        // A file cut within its magic is a cut file, not somebody else's.
+        return Err(if !bytes.is_empty() && MAGIC.starts_with(bytes) {
+            wrong_length()
+        } else {
+            KeyError::NotAnIdentity
+        });
+    }
+    let mut rest = Reader(bytes.get(MAGIC.len()..).unwrap_or_default());
+    let version = u16::from_le_bytes(rest.take().ok_or_else(wrong_length)?);
+    if version != VERSION {
+        return Err(KeyError::UnknownVersion(version));
+    }
+    let [kdf] = rest.take().ok_or_else(wrong_length)?;
+    if kdf != KDF_ARGON2ID {
+        return Err(KeyError::UnknownKdf(kdf));
+    }
+    if bytes.len() != LEN {
+        return Err(wrong_length());
+    }
+    let (body, checksum) = bytes.split_at(LEN - CHECKSUM_LEN);
+    if crypto::sha256(&[body]) != checksum {
+        return Err(KeyError::Damaged);
+    }
+    let mut number = || rest.take().map(u32::from_le_bytes).ok_or_else(wrong_length);
+    let cost = KdfCost::new(number()?, number()?, number()?)?;
+    let salt: [u8; SALT_LEN] = rest.take().ok_or_else(wrong_length)?;
+    let nonce: [u8; NONCE_LEN] = rest.take().ok_or_else(wrong_length)?;
+
+    let (header, sealed) = body.split_at(HEADER_LEN);
+    let secrets = crypto::open(&*cost.derive(passphrase, &salt)?, nonce, header, sealed)?;
+    identity_of(&secrets.ok_or(KeyError::WrongPassphrase)?)
+}
+
+fn identity_of(secrets: &[u8]) -> Result<Identity, KeyError> {
+    let mut rest = Reader(secrets);
+    let mut secret = || rest.take().map(Zeroizing::new).ok_or(KeyError::Damaged);
+    Ok(Identity {
+        wallet: WalletKey::from_secret(&*secret()?),
+        encryption: EncryptionKey::from_secret(&*secret()?)?,
+        storage: StorageKey::from_secret(&*secret()?),
+    })
+}
+
+/// Takes fields off the front of a slice.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn cheap() -> KdfCost {
+        KdfCost::new(8, 1, 1).unwrap()
+    }
+
+    fn fixture() -> (Vec<u8>, Passphrase) {
+        let passphrase = Passphrase::new("a long enough passphrase").unwrap();
+        (
+            encode(&Identity::generate().unwrap(), &passphrase, cheap()).unwrap(),
+            passphrase,
+        )
+    }
+
+    #[test]
+    fn the_wrong_passphrase_opens_nothing_and_says_so() {
+        let (bytes, _) = fixture();
+        let wrong = Passphrase::new("a long enough passphrasE").unwrap();
+        assert!(matches!(decode(&bytes, &wrong), Err(KeyError::WrongPassphrase)));
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_told_from_one_with_a_wrong_passphrase() {
+        let (bytes, passphrase) = fixture();
+        assert!(matches!(decode(&[], &passphrase), Err(KeyError::NotAnIdentity)));
+        for end in 1..bytes.len() {
+            let cut = decode(&bytes[..end], &passphrase);
+            assert!(
+                matches!(cut, Err(KeyError::WrongLength { found, .. }) if found == end),
+                "cut at {end}: {cut:?}"
+            );
+        }
+        let long = [bytes.as_slice(), &[0]].concat();
+        assert!(matches!(decode(&long, &passphrase), Err(KeyError::WrongLength { .. })));
+    }
+
+    #[test]
+    fn a_file_altered_anywhere_is_told_from_one_with_a_wrong_passphrase() {
+        let (bytes, passphrase) = fixture();
+        for position in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[position] ^= 0x40;
+            let error = decode(&altered, &passphrase).unwrap_err();
+            match position {
+                0..8 => assert!(matches!(error, KeyError::NotAnIdentity)),
+                8..10 => assert!(matches!(error, KeyError::UnknownVersion(_))),
+                10 => assert!(matches!(error, KeyError::UnknownKdf(_))),
+                _ => assert!(matches!(error, KeyError::Damaged), "byte {position}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_altered_file_with_a_mended_checksum_still_does_not_open() {
+        let (bytes, passphrase) = fixture();
+        for position in HEADER_LEN - NONCE_LEN..LEN - CHECKSUM_LEN {
+            let mut altered = bytes[..LEN - CHECKSUM_LEN].to_vec();
+            altered[position] ^= 1;
+            let checksum = crypto::sha256(&[&altered]);
+            altered.extend_from_slice(&checksum);
+            assert!(decode(&altered, &passphrase).is_err(), "byte {position}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_file_cannot_demand_a_terabyte() {
+        let (bytes, passphrase) = fixture();
+        for (field, value) in [
+            (0, u32::MAX),
+            (0, 1024 * 1024 + 1),
+            (0, 0),
+            (1, 17),
+            (1, 0),
+            (2, 9),
+            (2, 0),
+        ] {
+            let mut hostile = bytes[..LEN - CHECKSUM_LEN].to_vec();
+            hostile[11 + 4 * field..15 + 4 * field].copy_from_slice(&value.to_le_bytes());
+            let checksum = crypto::sha256(&[&hostile]);
+            hostile.extend_from_slice(&checksum);
+            assert!(matches!(
+                decode(&hostile, &passphrase),
+                Err(KeyError::CostOutOfBounds(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn the_default_cost_works_and_is_what_the_design_says() {
+        assert_eq!(KdfCost::default(), KdfCost::new(65_536, 3, 1).unwrap());
+        let passphrase = Passphrase::new("p").unwrap();
+        let identity = Identity::generate().unwrap();
+        let bytes = encode(&identity, &passphrase, KdfCost::DEFAULT).unwrap();
+        assert_eq!(
+            decode(&bytes, &passphrase).unwrap().wallet.address(),
+            identity.wallet.address()
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! Who somebody is: a wallet that signs for the ledger, an encryption key that data keys are wrapped to, and a storage
+//! key that signs what goes to Arweave. All three live in one [`Identity`], which rests on disk in one file under a
+//! passphrase. They are independent of each other on purpose: the storage key must not lead an observer to the wallet,
+//! and a wallet that moves to other hardware must not take the power to decrypt with it.
+
+mod encryption;
+mod error;
+mod file;
+mod identity;
+mod passphrase;
+mod storage;
+mod wallet;
+
+pub use encryption::EncryptionKey;
+pub use error::KeyError;
+pub use file::KdfCost;
+pub use identity::Identity;
+pub use passphrase::Passphrase;
+pub use storage::StorageKey;
+pub use wallet::WalletKey;

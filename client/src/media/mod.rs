@@ -1,0 +1,49 @@
+//! What a file is, and how it becomes small. A file is cut into independent frames; each is compressed on its own, or
+//! kept as it is where that is not smaller, so that any range of it can be opened without what comes before. What a
+//! file is, is told from its bytes: names lie, and people rename.
+
+mod codec;
+mod index;
+mod sniff;
+
+use thiserror::Error;
+
+pub use codec::Codec;
+pub(crate) use codec::{FrameDecoder, FrameEncoder};
+pub(crate) use index::FrameSpan;
+pub use index::{Frame, FrameIndex};
+pub use sniff::{Sniffed, sniff};
+
+/// Bytes of the original in a frame that we make; the last one has what is left.
+pub const FRAME_LEN: usize = 1 << 20;
+/// Bytes of the original in a frame that we accept: an image frame may be longer than one of ours, and a decoder never
+/// allocates more than this for one.
+pub const MAX_FRAME_LEN: u32 = 16 << 20;
+
+/// A frame, or a list of frames, that is not what it should be.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum MediaError {
+    /// A codec of a newer release.
+    #[error("frame {frame} has codec {codec}, which this release does not know; use a newer release")]
+    UnknownCodec {
+        /// Which frame.
+        frame: usize,
+        /// The codec's number.
+        codec: u8,
+    },
+    /// Lengths that no frame of ours has.
+    #[error(
+        "frame {frame} has impossible lengths ({original} bytes kept in {encoded}); the record is damaged at its source"
+    )]
+    BadLengths {
+        /// Which frame.
+        frame: usize,
+        /// Bytes of the original.
+        original: u32,
+        /// Bytes as they are kept.
+        encoded: u32,
+    },
+    /// The codec refuses the bytes, or they decode to another length.
+    #[error("a frame does not decode ({0}); the record is damaged at its source, the store is not to blame")]
+    Undecodable(&'static str),
+}

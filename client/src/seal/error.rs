@@ -1,0 +1,135 @@
+//! What can go wrong while sealing and opening. The one distinction that everybody needs is
+//! [`OpenError::is_tampered`]: bytes that are not what was sealed, as against a network, a disk or a key that fails.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::ManifestError;
+use crate::CryptoError;
+use crate::media::MediaError;
+use crate::store::StoreError;
+
+/// A file that could not be sealed or stored. Shards that the store took already are ciphertext that nothing refers to.
+#[derive(Debug, Error)]
+pub enum SealError {
+    /// The file cannot be read.
+    #[error("cannot read the file: {0}; nothing was recorded, run again when it can be read")]
+    Input(#[source] io::Error),
+    /// The store does not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It does not fit a manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The codec cannot be started.
+    #[error("cannot start the codec: {0}; there may be too little memory")]
+    Codec(#[source] io::Error),
+    /// The work was stopped from outside.
+    #[error("sealing was stopped in the middle; nothing was recorded, run again")]
+    Interrupted,
+    /// The primitives failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+/// A record that could not be opened or verified. What was handed out before the error is not the file: callers write
+/// to an [`AtomicFile`](crate::store::AtomicFile) and drop it.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Stored bytes are not those that the hashes on chain were made of.
+    #[error("{what} does not match its hash: it may have been tampered with or damaged; try another gateway")]
+    Tampered {
+        /// What does not match.
+        what: String,
+    },
+    /// The bytes are those on chain, and do not decrypt.
+    #[error(
+        "segment {segment} of shard {shard} matches its hash and does not decrypt: it was not sealed for this place; \
+         tell the record's author"
+    )]
+    Undecryptable {
+        /// Which shard, from 0.
+        shard: usize,
+        /// Which of its segments, from 0.
+        segment: u32,
+    },
+    /// Everything decrypts, and is not the file that the manifest describes.
+    #[error(
+        "what was opened does not match the file's own hash: it may have been tampered with at its source; \
+             tell the record's author"
+    )]
+    PlaintextDiffers,
+    /// The manifest is not usable.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The range is not within the file.
+    #[error("bytes {start} to {end} are not within this file, which has {length} bytes")]
+    RangeOutside {
+        /// First byte asked for.
+        start: u64,
+        /// First byte not asked for.
+        end: u64,
+        /// The file's length.
+        length: u64,
+    },
+    /// A frame does not decode.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// No room is left for what is opened.
+    #[error("no room is left to write the opened file; free some space and run again")]
+    OutputFull,
+    /// What is opened cannot be written.
+    #[error("cannot write the opened file: {0}")]
+    Output(#[source] io::Error),
+    /// The codec cannot be started.
+    #[error("cannot start the codec: {0}; there may be too little memory")]
+    Codec(#[source] io::Error),
+    /// The work was stopped from outside.
+    #[error("opening was stopped in the middle; run again")]
+    Interrupted,
+    /// The primitives failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl OpenError {
+    /// Whether the bytes are at fault: they are not what was sealed, or not what their author said.
+    #[must_use]
+    pub fn is_tampered(&self) -> bool {
+        match self {
+            Self::Tampered { .. } | Self::Undecryptable { .. } | Self::PlaintextDiffers | Self::Media(_) => true,
+            Self::Manifest(error) => {
+                !matches!(
+                    error,
+                    ManifestError::WrongKey | ManifestError::OtherRecord | ManifestError::Crypto(_)
+                ) && !matches!(error, ManifestError::UnknownVersion(_) | ManifestError::UnknownSuite(_))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn tampered(what: impl Into<String>) -> Self {
+        Self::Tampered { what: what.into() }
+    }
+
+    /// A store's failure to give `what`; another file under its id counts as tampered with.
+    pub(super) fn from_store(error: StoreError, what: impl FnOnce() -> String) -> Self {
+        if error.is_another_file() {
+            Self::tampered(what())
+        } else {
+            Self::Store(error)
+        }
+    }
+
+    pub(super) fn from_output(error: io::Error) -> Self {
+        if crate::store::is_full(&error) {
+            Self::OutputFull
+        } else {
+            Self::Output(error)
+        }
+    }
+}

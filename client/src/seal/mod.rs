@@ -1,0 +1,87 @@
+//! From a file to ciphertext that proves what it is, and back. [`seal_stream`] cuts a file into frames, pads their
+//! stream, encrypts it in segments and stores these in shards; [`open_stream`] fetches what a range needs, holds it
+//! against the content root that stands on chain, and only then decrypts. Neither ever holds a whole file.
+//!
+//! ```text
+//! file      -> frames of 1 MiB, each zstd or as it is          crate::media
+//! frames    -> one stream, zeros at its end (Padmé)             padding
+//! stream    -> segments: 65,520 bytes sealed to 65,536          segment (AES-256-GCM, STREAM)
+//! segments  -> shards of up to 128, then their leaves           shard, leaves
+//! shard     -> one ANS-104 data item                            crate::store
+//! shards    -> manifest (its hash is on chain), content root    manifest, merkle
+//! data key  -> envelopes, one for each reader                   envelope (HPKE)
+//! ```
+//! Every version of every record has a data key of its own, and every shard a key derived from it, so that no segment
+//! opens in another place than its own.
+
+mod assembler;
+mod data_key;
+pub mod envelope;
+mod error;
+mod leaves;
+mod manifest;
+pub mod merkle;
+mod opener;
+pub mod padding;
+mod pool;
+mod sealer;
+mod segment;
+mod shard;
+mod source;
+mod verifier;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+pub use data_key::DataKey;
+pub use error::{OpenError, SealError};
+pub use manifest::{Manifest, ManifestBody, ManifestError, ShardEntry, manifest_hash};
+pub use opener::{Opened, fetch_manifest, open_stream};
+pub use padding::Padding;
+pub use sealer::{SealOptions, SealStats, Sealed, seal_stream};
+pub use verifier::{Verified, verify_stream};
+
+/// The only suite there is: AES-256-GCM in segments, HKDF-SHA-256, SHA-256.
+pub const SUITE: u8 = 1;
+/// Plaintext bytes of a full segment.
+pub const SEGMENT_PLAIN_LEN: usize = 65_520;
+/// Sealed bytes of a full segment: a tag of 16 more.
+pub const SEGMENT_LEN: usize = 65_536;
+/// Segments of a full shard.
+pub const SHARD_SEGMENTS: usize = 128;
+/// Plaintext bytes of a full shard.
+pub const SHARD_PLAIN_LEN: usize = SHARD_SEGMENTS * SEGMENT_PLAIN_LEN;
+
+/// Shards, of 8 MiB each, that are being sealed or checked or are on the wire at a time.
+const IN_FLIGHT: usize = 3;
+
+/// What a sealed file belongs to. Bound into every segment and into the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct RecordIds {
+    /// The patient's id.
+    pub patient: [u8; 16],
+    /// The record's id.
+    pub record: [u8; 16],
+    /// The record's version, counted from where the contract counts.
+    pub version: u32,
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Bytes of the original that were read (sealing) or handed out (opening).
+    pub original: u64,
+    /// Sealed bytes that the store took, or gave and that were found right.
+    pub sealed: u64,
+}
+
+/// Called as a stream proceeds; must not block.
+pub type ProgressFn<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// What the ledger holds of a sealed file: both stand in the record's account, and everything is held against them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnChain {
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_hash: [u8; 32],
+    /// The content root.
+    pub content_root: [u8; 32],
+}

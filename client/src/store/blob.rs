@@ -1,0 +1,172 @@
+//! What every store of ciphertext offers, and what can go wrong with one. Items are written once and named by the hash
+//! of their signature, so a store can lose or change bytes but never give an item another meaning.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
+
+use super::ans104::SignedItem;
+
+/// The id of a data item: SHA-256 of its signature. Written as 43 characters of base64url, as Arweave does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ItemId(pub [u8; 32]);
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ItemId({self})")
+    }
+}
+
+/// A store of signed data items.
+pub trait BlobStore: Send + Sync {
+    /// Stores an item. Storing one that is there already succeeds.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Fetches an item's data. With a range, exactly those bytes of it; without one, all of it if it has no more than
+    /// `limit` bytes. The bytes are whatever the store says they are: the caller compares them with a hash.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn get(
+        &self,
+        id: ItemId,
+        range: Option<Range<u64>>,
+        limit: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, StoreError>> + Send;
+}
+
+/// A store that did not do what it was asked for. `detail` is what the server said, shortened.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The address of the gateway is no address.
+    #[error("`{url}` is no address of a gateway ({detail}); give one like https://host:port")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// Why it is none.
+        detail: String,
+    },
+    /// No connection, or it broke, and went on breaking.
+    #[error("cannot reach the gateway ({detail}); check the network and its address, then run again")]
+    Unreachable {
+        /// What the network said.
+        detail: String,
+    },
+    /// 404.
+    #[error("the gateway does not have item {id}; it may not have arrived there yet, else try another gateway")]
+    NotFound {
+        /// Which item.
+        id: ItemId,
+    },
+    /// 400: it does not take our item for a data item.
+    #[error("the gateway refuses item {id} as malformed ({detail}); it was not stored")]
+    Malformed {
+        /// Which item.
+        id: ItemId,
+        /// What the server said.
+        detail: String,
+    },
+    /// 402.
+    #[error("the gateway wants payment for item {id} ({detail}); top up the storage key's balance and run again")]
+    PaymentRequired {
+        /// Which item.
+        id: ItemId,
+        /// What the server said.
+        detail: String,
+    },
+    /// 409, and the item is not there either.
+    #[error("the gateway says that item {id} is there already, and does not have it; run again or use another gateway")]
+    Conflict {
+        /// Which item.
+        id: ItemId,
+    },
+    /// 413.
+    #[error("item {id} is too large for this gateway ({detail}); use one that takes items of 9 MB")]
+    TooLarge {
+        /// Which item.
+        id: ItemId,
+        /// What the server said.
+        detail: String,
+    },
+    /// 429, and it went on.
+    #[error("the gateway is limiting our requests and went on doing so; wait some minutes and run again")]
+    RateLimited,
+    /// 5xx, and it went on.
+    #[error("the gateway fails with status {status} ({detail}); it is not your file, try later or another gateway")]
+    ServerError {
+        /// The HTTP status.
+        status: u16,
+        /// What the server said.
+        detail: String,
+    },
+    /// A status that has no meaning here.
+    #[error("the gateway answers status {status}, which is not expected here ({detail}); is it an Arweave gateway?")]
+    UnexpectedStatus {
+        /// The HTTP status.
+        status: u16,
+        /// What the server said.
+        detail: String,
+    },
+    /// The receipt for an upload is for something else or none at all.
+    #[error("the gateway's receipt for item {id} is not ours ({detail}); do not rely on it being stored")]
+    BadReceipt {
+        /// Which item.
+        id: ItemId,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The body ended too early.
+    #[error("the gateway sent {got} of {expected} bytes of item {id} and stopped; run again or use another gateway")]
+    Truncated {
+        /// Which item.
+        id: ItemId,
+        /// Bytes announced or asked for.
+        expected: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// The item is longer than what was stored under that id.
+    #[error("what the gateway has as item {id} is longer than the {limit} bytes that it must have")]
+    TooLong {
+        /// Which item.
+        id: ItemId,
+        /// Bytes that it may have.
+        limit: u64,
+    },
+    /// The item is shorter than the range that was asked for (416).
+    #[error("what the gateway has as item {id} ends before byte {end}")]
+    OutOfRange {
+        /// Which item.
+        id: ItemId,
+        /// The first byte after the range.
+        end: u64,
+    },
+    /// The server answered a range with the whole, or with another range.
+    #[error("the gateway does not serve ranges ({detail}); use another gateway, or get the whole record")]
+    RangeIgnored {
+        /// What it did instead.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the store has, under this id, something of another size than what was stored: not a fault of the
+    /// network, but another file.
+    #[must_use]
+    pub fn is_another_file(&self) -> bool {
+        matches!(self, Self::TooLong { .. } | Self::OutOfRange { .. })
+    }
+}

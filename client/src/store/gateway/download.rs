@@ -1,0 +1,91 @@
+//! `GET /{id}`, whole or a range. The body is read up to what may come and not a byte further.
+
+use std::ops::Range;
+
+use reqwest::header::{CONTENT_RANGE, RANGE};
+use reqwest::{Response, StatusCode};
+
+use super::retry::Attempt;
+use super::{Gateway, common_failure, no_response};
+use crate::store::{ItemId, StoreError};
+
+pub(super) async fn download(
+    gateway: &Gateway,
+    id: ItemId,
+    range: Option<Range<u64>>,
+    limit: u64,
+) -> Result<Vec<u8>, Attempt> {
+    if range.as_ref().is_some_and(Range::is_empty) {
+        // HTTP has no empty range.
+        return Ok(Vec::new());
+    }
+    let mut request = gateway.client.get(gateway.url(&id.to_string()).map_err(Attempt::over)?);
+    if let Some(Range { start, end }) = &range {
+        request = request.header(RANGE, format!("bytes={start}-{}", end - 1));
+    }
+    let response = request.send().await.map_err(|error| no_response(&error))?;
+    match (response.status(), range) {
+        (StatusCode::OK, None) => read_body(response, id, limit, None).await,
+        (StatusCode::PARTIAL_CONTENT, Some(range)) => {
+            check_range(&response, &range)?;
+            let len = range.end - range.start;
+            read_body(response, id, len.min(limit), Some(len)).await
+        }
+        (StatusCode::OK, Some(_)) => Err(Attempt::over(StoreError::RangeIgnored {
+            detail: "it answered with the whole item".to_owned(),
+        })),
+        (StatusCode::RANGE_NOT_SATISFIABLE, Some(range)) => {
+            Err(Attempt::over(StoreError::OutOfRange { id, end: range.end }))
+        }
+        (StatusCode::NOT_FOUND, _) => Err(Attempt::over(StoreError::NotFound { id })),
+        _ => Err(common_failure(response).await),
+    }
+}
+
+/// Holds `Content-Range: bytes a-b/n` against what was asked for. A range cut short by the item's end is told apart
+/// from another range: it means that the item is another one.
+fn check_range(response: &Response, asked: &Range<u64>) -> Result<(), Attempt> {
+    let header = response
+        .headers()
+        .get(CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let expected = format!("bytes {}-{}/", asked.start, asked.end - 1);
+    if header.starts_with(&expected) {
+        return Ok(());
+    }
+    let shown: String = header.chars().take(60).collect();
+    Err(Attempt::over(StoreError::RangeIgnored {
+        detail: format!(
+            "asked for bytes {}-{}, it answered `{shown}`",
+            asked.start,
+            asked.end - 1
+        ),
+    }))
+}
+
+async fn read_body(mut response: Response, id: ItemId, limit: u64, exact: Option<u64>) -> Result<Vec<u8>, Attempt> {
+    let announced = response.content_length();
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(Attempt::over(StoreError::TooLong { id, limit }));
+    }
+    let mut body = Vec::with_capacity(usize::try_from(announced.or(exact).unwrap_or(0).min(limit)).unwrap_or(0));
+    let broken = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
+                    return Err(Attempt::over(StoreError::TooLong { id, limit }));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    let got = body.len() as u64;
+    let expected = exact.or(announced).unwrap_or(limit);
+    if broken || exact.is_some_and(|exact| exact != got) {
+        return Err(Attempt::again(StoreError::Truncated { id, expected, got }));
+    }
+    Ok(body)
+}

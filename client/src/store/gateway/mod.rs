@@ -1,0 +1,211 @@
+//! The client of an Arweave gateway: uploads of data items as Turbo takes them, downloads with and without ranges. What
+//! a gateway says about lengths is never believed: bodies are bounded by what the caller expects, and a body that ends
+//! early, a range that is not the one asked for, or a receipt for something else each have an error of their own.
+//! Failures that pass by themselves are tried again, a bounded number of times.
+
+mod download;
+mod retry;
+mod upload;
+
+use std::future::Future;
+use std::ops::Range;
+use std::time::Duration;
+
+use reqwest::{Client, Response, StatusCode, Url};
+
+use self::retry::Attempt;
+use super::ans104::SignedItem;
+use super::{BlobStore, ItemId, StoreError};
+
+/// How patient a gateway client is.
+#[derive(Debug, Clone, Copy)]
+pub struct GatewayOptions {
+    /// Tries for each request, at least one.
+    pub attempts: u32,
+    /// The longest pause before the second try; each further one may be twice as long.
+    pub first_pause: Duration,
+    /// No pause is longer than this, whatever the server asks for.
+    pub longest_pause: Duration,
+    /// How long the server may take to accept a connection.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent within a response.
+    pub silence_timeout: Duration,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            first_pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(8),
+            connect_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// An Arweave gateway over HTTP.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    client: Client,
+    base: Url,
+    options: GatewayOptions,
+}
+
+impl Gateway {
+    /// A client for the gateway at `base`, for example `https://host` or `http://127.0.0.1:1984`. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`].
+    pub fn new(base: &str, options: GatewayOptions) -> Result<Self, StoreError> {
+        let bad = |detail: String| StoreError::BadUrl {
+            url: base.to_owned(),
+            detail,
+        };
+        let mut url = Url::parse(base).map_err(|error| bad(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(bad("it does not begin with http:// or https:// and a host".to_owned()));
+        }
+        if !url.path().ends_with('/') {
+            // Without this, `join` would replace the last part of the path instead of adding to it.
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let mut client = Client::builder()
+            .connect_timeout(options.connect_timeout)
+            .read_timeout(options.silence_timeout)
+            .user_agent(concat!("chartseal/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&url) {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| bad(error.to_string()))?;
+        Ok(Self {
+            client,
+            base: url,
+            options,
+        })
+    }
+
+    fn url(&self, path: &str) -> Result<Url, StoreError> {
+        self.base.join(path).map_err(|error| StoreError::BadUrl {
+            url: self.base.to_string(),
+            detail: error.to_string(),
+        })
+    }
+}
+
+impl BlobStore for Gateway {
+    fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
+        retry::with_retries(&self.options, move || upload::upload(self, item))
+    }
+
+    fn get(
+        &self,
+        id: ItemId,
+        range: Option<Range<u64>>,
+        limit: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, StoreError>> + Send {
+        retry::with_retries(&self.options, move || {
+            download::download(self, id, range.clone(), limit)
+        })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A request that got no response.
+fn no_response(error: &reqwest::Error) -> Attempt {
+    Attempt::again(StoreError::Unreachable {
+        detail: innermost(error),
+    })
+}
+
+/// What lies at the bottom of an error of reqwest, whose own text only repeats the address.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// The statuses that mean the same for every request.
+async fn common_failure(response: Response) -> Attempt {
+    let status = response.status();
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Attempt::after(StoreError::RateLimited, retry::asked_pause(&response)),
+        _ if status.is_server_error() => {
+            let pause = retry::asked_pause(&response);
+            let failed = StoreError::ServerError {
+                status: status.as_u16(),
+                detail: detail(response).await,
+            };
+            Attempt::after(failed, pause)
+        }
+        _ => Attempt::over(StoreError::UnexpectedStatus {
+            status: status.as_u16(),
+            detail: detail(response).await,
+        }),
+    }
+}
+
+/// Characters of a server's message that are worth showing.
+const DETAIL_LEN: usize = 160;
+
+/// What the server says about a failure: the beginning, printable.
+async fn detail(mut response: Response) -> String {
+    let mut said = Vec::new();
+    while said.len() < DETAIL_LEN {
+        match response.chunk().await {
+            Ok(Some(chunk)) => said.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    let text = String::from_utf8_lossy(&said);
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(DETAIL_LEN).collect();
+    if shown.is_empty() {
+        "it gives no reason".to_owned()
+    } else {
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for address in ["", "gateway", "ftp://host", "file:///etc", "http://"] {
+            assert!(
+                matches!(
+                    Gateway::new(address, GatewayOptions::default()),
+                    Err(StoreError::BadUrl { .. })
+                ),
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_are_added_to_the_address() {
+        for base in ["http://localhost:1984/gate", "http://localhost:1984/gate/"] {
+            let gateway = Gateway::new(base, GatewayOptions::default()).unwrap();
+            assert_eq!(
+                gateway.url("v1/tx/solana").unwrap().as_str(),
+                "http://localhost:1984/gate/v1/tx/solana"
+            );
+        }
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_number() {
+        let loopback = |url: &str| is_loopback(&Url::parse(url).unwrap());
+        assert!(loopback("http://localhost") && loopback("http://127.0.0.1:3") && loopback("http://[::1]"));
+        assert!(!loopback("https://gateway.example") && !loopback("http://10.0.0.1"));
+    }
+}

@@ -1,0 +1,87 @@
+//! `POST /v1/tx/solana`: Turbo's upload of one data item. It answers with a receipt, which must name our item.
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+use super::retry::Attempt;
+use super::{Gateway, common_failure, detail, innermost, no_response};
+use crate::store::ans104::SignedItem;
+use crate::store::{ItemId, StoreError};
+
+/// A receipt is some hundred bytes; with a long list of caches, some thousand.
+const RECEIPT_LIMIT: usize = 64 * 1024;
+
+/// The one field of the receipt that we rely on. Its signature is the gateway's word about itself.
+#[derive(Deserialize)]
+struct Receipt {
+    id: String,
+}
+
+pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), Attempt> {
+    let id = item.id();
+    let response = gateway
+        .client
+        .post(gateway.url("v1/tx/solana").map_err(Attempt::over)?)
+        .header(CONTENT_TYPE, "application/octet-stream")
+        .body(item.bytes().clone())
+        .send()
+        .await
+        .map_err(|error| no_response(&error))?;
+    match response.status() {
+        // Turbo says 202 for an item that it has, its documentation 409.
+        StatusCode::CONFLICT | StatusCode::ACCEPTED => confirm(gateway, id).await,
+        status if status.is_success() => check_receipt(response, id).await,
+        StatusCode::BAD_REQUEST => Err(Attempt::over(StoreError::Malformed {
+            id,
+            detail: detail(response).await,
+        })),
+        StatusCode::PAYMENT_REQUIRED => Err(Attempt::over(StoreError::PaymentRequired {
+            id,
+            detail: detail(response).await,
+        })),
+        StatusCode::PAYLOAD_TOO_LARGE => Err(Attempt::over(StoreError::TooLarge {
+            id,
+            detail: detail(response).await,
+        })),
+        _ => Err(common_failure(response).await),
+    }
+}
+
+/// The gateway claims to have the item already: has it?
+async fn confirm(gateway: &Gateway, id: ItemId) -> Result<(), Attempt> {
+    let url = gateway.url(&id.to_string()).map_err(Attempt::over)?;
+    let response = gateway
+        .client
+        .head(url)
+        .send()
+        .await
+        .map_err(|error| no_response(&error))?;
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        // It may be on its way from the uploader to the gateway.
+        StatusCode::NOT_FOUND => Err(Attempt::again(StoreError::Conflict { id })),
+        _ => Err(common_failure(response).await),
+    }
+}
+
+async fn check_receipt(mut response: Response, id: ItemId) -> Result<(), Attempt> {
+    let bad = |detail: String| StoreError::BadReceipt { id, detail };
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| Attempt::again(bad(innermost(&error))))?
+    {
+        body.extend_from_slice(&chunk);
+        if body.len() > RECEIPT_LIMIT {
+            return Err(Attempt::over(bad(format!("it is longer than {RECEIPT_LIMIT} bytes"))));
+        }
+    }
+    let receipt: Receipt = serde_json::from_slice(&body).map_err(|error| Attempt::over(bad(error.to_string())))?;
+    if receipt.id == id.to_string() {
+        Ok(())
+    } else {
+        Err(Attempt::over(bad("it names another item".to_owned())))
+    }
+}

@@ -1,0 +1,212 @@
+//! Where envelopes live: data keys wrapped to their readers, kept where they can be deleted. Arweave cannot forget, so
+//! revoking and erasing mean forgetting here. An envelope leaves a key store in one way only, [`KeyStore::release`]:
+//! against a decision that stands on chain, and to the reader whom that decision names.
+
+mod folder;
+
+use std::fmt;
+use std::future::Future;
+
+use thiserror::Error;
+
+pub use self::folder::FolderKeyStore;
+use super::FileError;
+use crate::CryptoError;
+
+/// The place of one envelope.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EnvelopeSlot {
+    /// The patient's id.
+    pub patient: [u8; 16],
+    /// The record's id.
+    pub record: [u8; 16],
+    /// The record's version.
+    pub version: u32,
+    /// The address of the account that the data key is wrapped for.
+    pub recipient: [u8; 32],
+}
+
+impl fmt::Debug for EnvelopeSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (record, recipient) = (hex::encode(self.record), bs58::encode(self.recipient).into_string());
+        write!(
+            f,
+            "EnvelopeSlot({} of record {record} v{}, for {recipient})",
+            hex::encode(self.patient),
+            self.version
+        )
+    }
+}
+
+/// What a reader asks a key store for: the envelope that an access request gave it a right to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseRequest {
+    /// The id that the reader put into `access_record`.
+    pub request_id: [u8; 16],
+    /// The account that asks: it must be the one that the decision names.
+    pub recipient: [u8; 32],
+}
+
+/// What the ledger says about a request that it allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Released {
+    /// The patient's id.
+    pub patient: [u8; 16],
+    /// The record's id.
+    pub record: [u8; 16],
+    /// The version that may be read.
+    pub version: u32,
+    /// The wallet that signed the request.
+    pub reader: [u8; 32],
+    /// The account whose envelope it may have.
+    pub recipient: [u8; 32],
+}
+
+/// Asks the ledger whether a request was allowed and still would be.
+pub trait ReleaseGate: Send + Sync {
+    /// Finds the allowing event of the request in a confirmed transaction and checks the grant once more.
+    ///
+    /// # Errors
+    /// [`GateError`]: refused, unknown, or no answer. None of them releases anything.
+    fn check(&self, request_id: [u8; 16]) -> impl Future<Output = Result<Released, GateError>> + Send;
+}
+
+/// Why a gate stays shut.
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// The decision was, or would be by now, a refusal.
+    #[error("the ledger refuses: {reason}")]
+    Refused {
+        /// The reason, as the contract names it.
+        reason: String,
+    },
+    /// No confirmed transaction carries an allowing event of this request.
+    #[error("no confirmed transaction allows this request; ask for access first, or wait until it is confirmed")]
+    NoDecision,
+    /// The ledger could not be asked.
+    #[error("cannot ask the ledger: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An envelope that left the store, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasedEnvelope {
+    /// The decision that it left on.
+    pub released: Released,
+    /// The envelope, as it was put in (see [`crate::seal::envelope`]).
+    pub envelope: Vec<u8>,
+}
+
+/// Keeps envelopes and forgets them when told.
+pub trait KeyStore: Send + Sync {
+    /// Stores an envelope, in the place of one that was there.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Destroyed`] for an erased record, otherwise what the storage says.
+    fn put(&self, slot: EnvelopeSlot, envelope: &[u8]) -> impl Future<Output = Result<(), KeyStoreError>> + Send;
+
+    /// The accounts that have an envelope for a version, in the order of their addresses.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn recipients(
+        &self,
+        patient: [u8; 16],
+        record: [u8; 16],
+        version: u32,
+    ) -> impl Future<Output = Result<Vec<[u8; 32]>, KeyStoreError>> + Send;
+
+    /// Deletes a recipient's envelopes of one version, or of all, and says how many there were.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn remove(
+        &self,
+        patient: [u8; 16],
+        record: [u8; 16],
+        version: Option<u32>,
+        recipient: [u8; 32],
+    ) -> impl Future<Output = Result<u64, KeyStoreError>> + Send;
+
+    /// Destroys the record's own key, and with it every envelope of the record, in backups too; then deletes these.
+    /// The record takes no envelopes any more. Destroying twice is no error.
+    ///
+    /// # Errors
+    /// What the storage says; run it again then.
+    fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> impl Future<Output = Result<(), KeyStoreError>> + Send;
+
+    /// Gives out the envelope that an allowed request is about, and no other.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Gate`] where the ledger does not allow it, [`KeyStoreError::NotTheReader`] where it allowed
+    /// somebody else, [`KeyStoreError::NoEnvelope`] where there is none.
+    fn release(
+        &self,
+        request: &ReleaseRequest,
+        gate: &impl ReleaseGate,
+    ) -> impl Future<Output = Result<ReleasedEnvelope, KeyStoreError>> + Send;
+}
+
+/// The part of a release that is the same in every key store: ask the gate, and hold its answer against the request.
+pub(crate) async fn pass_gate(request: &ReleaseRequest, gate: &impl ReleaseGate) -> Result<Released, KeyStoreError> {
+    let released = gate.check(request.request_id).await?;
+    if released.recipient == request.recipient {
+        Ok(released)
+    } else {
+        Err(KeyStoreError::NotTheReader)
+    }
+}
+
+impl From<&Released> for EnvelopeSlot {
+    fn from(released: &Released) -> Self {
+        let Released {
+            patient,
+            record,
+            version,
+            recipient,
+            ..
+        } = *released;
+        Self {
+            patient,
+            record,
+            version,
+            recipient,
+        }
+    }
+}
+
+/// A key store that did not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum KeyStoreError {
+    /// Nothing is filed for this reader.
+    #[error(
+        "no envelope for this reader: key pending or revoked; somebody who holds the key has to wrap it for the reader"
+    )]
+    NoEnvelope,
+    /// The record was erased.
+    #[error("the keys of this record were destroyed; nobody can open it with the help of this key store any more")]
+    Destroyed,
+    /// The decision names another account than the one that asks.
+    #[error("the ledger allowed this request to another reader; ask for access with your own wallet")]
+    NotTheReader,
+    /// The ledger does not allow it.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// An envelope file that was altered, moved here from elsewhere, or whose record key is another one.
+    #[error(
+        "a stored envelope does not match its key: it may have been tampered with or damaged; have it wrapped again"
+    )]
+    Damaged,
+    /// More bytes than an envelope has.
+    #[error("an envelope of {0} bytes is none; the limit is 4096")]
+    TooLong(usize),
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The work was stopped from outside.
+    #[error("the key store was stopped in the middle of its work; run again")]
+    Interrupted,
+    /// The primitives failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}

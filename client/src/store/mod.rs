@@ -1,0 +1,16 @@
+//! Where things are kept: ciphertext in a [`BlobStore`] (an Arweave gateway), wrapped keys in a [`KeyStore`], and plain
+//! files on disk, which appear whole or not at all ([`AtomicFile`]). A blob store is trusted with nothing: whatever it
+//! answers is bounded here and held against hashes by [`crate::seal`]. A key store is trusted to forget.
+
+pub mod ans104;
+mod atomic_file;
+mod blob;
+pub mod gateway;
+pub mod keystore;
+
+pub use ans104::SignedItem;
+pub use atomic_file::{AtomicFile, Existing, FileError, write_file};
+pub(crate) use atomic_file::{is_full, read_file, sync_folder};
+pub use blob::{BlobStore, ItemId, StoreError};
+pub use gateway::{Gateway, GatewayOptions};
+pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError};
