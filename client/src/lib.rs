@@ -4,12 +4,17 @@
 //!
 //! This crate is the SDK and the CLI of the same name. Read it from the bottom up: [`keys`] holds who somebody is,
 //! [`media`] turns a file into frames, [`seal`] turns frames into ciphertext that proves what it is, and [`store`] keeps
-//! ciphertext on gateways and wrapped keys in key stores.
+//! ciphertext on gateways and wrapped keys in key stores. [`ledger`] asks and tells the chain, and [`ops`] is what people
+//! do with all of it.
 
+#[doc(hidden)]
+pub mod cli;
+mod clock;
 mod crypto;
 pub mod keys;
 pub mod ledger;
 pub mod media;
+pub mod ops;
 pub mod seal;
 pub mod store;
 

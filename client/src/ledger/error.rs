@@ -103,11 +103,15 @@ impl LedgerError {
                 Some(error) => Self::failed(error.into(), result.logs.unwrap_or_default()),
                 None => Self::Rpc { url, message },
             },
-            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-                Self::Rpc { url, message: format!("{message} ({code})") }
-            }
+            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => Self::Rpc {
+                url,
+                message: format!("{message} ({code})"),
+            },
             ErrorKind::TransactionError(error) => Self::failed(error, Vec::new()),
-            kind => Self::Unreachable { url, source: kind.to_string().into() },
+            kind => Self::Unreachable {
+                url,
+                source: kind.to_string().into(),
+            },
         }
     }
 }

@@ -10,7 +10,7 @@ use solana_address::Address;
 use solana_signature::Signature;
 
 use super::{Ledger, LedgerError};
-use crate::store::keystore::{GateError, Released, ReleaseGate};
+use crate::store::keystore::{GateError, ReleaseGate, Released};
 
 /// Opens for a request that a confirmed transaction allowed and that the policy still allows.
 #[derive(Debug)]
@@ -41,12 +41,16 @@ impl<'a> LedgerGate<'a> {
     async fn decide_again(&self, event: &AccessAllowed) -> Result<(), GateError> {
         let registry = self.ledger.registry().await?;
         if registry.is_paused() {
-            return Err(GateError::Refused { reason: "the program is paused".into() });
+            return Err(GateError::Refused {
+                reason: "the program is paused".into(),
+            });
         }
         let patient = self.ledger.patient(&event.link.subject).await?;
         let record = self.ledger.record(&patient.id, &event.record).await?;
         if record.version != event.version {
-            return Err(GateError::Refused { reason: "the record has a newer version; ask for access again".into() });
+            return Err(GateError::Refused {
+                reason: "the record has a newer version; ask for access again".into(),
+            });
         }
         let grant = match event.grant {
             NO_ID => None,
@@ -60,7 +64,11 @@ impl<'a> LedgerGate<'a> {
         let membership = match event.actor.kind {
             ActorKind::Member => {
                 let institution = self.ledger.institution(&event.actor.institution).await?;
-                let member = self.ledger.try_read(&event.actor.member).await?.ok_or(GateError::NoDecision)?;
+                let member = self
+                    .ledger
+                    .try_read(&event.actor.member)
+                    .await?
+                    .ok_or(GateError::NoDecision)?;
                 Some((member, institution, address::institution(&event.actor.institution)))
             }
             ActorKind::Patient | ActorKind::Person => None,
@@ -73,10 +81,12 @@ impl<'a> LedgerGate<'a> {
                 institution_address,
                 institution,
             }),
-            (None, ActorKind::Patient) if patient.is_wallet(&event.actor.wallet) => {
-                Capacity::Patient { address: &patient_address }
-            }
-            (None, _) => Capacity::Person { wallet: &event.actor.wallet },
+            (None, ActorKind::Patient) if patient.is_wallet(&event.actor.wallet) => Capacity::Patient {
+                address: &patient_address,
+            },
+            (None, _) => Capacity::Person {
+                wallet: &event.actor.wallet,
+            },
         };
         let decision = decide(&Query {
             patient: &patient,
@@ -91,9 +101,12 @@ impl<'a> LedgerGate<'a> {
             purpose: event.purpose,
             grant: grant.as_ref(),
             consent: false,
-            now: now(),
+            // The key store's own clock: the chain's was asked when it decided.
+            now: crate::clock::now(),
         });
-        decision.map(|_| ()).map_err(|reason| GateError::Refused { reason: Reason::word(reason).into() })
+        decision.map(|_| ()).map_err(|reason| GateError::Refused {
+            reason: Reason::word(reason).into(),
+        })
     }
 }
 
@@ -118,12 +131,6 @@ fn recipient(event: &AccessAllowed) -> Address {
         ActorKind::Member => event.actor.member,
         ActorKind::Person => event.actor.wallet,
     }
-}
-
-/// Seconds since 1970. The key store's own clock: a decision on chain was checked against the chain's.
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl From<LedgerError> for GateError {

@@ -14,7 +14,8 @@ use solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
 use solana_rpc_client_api::config::RpcTransactionConfig;
 use solana_signature::Signature;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiTransactionEncoding, option_serializer::OptionSerializer,
+    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiTransactionEncoding,
+    option_serializer::OptionSerializer,
 };
 
 use super::{Ledger, LedgerError};
@@ -73,8 +74,13 @@ impl Ledger {
             commitment: Some(self.rpc.commitment()),
             max_supported_transaction_version: Some(0),
         };
-        let transaction = self.call(self.rpc.get_transaction_with_config(signature, config)).await?;
-        Ok((transaction.slot, decode(&transaction).ok_or_else(|| malformed(signature))?))
+        let transaction = self
+            .call(self.rpc.get_transaction_with_config(signature, config))
+            .await?;
+        Ok((
+            transaction.slot,
+            decode(&transaction).ok_or_else(|| malformed(signature))?,
+        ))
     }
 
     /// Everything that happened to a patient and everything that was refused, with both chains recomputed.
@@ -83,18 +89,32 @@ impl Ledger {
     /// [`LedgerError`]; a chain that does not hold is no error here but in the answer.
     pub async fn patient_log(&self, patient: &Id) -> Result<PatientLog, LedgerError> {
         // Heads first: what comes later may be in the events and not in them, never the other way round.
-        let heads =
-            [(ChainKind::Log, self.access_log(patient).await?.chain), (ChainKind::Refusals, self.refusal_log(patient).await?.chain)];
+        let heads = [
+            (ChainKind::Log, self.access_log(patient).await?.chain),
+            (ChainKind::Refusals, self.refusal_log(patient).await?.chain),
+        ];
         let signatures = self.signatures_of(&address::access_log(patient)).await?;
         let fetch = signatures.into_iter().map(|signature| async move {
             let (slot, events) = self.events_of(&signature).await?;
             Ok::<_, LedgerError>(events.into_iter().map(move |event| Logged { signature, slot, event }))
         });
         let fetched: Vec<_> = stream::iter(fetch).buffered(AT_ONCE).try_collect().await?;
-        let mut events: Vec<Logged> =
-            fetched.into_iter().flatten().filter(|logged| logged.event.link().subject == *patient).collect();
-        let broken = heads.into_iter().find_map(|(kind, head)| check(kind, patient, &head, &events));
-        events.sort_by_key(|logged| (logged.event.link().at, logged.slot, logged.event.chain(), logged.event.link().seq));
+        let mut events: Vec<Logged> = fetched
+            .into_iter()
+            .flatten()
+            .filter(|logged| logged.event.link().subject == *patient)
+            .collect();
+        let broken = heads
+            .into_iter()
+            .find_map(|(kind, head)| check(kind, patient, &head, &events));
+        events.sort_by_key(|logged| {
+            (
+                logged.event.link().at,
+                logged.slot,
+                logged.event.chain(),
+                logged.event.link().seq,
+            )
+        });
         Ok(PatientLog { events, broken })
     }
 
@@ -109,12 +129,13 @@ impl Ledger {
                 limit: Some(PAGE),
                 commitment: Some(self.rpc.commitment()),
             };
-            let page = self.call(self.rpc.get_signatures_for_address_with_config(address, config)).await?;
+            let page = self
+                .call(self.rpc.get_signatures_for_address_with_config(address, config))
+                .await?;
             for entry in &page {
-                let signature: Signature = entry
-                    .signature
-                    .parse()
-                    .map_err(|_| LedgerError::Malformed { what: format!("signature {}", entry.signature) })?;
+                let signature: Signature = entry.signature.parse().map_err(|_| LedgerError::Malformed {
+                    what: format!("signature {}", entry.signature),
+                })?;
                 before = Some(signature);
                 if entry.err.is_none() {
                     found.push(signature);
@@ -129,16 +150,25 @@ impl Ledger {
 }
 
 fn malformed(signature: &Signature) -> LedgerError {
-    LedgerError::Malformed { what: format!("transaction {signature}") }
+    LedgerError::Malformed {
+        what: format!("transaction {signature}"),
+    }
 }
 
 /// The first link of a chain that the events do not bear out.
 fn check(kind: ChainKind, subject: &Id, head: &Chain, events: &[Logged]) -> Option<Broken> {
-    let mut links: Vec<_> = events.iter().map(|logged| &logged.event).filter(|event| event.chain() == kind).collect();
+    let mut links: Vec<_> = events
+        .iter()
+        .map(|logged| &logged.event)
+        .filter(|event| event.chain() == kind)
+        .collect();
     links.sort_by_key(|event| event.link().seq);
     let mut chain = Chain::begin(kind, subject);
     for event in links {
-        let broken = Broken { chain: kind, seq: chain.seq + 1 };
+        let broken = Broken {
+            chain: kind,
+            seq: chain.seq + 1,
+        };
         match chain.follow(kind, subject, event.link().seq, &event.encode()) {
             Some(next) => chain = next,
             None => return Some(broken),
@@ -147,7 +177,10 @@ fn check(kind: ChainKind, subject: &Id, head: &Chain, events: &[Logged]) -> Opti
             return Some(broken);
         }
     }
-    (chain.seq < head.seq).then_some(Broken { chain: kind, seq: chain.seq + 1 })
+    (chain.seq < head.seq).then_some(Broken {
+        chain: kind,
+        seq: chain.seq + 1,
+    })
 }
 
 /// The events in a transaction: calls of the program to itself that carry Anchor's tag and the event authority.
@@ -163,11 +196,15 @@ fn decode(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Option<Vec
             keys.push(key.parse().ok()?);
         }
     }
-    let OptionSerializer::Some(inner) = &meta.inner_instructions else { return Some(Vec::new()) };
+    let OptionSerializer::Some(inner) = &meta.inner_instructions else {
+        return Some(Vec::new());
+    };
     let authority = address::event_authority();
     let mut events = Vec::new();
     for instruction in inner.iter().flat_map(|outer| &outer.instructions) {
-        let UiInstruction::Compiled(instruction) = instruction else { return None };
+        let UiInstruction::Compiled(instruction) = instruction else {
+            return None;
+        };
         let key = |index: u8| keys.get(usize::from(index));
         if key(instruction.program_id_index) != Some(&ID) || instruction.accounts.len() != 1 {
             continue;

@@ -39,7 +39,11 @@ impl Ledger {
     pub fn new(url: &str) -> Self {
         let rpc =
             RpcClient::new_with_timeout_and_commitment(url.to_owned(), CALL_TIMEOUT, CommitmentConfig::confirmed());
-        Self { rpc, url: url.to_owned(), cluster: OnceCell::new() }
+        Self {
+            rpc,
+            url: url.to_owned(),
+            cluster: OnceCell::new(),
+        }
     }
 
     /// The address.

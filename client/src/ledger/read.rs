@@ -40,7 +40,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`] before the program was initialised.
     pub async fn registry(&self) -> Result<Registry, LedgerError> {
-        self.read(&address::registry(), || "registry (initialise the program first)".into()).await
+        self.read(&address::registry(), || {
+            "registry (initialise the program first)".into()
+        })
+        .await
     }
 
     /// An institution.
@@ -48,7 +51,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn institution(&self, id: &Id) -> Result<Institution, LedgerError> {
-        self.read(&address::institution(id), || format!("institution {}", hex::encode(id))).await
+        self.read(&address::institution(id), || format!("institution {}", hex::encode(id)))
+            .await
     }
 
     /// A member of an institution.
@@ -65,7 +69,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn patient(&self, id: &Id) -> Result<Patient, LedgerError> {
-        self.read(&address::patient(id), || format!("patient {}", hex::encode(id))).await
+        self.read(&address::patient(id), || format!("patient {}", hex::encode(id)))
+            .await
     }
 
     /// A record, in its newest version.
@@ -91,7 +96,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn access_log(&self, patient: &Id) -> Result<AccessLog, LedgerError> {
-        self.read(&address::access_log(patient), || format!("log of patient {}", hex::encode(patient))).await
+        self.read(&address::access_log(patient), || {
+            format!("log of patient {}", hex::encode(patient))
+        })
+        .await
     }
 
     /// A patient's refusal log.
@@ -99,7 +107,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn refusal_log(&self, patient: &Id) -> Result<RefusalLog, LedgerError> {
-        self.read(&address::refusal_log(patient), || format!("refusal log of patient {}", hex::encode(patient))).await
+        self.read(&address::refusal_log(patient), || {
+            format!("refusal log of patient {}", hex::encode(patient))
+        })
+        .await
     }
 
     /// A member or an institution by its address; `None` where there is no such account.
@@ -107,14 +118,22 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Malformed`] where the account is of another kind.
     pub async fn try_read<T: AccountDeserialize>(&self, at: &Address) -> Result<Option<T>, LedgerError> {
-        let answer = self.call(self.rpc.get_account_with_commitment(at, self.rpc.commitment())).await?;
-        let Some(account) = answer.value.filter(|account| account.owner == ID) else { return Ok(None) };
+        let answer = self
+            .call(self.rpc.get_account_with_commitment(at, self.rpc.commitment()))
+            .await?;
+        let Some(account) = answer.value.filter(|account| account.owner == ID) else {
+            return Ok(None);
+        };
         let parsed = T::try_deserialize(&mut &account.data[..]);
-        parsed.map(Some).map_err(|_| LedgerError::Malformed { what: format!("account {at}") })
+        parsed.map(Some).map_err(|_| LedgerError::Malformed {
+            what: format!("account {at}"),
+        })
     }
 
     async fn read<T: AccountDeserialize>(&self, at: &Address, what: impl Fn() -> String) -> Result<T, LedgerError> {
-        self.try_read(at).await?.ok_or_else(|| LedgerError::NotFound { what: what() })
+        self.try_read(at)
+            .await?
+            .ok_or_else(|| LedgerError::NotFound { what: what() })
     }
 
     /// All grants that a patient ever gave.
@@ -167,12 +186,19 @@ impl Ledger {
             },
             ..Default::default()
         };
-        let answer = self.call(self.rpc.get_program_ui_accounts_with_config(&ID, config)).await?;
+        let answer = self
+            .call(self.rpc.get_program_ui_accounts_with_config(&ID, config))
+            .await?;
         let mut found = Vec::with_capacity(answer.len());
         for (address, account) in answer {
-            let malformed = || LedgerError::Malformed { what: format!("account {address}") };
+            let malformed = || LedgerError::Malformed {
+                what: format!("account {address}"),
+            };
             let data = account.data.decode().ok_or_else(malformed)?;
-            found.push(Found { address, account: T::try_deserialize(&mut &data[..]).map_err(|_| malformed())? });
+            found.push(Found {
+                address,
+                account: T::try_deserialize(&mut &data[..]).map_err(|_| malformed())?,
+            });
         }
         found.sort_by_key(|found| found.address);
         Ok(found)

@@ -43,7 +43,10 @@ impl Ledger {
             message.recent_blockhash = blockhash;
             let transaction = sign(&message, signers)?;
             if let Some(signature) = self.push(&transaction, last_valid).await? {
-                return Ok(Receipt { signature, event: self.event_of(&signature).await? });
+                return Ok(Receipt {
+                    signature,
+                    event: self.event_of(&signature).await?,
+                });
             }
         }
         Err(LedgerError::Rpc {
@@ -67,7 +70,10 @@ impl Ledger {
                     max_retries: Some(0),
                     ..Default::default()
                 };
-                match self.call(self.rpc.send_transaction_with_config(transaction, config)).await {
+                match self
+                    .call(self.rpc.send_transaction_with_config(transaction, config))
+                    .await
+                {
                     Ok(_) => sent = true,
                     Err(error) if error.is_transient() => {}
                     Err(error) if !sent => return Err(error),
@@ -103,7 +109,10 @@ impl Ledger {
         let since = Instant::now();
         while self.status(signature).await?.is_none() {
             if since.elapsed() > PATIENCE {
-                return Err(LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() });
+                return Err(LedgerError::Unknown {
+                    signature: signature.to_string(),
+                    url: self.url.clone(),
+                });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -112,7 +121,9 @@ impl Ledger {
 
     /// Whether a transaction is confirmed; an error where it failed.
     async fn status(&self, signature: &Signature) -> Result<Option<()>, LedgerError> {
-        let answer = self.call(self.rpc.get_signature_statuses(std::slice::from_ref(signature))).await?;
+        let answer = self
+            .call(self.rpc.get_signature_statuses(std::slice::from_ref(signature)))
+            .await?;
         match answer.value.into_iter().next().flatten() {
             Some(status) if status.satisfies_commitment(self.rpc.commitment()) => match status.err {
                 Some(error) => Err(LedgerError::failed(error, Vec::new())),
@@ -129,7 +140,11 @@ fn sign(message: &Message, signers: &[&WalletKey]) -> Result<Transaction, Ledger
     let needed = usize::from(message.header.num_required_signatures);
     let signatures = message.account_keys.iter().take(needed).map(|address| {
         let key = signers.iter().find(|key| key.address() == address.to_bytes());
-        key.map(|key| Signature::from(key.sign(&bytes))).ok_or_else(|| LedgerError::MissingSigner(address.to_string()))
+        key.map(|key| Signature::from(key.sign(&bytes)))
+            .ok_or_else(|| LedgerError::MissingSigner(address.to_string()))
     });
-    Ok(Transaction { signatures: signatures.collect::<Result<_, _>>()?, message: message.clone() })
+    Ok(Transaction {
+        signatures: signatures.collect::<Result<_, _>>()?,
+        message: message.clone(),
+    })
 }

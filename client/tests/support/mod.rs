@@ -13,6 +13,8 @@ use chartseal::seal::{
 use chartseal::store::ans104::ParsedItem;
 use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError};
 
+pub mod gateway;
+
 pub const IDS: RecordIds = RecordIds {
     patient: [1; 16],
     record: [2; 16],

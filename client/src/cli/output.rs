@@ -1,0 +1,117 @@
+//! What is printed: lines and tables for people, or one JSON object a line. Progress goes to standard error, and only
+//! where a person watches.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::seal::Progress;
+
+/// How this run speaks.
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Says one thing: a sentence to people, an object to programs.
+    pub(super) fn say(&self, sentence: &str, object: &Value) {
+        let line = if self.json {
+            object.to_string()
+        } else {
+            sentence.to_owned()
+        };
+        print_line(&line);
+    }
+
+    /// Says many of one kind: a table to people, an object a line to programs.
+    pub(super) fn table(&self, head: &[&str], rows: Vec<(Vec<String>, Value)>) {
+        if self.json {
+            for (_, object) in rows {
+                print_line(&object.to_string());
+            }
+            return;
+        }
+        let mut widths: Vec<usize> = head.iter().map(|cell| cell.len()).collect();
+        for (cells, _) in &rows {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded: Vec<String> = cells
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:<width$}", width = *width))
+                .collect();
+            print_line(padded.join("  ").trim_end());
+        };
+        line(&mut head.iter().copied());
+        for (cells, _) in &rows {
+            line(&mut cells.iter().map(String::as_str));
+        }
+    }
+
+    /// Says why it did not work.
+    pub(super) fn failed(&self, error: &anyhow::Error, code: ExitCode) -> ExitCode {
+        let message = format!("{error:#}");
+        let mut stderr = std::io::stderr().lock();
+        // Where standard error is closed there is nobody to tell.
+        let _ = if self.json {
+            writeln!(stderr, "{}", serde_json::json!({ "error": message }))
+        } else {
+            writeln!(stderr, "chartseal: {message}")
+        };
+        code
+    }
+
+    /// A bar for a stream of `length` bytes, if that is known.
+    pub(super) fn progress(&self, length: Option<u64>) -> Bar {
+        let bar = match length {
+            _ if self.json || !std::io::stderr().is_terminal() => ProgressBar::hidden(),
+            Some(length) => ProgressBar::new(length)
+                .with_style(style("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")),
+            None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes}, {bytes_per_sec}")),
+        };
+        Bar(Arc::new(bar))
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Standard output that is closed early (`| head`) ends the program's talking, not the program.
+fn print_line(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A progress bar.
+pub(super) struct Bar(Arc<ProgressBar>);
+
+impl Bar {
+    /// What a stream calls as it proceeds.
+    pub(super) fn callback(&self) -> impl Fn(Progress) + Send + Sync + use<> {
+        let bar = Arc::clone(&self.0);
+        move |progress| {
+            bar.set_position(
+                progress
+                    .original
+                    .max(if progress.original == 0 { progress.sealed } else { 0 }),
+            )
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

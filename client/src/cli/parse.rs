@@ -1,0 +1,164 @@
+//! From typed words to values, with errors that say what was expected.
+
+use std::ops::Range;
+
+use chartseal_program::seeds::{Id, NO_ID};
+
+use crate::ops::Grantee;
+
+/// An id: 32 hex digits.
+pub(super) fn id(text: &str) -> Result<Id, String> {
+    let mut id = NO_ID;
+    hex::decode_to_slice(text, &mut id).map_err(|_| format!("'{text}' is no id: an id is 32 hex digits"))?;
+    if id == NO_ID {
+        Err("the id of zeros stands for none".into())
+    } else {
+        Ok(id)
+    }
+}
+
+/// An address, in base58.
+pub(super) fn address(text: &str) -> Result<[u8; 32], String> {
+    let mut address = [0; 32];
+    match bs58::decode(text).onto(&mut address) {
+        Ok(32) => Ok(address),
+        _ => Err(format!("'{text}' is no address: an address is 32 bytes in base58")),
+    }
+}
+
+/// `INSTITUTION:MEMBER`.
+pub(super) fn member(text: &str) -> Result<(Id, Id), String> {
+    let (institution, member) = text
+        .split_once(':')
+        .ok_or_else(|| format!("'{text}' is no member: type INSTITUTION:MEMBER"))?;
+    Ok((id(institution)?, id(member)?))
+}
+
+/// `member:INSTITUTION:MEMBER`, `institution:ID` or `person:WALLET[:KEY]`.
+pub(super) fn grantee(text: &str) -> Result<Grantee, String> {
+    let wrong = || format!("'{text}': type member:INSTITUTION:MEMBER, institution:ID or person:WALLET[:X25519-KEY]");
+    let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
+    match kind {
+        "member" => member(rest).map(|(institution, member)| Grantee::Member { institution, member }),
+        "institution" => id(rest).map(Grantee::Institution),
+        "person" => {
+            let (wallet, key) = match rest.split_once(':') {
+                Some((wallet, key)) => (wallet, Some(public_key(key)?)),
+                None => (rest, None),
+            };
+            Ok(Grantee::Person {
+                wallet: address(wallet)?,
+                key,
+            })
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn public_key(text: &str) -> Result<[u8; 32], String> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).map_err(|_| format!("'{text}' is no key: a key is 64 hex digits"))?;
+    Ok(key)
+}
+
+/// A length of time in seconds: a number and s, m, h or d.
+pub(super) fn duration(text: &str) -> Result<i64, String> {
+    let wrong = || format!("'{text}' is no length of time: type for example 90m, 12h or 30d");
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: i64 = text
+        .get(..text.len() - 1)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(wrong)?;
+    number
+        .checked_mul(unit)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(wrong)
+}
+
+/// `START..END`, in bytes.
+pub(super) fn range(text: &str) -> Result<Range<u64>, String> {
+    let wrong = || format!("'{text}' is no range: type START..END, for example 1000..2000");
+    let (start, end) = text.split_once("..").ok_or_else(wrong)?;
+    let range = start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?;
+    if range.start < range.end {
+        Ok(range)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// One of a vocabulary's words.
+pub(super) fn word<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    word: fn(T) -> &'static str,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        all.iter().copied().find(|one| word(*one) == text).ok_or_else(|| {
+            let words: Vec<_> = all.iter().map(|one| word(*one)).collect();
+            format!("'{text}' is none of: {}", words.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn ids_are_hex_and_not_zero() {
+        assert_eq!(id(&"ab".repeat(16)).unwrap(), [0xAB; 16]);
+        for wrong in ["", "ab", &"00".repeat(16), &"zz".repeat(16), &"ab".repeat(17)] {
+            assert!(id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_have_units_and_do_not_overflow() {
+        assert_eq!(duration("90m").unwrap(), 5_400);
+        assert_eq!(duration("30d").unwrap(), 2_592_000);
+        for wrong in ["", "d", "30", "-1d", "0s", "1y", "9223372036854775807d", "ü"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn grantees_are_of_three_kinds() {
+        let (a, b) = ("ab".repeat(16), "cd".repeat(16));
+        assert!(matches!(
+            grantee(&format!("member:{a}:{b}")).unwrap(),
+            Grantee::Member { .. }
+        ));
+        assert!(matches!(
+            grantee(&format!("institution:{a}")).unwrap(),
+            Grantee::Institution(_)
+        ));
+        let wallet = bs58::encode([7; 32]).into_string();
+        assert!(matches!(
+            grantee(&format!("person:{wallet}")).unwrap(),
+            Grantee::Person { key: None, .. }
+        ));
+        let key = "09".repeat(32);
+        assert!(matches!(
+            grantee(&format!("person:{wallet}:{key}")).unwrap(),
+            Grantee::Person { key: Some(_), .. }
+        ));
+        for wrong in ["", "person", "member:", "doctor:1", "institution:zz"] {
+            assert!(grantee(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_not_empty() {
+        assert_eq!(range("0..5").unwrap(), 0..5);
+        for wrong in ["5..5", "6..5", "..5", "5..", "a..b", "5"] {
+            assert!(range(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `chartseal patient`, `grant`, `revoke`, `grants`, `log`.
+
+use anyhow::Result;
+use chartseal_program::{
+    events::{Actor, AnyEvent},
+    seeds::Id,
+    state::{Grant as GrantAccount, UNLIMITED},
+    vocabulary::{Action, GranteeKind, Purpose},
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::{Globals, Grant, Patient},
+    output::Output,
+};
+use crate::{
+    clock::now,
+    ledger::Logged,
+    ops::{GrantRequest, OpError},
+};
+
+pub(super) async fn patient(command: &Patient, globals: &Globals, output: &Output) -> Result<()> {
+    match command {
+        Patient::Open { steward } => {
+            let (id, receipt) = globals.session()?.open_patient(steward.as_ref()).await?;
+            let id = hex::encode(id);
+            let object = json!({ "patient": id, "signature": receipt.signature.to_string() });
+            output.say(&format!("patient {id}"), &object);
+        }
+        Patient::Show { patient } => {
+            let patient = globals.ledger().patient(patient).await.map_err(OpError::from)?;
+            let wallet = patient.has_wallet().then(|| patient.wallet.to_string());
+            let steward = (!patient.has_wallet()).then(|| hex::encode(patient.steward));
+            let sentence = match (&wallet, &steward) {
+                (Some(wallet), _) => format!("wallet {wallet}, key epoch {}", patient.key_epoch),
+                (None, steward) => format!("no wallet yet, steward {}", steward.clone().unwrap_or_default()),
+            };
+            output.say(
+                &sentence,
+                &json!({ "wallet": wallet, "steward": steward, "key_epoch": patient.key_epoch }),
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn grant(command: &Grant, globals: &Globals, output: &Output) -> Result<()> {
+    let now = now();
+    let not_before = command.starts_in.map(|starts_in| now.saturating_add(starts_in));
+    let request = GrantRequest {
+        patient: command.patient,
+        grantee: command.to,
+        record: command.record,
+        classes: command.classes.iter().fold(0, |mask, class| mask | (1 << class)),
+        rights: command.rights.clone(),
+        purposes: command.purposes.clone(),
+        not_before,
+        expires: not_before.unwrap_or(now).saturating_add(command.lasts),
+        uses: command.uses,
+    };
+    let granted = globals.session()?.grant(&request).await?;
+    let id = hex::encode(granted.grant);
+    let pending = match granted.pending {
+        0 => String::new(),
+        n => format!("; {n} keys pending until somebody who holds them wraps them"),
+    };
+    output.say(
+        &format!("grant {id}, {} keys wrapped{pending}", granted.wrapped),
+        &json!({ "grant": id, "signature": granted.signature, "wrapped": granted.wrapped, "pending": granted.pending }),
+    );
+    Ok(())
+}
+
+pub(super) async fn revoke(patient: &Id, grant: &Id, globals: &Globals, output: &Output) -> Result<()> {
+    let revoked = globals.session()?.revoke(patient, grant).await?;
+    output.say(
+        &format!("revoked, {} envelopes deleted", revoked.envelopes),
+        &json!({ "signature": revoked.signature, "envelopes_deleted": revoked.envelopes }),
+    );
+    Ok(())
+}
+
+pub(super) async fn grants(patient: &Id, globals: &Globals, output: &Output) -> Result<()> {
+    let grants = globals.ledger().grants(patient).await.map_err(OpError::from)?;
+    let rows = grants.iter().map(|found| grant_row(&found.account)).collect();
+    output.table(
+        &[
+            "grant",
+            "to",
+            "on",
+            "rights",
+            "purposes",
+            "until (unix)",
+            "uses left",
+            "state",
+        ],
+        rows,
+    );
+    Ok(())
+}
+
+fn grant_row(grant: &GrantAccount) -> (Vec<String>, Value) {
+    let id = hex::encode(grant.id);
+    let kind = GranteeKind::from_byte(grant.grantee_kind).map_or("unknown", GranteeKind::word);
+    let on = match grant.classes {
+        0 => format!("record {}", hex::encode(grant.record)),
+        mask => {
+            let classes: Vec<_> = (0..32)
+                .filter(|class| mask & (1 << class) != 0)
+                .map(|c: u32| c.to_string())
+                .collect();
+            format!("classes {}", classes.join(","))
+        }
+    };
+    let rights = words(Action::ALL, Action::word, |right| grant.rights & right.bit() != 0);
+    let purposes = words(Purpose::ALL, Purpose::word, |purpose| {
+        grant.purposes & purpose.bit() != 0
+    });
+    let uses = if grant.uses_left == UNLIMITED {
+        "no limit".into()
+    } else {
+        grant.uses_left.to_string()
+    };
+    let state = match () {
+        () if grant.revoked != 0 => "revoked",
+        () if now() >= grant.expires => "expired",
+        () if now() < grant.not_before => "not yet valid",
+        () if grant.uses_left == 0 => "used up",
+        () => "live",
+    };
+    let grantee = grant.grantee.to_string();
+    let object = json!({
+        "grant": id, "grantee_kind": kind, "grantee": grantee, "on": on, "rights": rights, "purposes": purposes,
+        "expires": grant.expires, "uses_left": (grant.uses_left != UNLIMITED).then_some(grant.uses_left), "state": state,
+    });
+    let to = format!("{kind} {grantee}");
+    (
+        vec![
+            id,
+            to,
+            on,
+            rights,
+            purposes,
+            grant.expires.to_string(),
+            uses,
+            state.into(),
+        ],
+        object,
+    )
+}
+
+fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str, has: impl Fn(T) -> bool) -> String {
+    let words: Vec<_> = all.iter().copied().filter(|one| has(*one)).map(word).collect();
+    words.join(",")
+}
+
+pub(super) async fn log(patient: &Id, globals: &Globals, output: &Output) -> Result<()> {
+    let log = globals.ledger().patient_log(patient).await.map_err(OpError::from)?;
+    output.table(
+        &["at (unix)", "log", "seq", "event", "what", "who"],
+        log.events.iter().map(log_row).collect(),
+    );
+    if let Some(broken) = log.broken {
+        anyhow::bail!(
+            "the {} of patient {} does not hold at {}: an event is missing or was altered on the way here; \
+             ask another node",
+            broken.chain.word(),
+            hex::encode(patient),
+            broken.seq
+        );
+    }
+    let count = log.events.len();
+    output.say(
+        &format!("{count} events; both chains are whole"),
+        &json!({ "events": count, "whole": true }),
+    );
+    Ok(())
+}
+
+fn log_row(logged: &Logged) -> (Vec<String>, Value) {
+    let event = &logged.event;
+    let link = event.link();
+    let (what, who) = describe(event);
+    let object = json!({
+        "at": link.at, "log": event.chain().word(), "seq": link.seq, "event": event.name(), "what": what, "who": who,
+        "signature": logged.signature.to_string(), "slot": logged.slot,
+    });
+    let cells = vec![
+        link.at.to_string(),
+        event.chain().word().into(),
+        link.seq.to_string(),
+        event.name().into(),
+        what,
+        who,
+    ];
+    (cells, object)
+}
+
+/// What an event is about, and who did it.
+fn describe(event: &AnyEvent) -> (String, String) {
+    let who = |actor: &Actor| format!("{} {}", actor.kind.word(), actor.wallet);
+    match event {
+        AnyEvent::RecordCreated(e) => (
+            format!("record {} ({})", hex::encode(e.record), e.basis.word()),
+            who(&e.author),
+        ),
+        AnyEvent::RecordAmended(e) => (
+            format!(
+                "record {} to version {} ({})",
+                hex::encode(e.record),
+                e.version,
+                e.basis.word()
+            ),
+            who(&e.author),
+        ),
+        AnyEvent::GrantCreated(e) => {
+            let to = format!("{} {}", e.terms.grantee_kind.word(), e.terms.grantee);
+            (format!("grant {} to {to}", hex::encode(e.grant)), e.issuer.to_string())
+        }
+        AnyEvent::GrantRevoked(e) => (format!("grant {}", hex::encode(e.grant)), e.by.to_string()),
+        AnyEvent::AccessAllowed(e) => {
+            let for_what = e.purpose.word();
+            (
+                format!("record {} for {for_what} ({})", hex::encode(e.record), e.basis.word()),
+                who(&e.actor),
+            )
+        }
+        AnyEvent::ActionRefused(e) => {
+            let (action, for_what) = (e.action.word(), e.purpose.word());
+            (
+                format!(
+                    "{action} record {} for {for_what}: {}",
+                    hex::encode(e.record),
+                    e.reason.word()
+                ),
+                who(&e.actor),
+            )
+        }
+        AnyEvent::PatientOpened(e) => (String::new(), e.wallet.to_string()),
+        _ => (String::new(), String::new()),
+    }
+}

@@ -1,0 +1,128 @@
+//! `chartseal airdrop`, `registry`, `institution`, `member`.
+
+use anyhow::Result;
+use chartseal_program::vocabulary::Standing;
+use serde_json::json;
+
+use super::{
+    args::{Globals, Institution, Member, Registry},
+    output::Output,
+};
+use crate::{clock::now, ledger::Receipt, ops::OpError};
+
+const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
+
+pub(super) async fn airdrop(sol: u32, globals: &Globals, output: &Output) -> Result<()> {
+    let identity = globals.open_identity()?;
+    let lamports = u64::from(sol) * LAMPORTS_PER_SOL;
+    let balance = globals
+        .ledger()
+        .airdrop(identity.wallet.address(), lamports)
+        .await
+        .map_err(OpError::from)?;
+    output.say(
+        &format!("balance {balance} lamports"),
+        &json!({ "balance_lamports": balance }),
+    );
+    Ok(())
+}
+
+pub(super) async fn registry(command: &Registry, globals: &Globals, output: &Output) -> Result<()> {
+    let receipt = match command {
+        Registry::Show => {
+            let registry = globals.ledger().registry().await.map_err(OpError::from)?;
+            let (admin, paused) = (registry.admin.to_string(), registry.is_paused());
+            let state = if paused { "paused" } else { "running" };
+            output.say(
+                &format!("admin {admin}, {state}"),
+                &json!({ "admin": admin, "paused": paused }),
+            );
+            return Ok(());
+        }
+        Registry::Init { admin } => {
+            let session = globals.session()?;
+            let own = session.identity().wallet.address();
+            session.initialize(admin.unwrap_or(own)).await?
+        }
+        Registry::Pause => globals.session()?.set_paused(true).await?,
+        Registry::Resume => globals.session()?.set_paused(false).await?,
+        Registry::ProposeAdmin { wallet } => globals.session()?.propose_admin(*wallet).await?,
+        Registry::AcceptAdmin => globals.session()?.accept_admin().await?,
+    };
+    done(&receipt, output);
+    Ok(())
+}
+
+pub(super) async fn institution(command: &Institution, globals: &Globals, output: &Output) -> Result<()> {
+    let session = globals.session()?;
+    let receipt = match command {
+        Institution::Register { kind, authority } => {
+            let (id, receipt) = session.register_institution(*kind, *authority).await?;
+            let id = hex::encode(id);
+            output.say(
+                &format!("institution {id}\nIts authority has to accept: chartseal institution accept {id}"),
+                &json!({ "institution": id, "signature": receipt.signature.to_string() }),
+            );
+            return Ok(());
+        }
+        Institution::Accept { institution } => session.accept_institution(institution).await?,
+        Institution::Suspend { institution } => {
+            session
+                .set_institution_standing(institution, Standing::Suspended)
+                .await?
+        }
+        Institution::Reinstate { institution } => {
+            session.set_institution_standing(institution, Standing::Active).await?
+        }
+    };
+    done(&receipt, output);
+    Ok(())
+}
+
+pub(super) async fn member(command: &Member, globals: &Globals, output: &Output) -> Result<()> {
+    let session = globals.session()?;
+    let receipt = match command {
+        Member::Register {
+            institution,
+            wallet,
+            role,
+            lasts,
+        } => {
+            let expires = now().saturating_add(*lasts);
+            let (id, receipt) = session.register_member(institution, *wallet, *role, expires).await?;
+            let (institution, id) = (hex::encode(institution), hex::encode(id));
+            output.say(
+                &format!("member {id}\nIts wallet has to accept: chartseal member accept {institution}:{id}"),
+                &json!({ "member": id, "institution": institution, "signature": receipt.signature.to_string() }),
+            );
+            return Ok(());
+        }
+        Member::Accept {
+            member: (institution, member),
+        } => session.accept_membership(institution, member).await?,
+        Member::Suspend {
+            member: (institution, member),
+        } => {
+            session
+                .set_member_standing(institution, member, Standing::Suspended)
+                .await?
+        }
+        Member::Reinstate {
+            member: (institution, member),
+        } => {
+            session
+                .set_member_standing(institution, member, Standing::Active)
+                .await?
+        }
+    };
+    done(&receipt, output);
+    Ok(())
+}
+
+pub(super) fn done(receipt: &Receipt, output: &Output) {
+    let (event, signature) = (receipt.event.name(), receipt.signature.to_string());
+    output.say(
+        &format!("{event} in transaction {signature}"),
+        &json!({ "event": event, "signature": signature }),
+    );
+}

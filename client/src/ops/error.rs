@@ -1,0 +1,75 @@
+//! What an operation can end in, other than done.
+
+use thiserror::Error;
+
+use crate::{
+    CryptoError,
+    keys::KeyError,
+    ledger::LedgerError,
+    seal::{OpenError, SealError, envelope::EnvelopeError},
+    store::{FileError, KeyStoreError, StoreError, keystore::GateError},
+};
+
+/// An operation that was not done.
+#[derive(Debug, Error)]
+pub enum OpError {
+    /// The policy refused it. The refusal stands in the patient's log.
+    #[error("refused: {reason}; the refusal is logged as request {request}")]
+    Refused {
+        /// The reason, as the contract names it.
+        reason: String,
+        /// The request's id, in hex.
+        request: String,
+    },
+    /// What was asked for makes no sense as it stands.
+    #[error("{0}")]
+    Usage(String),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Sealing.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Opening.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The key store.
+    #[error(transparent)]
+    KeyStore(#[from] KeyStoreError),
+    /// An envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The primitives.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl OpError {
+    /// Whether the policy refused: nothing is broken, somebody has no right.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::KeyStore(KeyStoreError::Gate(GateError::Refused { .. }))
+        )
+    }
+
+    /// Whether stored bytes are not what they must be.
+    #[must_use]
+    pub fn is_tampered(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_tampered(),
+            Self::KeyStore(KeyStoreError::Damaged) => true,
+            _ => false,
+        }
+    }
+}

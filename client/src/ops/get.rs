@@ -1,0 +1,176 @@
+//! Opening: ask the chain, take the wrapped key against its decision, and open what matches the hashes that stand there.
+
+use std::ops::Range;
+
+use chartseal_program::{
+    builders,
+    events::AnyEvent,
+    instructions::AccessRecordArgs,
+    seeds::Id,
+    state::{Patient, Record},
+    vocabulary::{Action, Basis, Purpose},
+};
+use tokio::io::AsyncWrite;
+
+use super::{OpError, Session, acting::Wish, keys::Version, new_id, put::refusal};
+use crate::{
+    ledger::LedgerGate,
+    seal::{
+        DataKey, OnChain, Opened, ProgressFn, RecordIds, Verified, envelope, fetch_manifest, open_stream, verify_stream,
+    },
+    store::{BlobStore, KeyStore, keystore::ReleaseRequest},
+};
+
+/// A record to be opened.
+#[derive(Clone, Debug)]
+pub struct GetRequest {
+    /// Whose it is.
+    pub patient: Id,
+    /// Which record.
+    pub record: Id,
+    /// What it is read for.
+    pub purpose: Purpose,
+    /// The grant to claim; the one that fits best where none is named.
+    pub grant: Option<Id>,
+    /// Original bytes; all of them where none are named.
+    pub range: Option<Range<u64>>,
+}
+
+/// A record that was opened.
+#[derive(Clone, Debug)]
+pub struct Got {
+    /// What the chain decided.
+    pub access: Access,
+    /// The version.
+    pub version: u32,
+    /// The file.
+    pub opened: Opened,
+}
+
+/// A decision that allowed reading.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Names the decision to the key store.
+    pub request: Id,
+    /// The transaction.
+    pub signature: String,
+    /// Why it was allowed.
+    pub basis: Basis,
+}
+
+impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// Opens a record into `writer`. Write to an [`AtomicFile`](crate::store::AtomicFile) and commit it on success only.
+    ///
+    /// # Errors
+    /// [`OpError::Refused`] where this session may not read it: nothing was fetched then. An error for which
+    /// [`OpError::is_tampered`] holds where the bytes are not those on chain.
+    pub async fn get<W>(&self, request: &GetRequest, writer: &mut W, progress: ProgressFn<'_>) -> Result<Got, OpError>
+    where
+        W: AsyncWrite + Unpin + Send + ?Sized,
+    {
+        let patient = self.ledger.patient(&request.patient).await?;
+        let record = self.ledger.record(&patient.id, &request.record).await?;
+        let (key, access) = self
+            .obtain_key(&patient, &record, request.purpose, request.grant)
+            .await?;
+        let on_chain = on_chain(&record);
+        let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
+        let ids = RecordIds {
+            patient: patient.id,
+            record: record.id,
+            version: record.version,
+        };
+        let range = request.range.clone();
+        let opened = open_stream(&manifest, &on_chain, ids, &key, &self.store, range, writer, progress).await?;
+        Ok(Got {
+            access,
+            version: record.version,
+            opened,
+        })
+    }
+
+    /// Fetches all that is stored of a record and holds it against the chain. It needs no right and no key.
+    ///
+    /// # Errors
+    /// An error for which [`OpError::is_tampered`] holds where the bytes are not those on chain.
+    pub async fn verify(&self, patient: &Id, record: &Id, progress: ProgressFn<'_>) -> Result<Verified, OpError> {
+        let record = self.ledger.record(patient, record).await?;
+        let on_chain = on_chain(&record);
+        let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
+        Ok(verify_stream(&manifest, &on_chain, &self.store, progress).await?)
+    }
+
+    /// Asks for access, on chain, and takes the data key against the decision.
+    pub(super) async fn obtain_key(
+        &self,
+        patient: &Patient,
+        record: &Record,
+        purpose: Purpose,
+        grant: Option<Id>,
+    ) -> Result<(DataKey, Access), OpError> {
+        let wish = Wish {
+            action: Action::Read,
+            purpose,
+            record: record.id,
+            class: record.class,
+            grant,
+        };
+        let reader = self.acting(patient, &wish).await?;
+        let request = new_id()?;
+        let args = AccessRecordArgs {
+            request,
+            purpose,
+            grant: reader.claimed(),
+        };
+        let instruction = builders::access_record(&reader, &patient.id, &record.id, args);
+        let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
+        let AnyEvent::AccessAllowed(allowed) = &receipt.event else {
+            return Err(refusal(&receipt.event));
+        };
+
+        let recipient = Self::own_account(patient, &reader).to_bytes();
+        let gate = LedgerGate::new(&self.ledger, receipt.signature);
+        let released = self
+            .keys
+            .release(
+                &ReleaseRequest {
+                    request_id: request,
+                    recipient,
+                },
+                &gate,
+            )
+            .await?;
+        let epoch = self.own_epoch(patient, reader.member).await?;
+        let version = Version {
+            patient: patient.id,
+            record: record.id,
+            version: allowed.version,
+            manifest_hash: record.manifest_hash,
+        };
+        let context = self.context(&version, recipient, epoch).await?;
+        let key = envelope::open(&released.envelope, &self.identity.encryption, &context)?;
+        let access = Access {
+            request,
+            signature: receipt.signature.to_string(),
+            basis: allowed.basis,
+        };
+        Ok((key, access))
+    }
+
+    /// The epoch of the key that this session's envelopes are wrapped to. A person's never changes: it is in the grant.
+    async fn own_epoch(&self, patient: &Patient, member: Option<(Id, Id)>) -> Result<u32, OpError> {
+        Ok(match member {
+            _ if patient.is_wallet(&self.wallet()) => patient.key_epoch,
+            Some((institution, member)) => self.ledger.member(&institution, &member).await?.key_epoch,
+            None => super::grant::PERSON_KEY_EPOCH,
+        })
+    }
+}
+
+/// What stands on chain of a record.
+fn on_chain(record: &Record) -> OnChain {
+    OnChain {
+        manifest_hash: record.manifest_hash,
+        content_root: record.content_root,
+    }
+}

@@ -1,0 +1,95 @@
+//! What people do: register, store, open, share, revoke, look into the log. Each operation is a method of [`Session`],
+//! which knows who somebody is and where ledger, gateway and keys are. The chain decides; an operation that it refuses
+//! ends in [`OpError::Refused`], with the reason, and the refusal stands in the patient's log.
+
+mod acting;
+mod error;
+mod get;
+mod grant;
+mod keys;
+mod put;
+mod register;
+
+use anchor_lang::prelude::Address;
+use chartseal_program::seeds::Id;
+
+pub use error::OpError;
+pub use get::{Access, GetRequest, Got};
+pub use grant::{GrantRequest, Granted, Grantee, Revoked};
+pub use put::{AmendRequest, Put, PutRequest};
+
+use crate::{
+    CryptoError, crypto,
+    keys::Identity,
+    ledger::Ledger,
+    store::{BlobStore, KeyStore},
+};
+
+/// Somebody at work: an identity, and the ledger, store and keys that it works with.
+#[derive(Debug)]
+pub struct Session<S, K> {
+    ledger: Ledger,
+    store: S,
+    keys: K,
+    identity: Identity,
+    membership: Option<(Id, Id)>,
+}
+
+impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// A session. Nothing is asked yet.
+    pub fn new(identity: Identity, ledger: Ledger, store: S, keys: K) -> Self {
+        Self {
+            ledger,
+            store,
+            keys,
+            identity,
+            membership: None,
+        }
+    }
+
+    /// Acts as this member of this institution, where the wallet belongs to several.
+    #[must_use]
+    pub fn as_member(self, institution: Id, member: Id) -> Self {
+        Self {
+            membership: Some((institution, member)),
+            ..self
+        }
+    }
+
+    /// The ledger that it works on.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whose session it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The key store that it works with.
+    pub fn keys(&self) -> &K {
+        &self.keys
+    }
+
+    fn wallet(&self) -> Address {
+        Address::new_from_array(self.identity.wallet.address())
+    }
+}
+
+/// A new random id.
+///
+/// # Errors
+/// [`CryptoError::Random`].
+pub fn new_id() -> Result<Id, CryptoError> {
+    crypto::random()
+}
+
+/// A new random id that is fit for what it is for.
+fn draw_id(fits: impl Fn(&Id) -> bool) -> Result<Id, CryptoError> {
+    loop {
+        let id = crypto::random()?;
+        if fits(&id) {
+            return Ok(id);
+        }
+    }
+}

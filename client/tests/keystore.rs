@@ -1,0 +1,287 @@
+//! The key store in a folder: envelopes come out for the reader whom the ledger names and for nobody else, and what is
+//! removed or destroyed is gone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use chartseal::store::keystore::{EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released};
+use chartseal::store::{FolderKeyStore, KeyStore, KeyStoreError};
+
+const PATIENT: [u8; 16] = [1; 16];
+const RECORD: [u8; 16] = [2; 16];
+const READER: [u8; 32] = [7; 32];
+const OTHER: [u8; 32] = [8; 32];
+const REQUEST: ReleaseRequest = ReleaseRequest {
+    request_id: [9; 16],
+    recipient: READER,
+};
+
+fn slot(version: u32, recipient: [u8; 32]) -> EnvelopeSlot {
+    EnvelopeSlot {
+        patient: PATIENT,
+        record: RECORD,
+        version,
+        recipient,
+    }
+}
+
+/// A ledger that allowed one request to one recipient.
+struct Allows(Released);
+
+impl ReleaseGate for Allows {
+    async fn check(&self, request_id: [u8; 16]) -> Result<Released, GateError> {
+        if request_id == REQUEST.request_id {
+            Ok(self.0)
+        } else {
+            Err(GateError::NoDecision)
+        }
+    }
+}
+
+struct Refuses;
+
+impl ReleaseGate for Refuses {
+    async fn check(&self, _: [u8; 16]) -> Result<Released, GateError> {
+        Err(GateError::Refused {
+            reason: "grant expired".to_owned(),
+        })
+    }
+}
+
+fn allows(version: u32, recipient: [u8; 32]) -> Allows {
+    Allows(Released {
+        patient: PATIENT,
+        record: RECORD,
+        version,
+        reader: [3; 32],
+        recipient,
+    })
+}
+
+fn store() -> (tempfile::TempDir, FolderKeyStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FolderKeyStore::open(folder.path().join("keys")).unwrap();
+    (folder, store)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn envelopes(folder: &tempfile::TempDir) -> Vec<PathBuf> {
+    files(&folder.path().join("keys/envelopes"))
+}
+
+#[tokio::test]
+async fn the_reader_whom_the_ledger_names_gets_its_envelope() {
+    let (_folder, store) = store();
+    store.put(slot(0, READER), b"for the reader").await.unwrap();
+    store.put(slot(0, OTHER), b"for another").await.unwrap();
+    store.put(slot(1, READER), b"of the next version").await.unwrap();
+    let released = store.release(&REQUEST, &allows(0, READER)).await.unwrap();
+    assert_eq!(
+        (released.envelope.as_slice(), released.released.version),
+        (&b"for the reader"[..], 0)
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_was_allowed_to_another_releases_nothing() {
+    let (_folder, store) = store();
+    store.put(slot(0, READER), b"for the reader").await.unwrap();
+    store.put(slot(0, OTHER), b"for another").await.unwrap();
+    let released = store.release(&REQUEST, &allows(0, OTHER)).await;
+    assert!(matches!(released, Err(KeyStoreError::NotTheReader)));
+}
+
+#[tokio::test]
+async fn a_refused_or_unknown_request_releases_nothing() {
+    let (_folder, store) = store();
+    store.put(slot(0, READER), b"for the reader").await.unwrap();
+    let refused = store.release(&REQUEST, &Refuses).await.unwrap_err();
+    assert!(matches!(&refused, KeyStoreError::Gate(GateError::Refused { .. })));
+    assert!(refused.to_string().contains("grant expired"));
+    let unknown = ReleaseRequest {
+        request_id: [0; 16],
+        ..REQUEST
+    };
+    let released = store.release(&unknown, &allows(0, READER)).await;
+    assert!(matches!(released, Err(KeyStoreError::Gate(GateError::NoDecision))));
+}
+
+#[tokio::test]
+async fn a_reader_without_an_envelope_is_told_so() {
+    let (_folder, store) = store();
+    let none = store.release(&REQUEST, &allows(0, READER)).await.unwrap_err();
+    assert!(matches!(none, KeyStoreError::NoEnvelope));
+    store.put(slot(0, OTHER), b"for another").await.unwrap();
+    let none = store.release(&REQUEST, &allows(0, READER)).await.unwrap_err();
+    assert!(
+        none.to_string()
+            .contains("no envelope for this reader: key pending or revoked")
+    );
+}
+
+#[tokio::test]
+async fn recipients_are_listed_by_version() {
+    let (_folder, store) = store();
+    for (version, recipient) in [(0, OTHER), (0, READER), (1, OTHER)] {
+        store.put(slot(version, recipient), b"envelope").await.unwrap();
+    }
+    assert_eq!(store.recipients(PATIENT, RECORD, 0).await.unwrap(), [READER, OTHER]);
+    assert_eq!(store.recipients(PATIENT, RECORD, 1).await.unwrap(), [OTHER]);
+    assert!(store.recipients(PATIENT, [0; 16], 0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn removing_a_recipient_leaves_the_others() {
+    let (_folder, store) = store();
+    for (version, recipient) in [(0, READER), (1, READER), (2, READER), (0, OTHER)] {
+        store.put(slot(version, recipient), b"envelope").await.unwrap();
+    }
+    assert_eq!(store.remove(PATIENT, RECORD, Some(2), READER).await.unwrap(), 1);
+    assert_eq!(store.remove(PATIENT, RECORD, None, READER).await.unwrap(), 2);
+    assert_eq!(store.remove(PATIENT, RECORD, None, READER).await.unwrap(), 0);
+    assert!(matches!(
+        store.release(&REQUEST, &allows(0, READER)).await,
+        Err(KeyStoreError::NoEnvelope)
+    ));
+    assert_eq!(store.recipients(PATIENT, RECORD, 0).await.unwrap(), [OTHER]);
+}
+
+#[tokio::test]
+async fn a_destroyed_record_opens_to_nobody_even_from_a_backup_of_its_envelopes() {
+    let (folder, store) = store();
+    store.put(slot(0, READER), b"envelope").await.unwrap();
+    let envelope_file = envelopes(&folder).pop().unwrap();
+    let backup = std::fs::read(&envelope_file).unwrap();
+
+    store.destroy(PATIENT, RECORD).await.unwrap();
+    store.destroy(PATIENT, RECORD).await.unwrap();
+    assert!(envelopes(&folder).is_empty());
+    std::fs::create_dir_all(envelope_file.parent().unwrap()).unwrap();
+    std::fs::write(&envelope_file, backup).unwrap();
+    assert!(matches!(
+        store.release(&REQUEST, &allows(0, READER)).await,
+        Err(KeyStoreError::Destroyed)
+    ));
+    assert!(matches!(
+        store.put(slot(1, READER), b"envelope").await,
+        Err(KeyStoreError::Destroyed)
+    ));
+    // Not even the tombstone's going brings the key back.
+    std::fs::remove_file(
+        folder
+            .path()
+            .join("keys/record-keys")
+            .join(format!("{}.destroyed", hex::encode(RECORD))),
+    )
+    .unwrap();
+    assert!(matches!(
+        store.release(&REQUEST, &allows(0, READER)).await,
+        Err(KeyStoreError::NoEnvelope)
+    ));
+}
+
+#[tokio::test]
+async fn destroying_a_record_leaves_other_records() {
+    let (_folder, store) = store();
+    store
+        .put(
+            EnvelopeSlot {
+                record: [4; 16],
+                ..slot(0, READER)
+            },
+            b"other",
+        )
+        .await
+        .unwrap();
+    store.put(slot(0, READER), b"envelope").await.unwrap();
+    store.destroy(PATIENT, [4; 16]).await.unwrap();
+    assert!(store.release(&REQUEST, &allows(0, READER)).await.is_ok());
+}
+
+#[tokio::test]
+async fn envelopes_that_were_moved_or_altered_do_not_come_out() {
+    let (folder, store) = store();
+    store.put(slot(0, READER), b"for the reader").await.unwrap();
+    store.put(slot(0, OTHER), b"for another").await.unwrap();
+    let [of_reader, of_other] = envelopes(&folder).try_into().unwrap();
+    let (good, moved) = (std::fs::read(&of_reader).unwrap(), std::fs::read(&of_other).unwrap());
+    let mut altered = good.clone();
+    altered[20] ^= 1;
+    for wrong in [moved, altered, good[..20].to_vec(), Vec::new()] {
+        std::fs::write(&of_reader, wrong).unwrap();
+        assert!(matches!(
+            store.release(&REQUEST, &allows(0, READER)).await,
+            Err(KeyStoreError::Damaged)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn nothing_in_the_folder_is_readable_by_others_or_in_the_clear() {
+    let (folder, store) = store();
+    store.put(slot(0, READER), b"the envelope itself").await.unwrap();
+    for file in files(&folder.path().join("keys")) {
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o077,
+            0,
+            "{}",
+            file.display()
+        );
+        assert!(!file.file_name().unwrap().to_str().unwrap().contains(".part"));
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == b"envelope"));
+    }
+    assert_eq!(
+        folder.path().join("keys").metadata().unwrap().permissions().mode() & 0o077,
+        0
+    );
+    let record_keys = folder.path().join("keys/record-keys");
+    assert_eq!(std::fs::read(record_keys.join(hex::encode(RECORD))).unwrap().len(), 32);
+}
+
+#[tokio::test]
+async fn many_at_once_agree_on_one_record_key() {
+    let (_folder, store) = store();
+    let puts = (0..16_u8).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.put(slot(u32::from(number), READER), &[number]).await })
+    });
+    for put in puts.collect::<Vec<_>>() {
+        put.await.unwrap().unwrap();
+    }
+    for version in 0..16 {
+        let released = store.release(&REQUEST, &allows(version, READER)).await.unwrap();
+        assert_eq!(u32::from(released.envelope[0]), version);
+    }
+}
+
+#[tokio::test]
+async fn a_reopened_store_has_what_was_put_in() {
+    let (folder, store) = store();
+    store.put(slot(0, READER), b"first").await.unwrap();
+    store.put(slot(0, READER), b"second").await.unwrap();
+    drop(store);
+    let store = FolderKeyStore::open(folder.path().join("keys")).unwrap();
+    assert_eq!(
+        store.release(&REQUEST, &allows(0, READER)).await.unwrap().envelope,
+        b"second"
+    );
+    assert!(matches!(
+        store.put(slot(0, READER), &[0; 5000]).await,
+        Err(KeyStoreError::TooLong(5000))
+    ));
+}
