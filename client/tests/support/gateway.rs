@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chartseal::store::ans104::ParsedItem;
 use chartseal::store::{Gateway, GatewayOptions};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -149,7 +149,12 @@ pub fn serve(data: &[u8], range: Option<&str>) -> Response {
 /// Announces `announced` bytes, sends fewer, and hangs up.
 pub fn half_of(data: &[u8], announced: usize) -> Response {
     let sent = Bytes::copy_from_slice(&data[..announced / 2]);
-    let chunks = stream::iter([Ok(sent), Err(std::io::Error::other("the test hangs up"))]);
+    let hang_up = async {
+        // Only once what was sent is on the wire.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        Err(std::io::Error::other("the test hangs up"))
+    };
+    let chunks = stream::iter([Ok(sent)]).chain(stream::once(hang_up));
     Response::builder()
         .header(header::CONTENT_LENGTH, announced)
         .body(Body::from_stream(chunks))
