@@ -270,6 +270,9 @@ impl Sandbox {
 impl Drop for Sandbox {
     /// Asks it to stop, so that it stops its Postgres too, and ends it if it does not.
     fn drop(&mut self) {
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            return;
+        }
         let asked = Command::new("kill")
             .args(["-TERM", &self.process.id().to_string()])
             .status();

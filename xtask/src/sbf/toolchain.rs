@@ -144,7 +144,9 @@ pub(crate) fn install(workspace: &Workspace) -> Result<()> {
                 .cargo()
                 .args(["install", "--locked", LINKER, "--version", LINKER_VERSION])
                 .args(["--no-default-features", "--features", "upstream-gallery-22"])
+                // The first two are read by different crates; the `llvm-config` on PATH may be another version's.
                 .env("LLVM_SYS_221_PREFIX", LLVM)
+                .env("LLVM_PREFIX", LLVM)
                 .env("LIBRARY_PATH", format!("{LLVM}/lib")),
         )?;
     }
