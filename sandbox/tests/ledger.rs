@@ -468,7 +468,7 @@ async fn a_program_has_its_accounts_by_filters() {
             .await
             .unwrap()
     };
-    let mut expected = mints.each_ref().map(|mint| mint.pubkey());
+    let mut expected = mints.each_ref().map(Keypair::pubkey);
     expected.sort();
     let found = find(vec![RpcFilterType::DataSize(82)], None).await;
     assert_eq!(found.iter().map(|(address, _)| *address).collect::<Vec<_>>(), expected);

@@ -57,9 +57,22 @@ fn can_enter(metadata: &Metadata, user: User) -> bool {
     metadata.mode() & bit != 0
 }
 
+/// The folder of a socket, removed when dropped. One that a killed process leaves is used again by the next.
+#[derive(Debug)]
+pub(super) struct SocketFolder(pub(super) PathBuf);
+
+impl Drop for SocketFolder {
+    fn drop(&mut self) {
+        // Only empty, as a server leaves it: there is no other case in which it is ours to remove.
+        if let Err(error) = fs::remove_dir(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "the folder of the socket stays behind");
+        }
+    }
+}
+
 /// The folder of the socket: the one that `record` names if it can be had again, so that the database's URL stays the
 /// same, else a new one, which is recorded.
-pub(super) fn socket_folder(record: &Path, user: Option<User>) -> Result<PathBuf, PostgresError> {
+pub(super) fn socket_folder(record: &Path, user: Option<User>) -> Result<SocketFolder, PostgresError> {
     let recorded = fs::read_to_string(record).ok().map(PathBuf::from).filter(|path| {
         path.parent() == Some(Path::new(SOCKETS))
             && path
@@ -69,16 +82,22 @@ pub(super) fn socket_folder(record: &Path, user: Option<User>) -> Result<PathBuf
     if let Some(path) = recorded
         && claim(&path, user).map_err(PostgresError::at(&path))?
     {
-        return Ok(path);
+        return Ok(SocketFolder(path));
     }
+    let closed = Permissions::from_mode(0o700);
     let made = tempfile::Builder::new()
         .prefix(PREFIX)
-        .tempdir_in(SOCKETS)
-        .map_err(PostgresError::at(SOCKETS))?;
-    let path = made.keep();
-    claim(&path, user).map_err(PostgresError::at(&path))?;
+        .permissions(closed)
+        .tempdir_in(SOCKETS);
+    let path = made.map_err(PostgresError::at(SOCKETS))?.keep();
+    let folder = SocketFolder(path.clone());
+    if !claim(&path, user).map_err(PostgresError::at(&path))? {
+        return Err(PostgresError::at(&path)(io::Error::other(
+            "it was ours a moment ago, and is not any more",
+        )));
+    }
     fs::write(record, path.as_os_str().as_encoded_bytes()).map_err(PostgresError::at(record))?;
-    Ok(path)
+    Ok(folder)
 }
 
 /// Makes sure that a folder is there and that nobody but `user` and us can use it. `false`: somebody else has it, as

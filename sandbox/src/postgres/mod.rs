@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 pub use error::PostgresError;
+use folders::SocketFolder;
 use install::Install;
 use server::Server;
 
@@ -31,9 +32,10 @@ pub struct PostgresConfig {
 /// A running Postgres. Dropping it stops it.
 #[derive(Debug)]
 pub struct Postgres {
+    // Dropped in this order.
     server: Server,
+    _socket: SocketFolder,
     url: String,
-    socket: PathBuf,
 }
 
 impl Postgres {
@@ -54,10 +56,14 @@ impl Postgres {
         }
         let socket = folders::socket_folder(&folder.join("socket-folder"), install.user)?;
         let log = folder.join("server.log");
-        let command = server_command(&install, &folder, &cluster, &socket, &log)?;
+        let command = server_command(&install, &folder, &cluster, &socket.0, &log)?;
         let server = Server::start(command, &cluster, &log).await?;
-        let url = format!("postgres://{NAME}@localhost/{NAME}?host={}", socket.display());
-        Ok(Self { server, url, socket })
+        let url = format!("postgres://{NAME}@localhost/{NAME}?host={}", socket.0.display());
+        Ok(Self {
+            server,
+            _socket: socket,
+            url,
+        })
     }
 
     /// Where it is reached, as sqlx and libpq read it: the host is the socket's folder. A later start on the same folder
@@ -76,12 +82,7 @@ impl Postgres {
     /// # Errors
     /// If it has not ended after 40 seconds.
     pub async fn stop(self) -> Result<(), PostgresError> {
-        let Self { server, socket, .. } = self;
-        server.stop().await?;
-        if let Err(error) = std::fs::remove_dir_all(&socket) {
-            tracing::warn!(folder = %socket.display(), %error, "the folder of the socket stays behind");
-        }
-        Ok(())
+        self.server.stop().await
     }
 }
 

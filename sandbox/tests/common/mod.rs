@@ -20,10 +20,12 @@ pub const SOL: u64 = 1_000_000_000;
 /// Long enough for a machine that does other things; no test asserts how long something takes.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A folder that Postgres's user can enter, removed at the end.
+/// A folder that nobody but us can enter, removed at the end.
 pub fn folder() -> tempfile::TempDir {
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     tempfile::Builder::new()
         .prefix("chartseal-sandbox-test-")
+        .permissions(closed)
         .tempdir()
         .unwrap()
 }
@@ -99,6 +101,11 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself, and returns whether it says that all went well.
+    pub fn ended(mut self) -> bool {
+        wait_for("the end of the sandbox", || self.child.try_wait().unwrap()).success()
     }
 
     /// Ends it with SIGTERM and returns whether it says that all went well.
