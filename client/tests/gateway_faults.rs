@@ -4,12 +4,15 @@
 
 mod support;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chartseal::keys::StorageKey;
 use chartseal::seal::{OpenError, SEGMENT_LEN, SHARD_PLAIN_LEN, SealError, Sealed, seal_stream, verify_stream};
-use chartseal::store::{BlobStore, Gateway, ItemId, SignedItem, StoreError};
+use chartseal::store::ans104::ParsedItem;
+use chartseal::store::{BlobStore, Gateway, GatewayOptions, ItemId, SignedItem, StoreError};
 use futures_util::stream;
 use support::gateway::{Asked, TestGateway, half_of, patient, receipt, serve};
 use support::{IDS, MemoryStore, noise, open, plain_options, seal, shard_ids, silent};
@@ -109,12 +112,7 @@ async fn what_passes_by_itself_is_not_noticed() {
     }
     let (stored, asked) = put(|asked, before| match before {
         0 => StatusCode::TOO_MANY_REQUESTS.into_response(),
-        _ => receipt(
-            &chartseal::store::ans104::ParsedItem::parse(&asked.body)
-                .unwrap()
-                .id()
-                .to_string(),
-        ),
+        _ => receipt(&ParsedItem::parse(&asked.body).unwrap().id().to_string()),
     })
     .await;
     stored.unwrap();
@@ -258,6 +256,47 @@ async fn nobody_there_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let options = GatewayOptions {
+        attempts: 1,
+        silence_timeout: Duration::from_millis(50),
+        ..patient()
+    };
+    let gateway = Gateway::new(&url, options).unwrap();
+    assert!(matches!(
+        gateway.get(ID, None, 1).await,
+        Err(StoreError::Unreachable { .. })
+    ));
+    assert!(matches!(
+        gateway.put(&item()).await,
+        Err(StoreError::Unreachable { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_slow_upload_has_the_time_it_needs() {
+    let app = axum::Router::new().fallback(|request: axum::extract::Request| async move {
+        // Longer than a server may be silent; meanwhile the item does not fit into what the system buffers.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let body = axum::body::to_bytes(request.into_body(), 16 << 20).await.unwrap();
+        receipt(&ParsedItem::parse(&body).unwrap().id().to_string())
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let options = GatewayOptions {
+        attempts: 1,
+        silence_timeout: Duration::from_millis(100),
+        ..patient()
+    };
+    let item = SignedItem::sign(&noise(8 << 20, 1), &StorageKey::generate().unwrap());
+    Gateway::new(&url, options).unwrap().put(&item).await.unwrap();
+    server.abort();
+}
+
+#[tokio::test]
 async fn refused_uploads_say_why_and_are_not_repeated() {
     for status in [
         StatusCode::BAD_REQUEST,
@@ -317,12 +356,7 @@ async fn a_receipt_for_something_else_is_not_believed() {
 #[tokio::test]
 async fn a_seal_fails_when_one_shard_is_not_taken() {
     let gateway = TestGateway::answering(|asked, before| match before {
-        0 => receipt(
-            &chartseal::store::ans104::ParsedItem::parse(&asked.body)
-                .unwrap()
-                .id()
-                .to_string(),
-        ),
+        0 => receipt(&ParsedItem::parse(&asked.body).unwrap().id().to_string()),
         _ => (StatusCode::PAYMENT_REQUIRED, "no credit").into_response(),
     })
     .await;

@@ -8,6 +8,7 @@ use chartseal::seal::{
     SealOptions, Sealed, manifest_hash, open_stream, verify_stream,
 };
 use chartseal::store::{AtomicFile, Existing, StoreError};
+use proptest::prelude::*;
 use support::{IDS, MemoryStore, noise, open, open_as, plain_options, seal, shard_ids, silent};
 
 /// Opening and verifying both fail as tampered with; the text names what.
@@ -306,4 +307,19 @@ async fn a_shard_list_from_another_record_with_the_same_key_holder_does_not_open
         matches!(error, OpenError::Manifest(ManifestError::Altered)) && error.is_tampered(),
         "{error}"
     );
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_manifest_parser_panic(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        shards in 0_u32..4,
+        ours: bool,
+    ) {
+        if ours && bytes.len() > 47 {
+            bytes[..11].copy_from_slice(b"CHSEALMF\x01\x00\x01");
+            bytes[43..47].copy_from_slice(&shards.to_le_bytes());
+        }
+        prop_assert!(Manifest::parse(&bytes).is_err());
+    }
 }

@@ -167,12 +167,12 @@ impl Piece {
 /// The segments that hold some bytes of the stream of frames.
 fn plan(manifest: &Manifest, plain: Range<u64>) -> Vec<Piece> {
     let mut pieces = Vec::new();
+    // An empty record has one empty segment, and that one proves that it is empty.
+    let is_empty_record = manifest.plain_len() == 0;
     let mut start = 0;
     for (shard, entry) in (0_u32..).zip(manifest.shards()) {
         let end = start + entry.plain_len();
         let (from, to) = (plain.start.max(start), plain.end.min(end));
-        // An empty record has one empty segment, and that one proves that it is empty.
-        let is_empty_record = manifest.plain_len() == 0;
         if from < to || is_empty_record {
             let within =
                 |position: u64| u32::try_from((position - start) / SEGMENT_PLAIN_LEN as u64).unwrap_or(u32::MAX);

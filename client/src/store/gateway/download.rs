@@ -19,7 +19,9 @@ pub(super) async fn download(
         // HTTP has no empty range.
         return Ok(Vec::new());
     }
-    let mut request = gateway.client.get(gateway.url(&id.to_string()).map_err(Attempt::over)?);
+    let mut request = gateway
+        .downloads
+        .get(gateway.url(&id.to_string()).map_err(Attempt::over)?);
     if let Some(Range { start, end }) = &range {
         request = request.header(RANGE, format!("bytes={start}-{}", end - 1));
     }

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
 use self::retry::Attempt;
 use super::ans104::SignedItem;
@@ -28,7 +28,7 @@ pub struct GatewayOptions {
     pub longest_pause: Duration,
     /// How long the server may take to accept a connection.
     pub connect_timeout: Duration,
-    /// How long the server may be silent within a response.
+    /// How long the server may be silent, before and within a response. Uploads have more: see [`SLOWEST_UPLOAD`].
     pub silence_timeout: Duration,
 }
 
@@ -44,10 +44,16 @@ impl Default for GatewayOptions {
     }
 }
 
+/// Bytes a second below which an upload counts as stuck.
+pub const SLOWEST_UPLOAD: u64 = 16 * 1024;
+
 /// An Arweave gateway over HTTP.
 #[derive(Debug, Clone)]
 pub struct Gateway {
-    client: Client,
+    /// Gives up on a silent server.
+    downloads: Client,
+    /// Does not by itself: to it a server is silent for as long as our own bytes take to get there.
+    uploads: Client,
     base: Url,
     options: GatewayOptions,
 }
@@ -70,16 +76,19 @@ impl Gateway {
             // Without this, `join` would replace the last part of the path instead of adding to it.
             url.set_path(&format!("{}/", url.path()));
         }
-        let mut client = Client::builder()
-            .connect_timeout(options.connect_timeout)
-            .read_timeout(options.silence_timeout)
-            .user_agent(concat!("chartseal/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&url) {
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|error| bad(error.to_string()))?;
+        let client = || {
+            let builder = Client::builder()
+                .connect_timeout(options.connect_timeout)
+                .user_agent(concat!("chartseal/", env!("CARGO_PKG_VERSION")));
+            // A proxy cannot reach this machine's own loopback.
+            if is_loopback(&url) { builder.no_proxy() } else { builder }
+        };
+        let build = |builder: ClientBuilder| builder.build().map_err(|error| bad(error.to_string()));
+        let downloads = build(client().read_timeout(options.silence_timeout))?;
+        let uploads = build(client())?;
         Ok(Self {
-            client,
+            downloads,
+            uploads,
             base: url,
             options,
         })

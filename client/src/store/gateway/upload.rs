@@ -1,11 +1,13 @@
 //! `POST /v1/tx/solana`: Turbo's upload of one data item. It answers with a receipt, which must name our item.
 
+use std::time::Duration;
+
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::retry::Attempt;
-use super::{Gateway, common_failure, detail, innermost, no_response};
+use super::{Gateway, SLOWEST_UPLOAD, common_failure, detail, innermost, no_response};
 use crate::store::ans104::SignedItem;
 use crate::store::{ItemId, StoreError};
 
@@ -20,11 +22,14 @@ struct Receipt {
 
 pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), Attempt> {
     let id = item.id();
+    let bytes = item.bytes().clone();
+    let time = gateway.options.silence_timeout + Duration::from_secs(bytes.len() as u64 / SLOWEST_UPLOAD);
     let response = gateway
-        .client
+        .uploads
         .post(gateway.url("v1/tx/solana").map_err(Attempt::over)?)
         .header(CONTENT_TYPE, "application/octet-stream")
-        .body(item.bytes().clone())
+        .timeout(time)
+        .body(bytes)
         .send()
         .await
         .map_err(|error| no_response(&error))?;
@@ -52,7 +57,7 @@ pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), A
 async fn confirm(gateway: &Gateway, id: ItemId) -> Result<(), Attempt> {
     let url = gateway.url(&id.to_string()).map_err(Attempt::over)?;
     let response = gateway
-        .client
+        .downloads
         .head(url)
         .send()
         .await
