@@ -1,0 +1,81 @@
+//! How the indexer connects: to its own schema, as the only writer, with the schema up to date.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+
+use super::SinkError;
+
+/// The schema that all tables are in.
+pub(crate) const SCHEMA: &str = "chartseal";
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// Names the lock that an indexer holds on its database: "chartsea" in ASCII.
+const LOCK: i64 = 0x6368_6172_7473_6561;
+
+/// How often a waiting indexer asks whether the lock is free.
+const LOCK_POLL: Duration = Duration::from_millis(250);
+
+/// How long the lock of an indexer that was killed may take to go: Postgres sees that a moment later.
+const LOCK_GRACE: Duration = Duration::from_secs(3);
+
+/// What to do while another indexer holds the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Stand by until it is free.
+    Wait,
+    /// Refuse after a few seconds.
+    Refuse,
+}
+
+/// Connects so that unqualified names mean the tables of our schema.
+pub(crate) async fn connect(url: &str) -> Result<PgConnection, SinkError> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("chartseal-indexer")
+        .options([("search_path", SCHEMA)]);
+    Ok(PgConnection::connect_with(&options).await?)
+}
+
+/// Applies the migrations that a database lacks.
+///
+/// # Errors
+/// Where the database is out of reach, or holds a schema that is not an earlier one of ours.
+pub async fn migrate(url: &str) -> Result<(), SinkError> {
+    let mut connection = connect(url).await?;
+    apply_migrations(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<(), SinkError> {
+    // The migrator keeps its list where search_path says, which must exist before the first migration makes it.
+    sqlx::query("CREATE SCHEMA IF NOT EXISTS chartseal")
+        .execute(&mut *connection)
+        .await?;
+    MIGRATIONS.run_direct(None, connection, false).await?;
+    // Migrations set the path for whoever applies them by hand.
+    sqlx::query("SET search_path TO chartseal").execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn lock(connection: &mut PgConnection, lock: Lock) -> Result<(), SinkError> {
+    let started = std::time::Instant::now();
+    let mut said = false;
+    loop {
+        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(LOCK)
+            .fetch_one(&mut *connection)
+            .await?;
+        if taken {
+            return Ok(());
+        }
+        if lock == Lock::Refuse && started.elapsed() > LOCK_GRACE {
+            return Err(SinkError::Locked);
+        }
+        if lock == Lock::Wait && !said {
+            tracing::info!("another indexer writes to this database: standing by until it ends");
+            said = true;
+        }
+        tokio::time::sleep(LOCK_POLL).await;
+    }
+}

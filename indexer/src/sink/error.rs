@@ -1,0 +1,82 @@
+use sqlx::{error::DatabaseError, migrate::MigrateError};
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    #[error("Postgres: {0}")]
+    Database(#[source] sqlx::Error),
+    #[error("the database's schema cannot be brought up to date: {0}. Is it of a newer indexer? Then use that one")]
+    Migrate(#[source] MigrateError),
+    #[error("another indexer writes to this database: there can be one. It waits for its turn without --once")]
+    Locked,
+    #[error("this database holds the events of program {program}: use another database")]
+    OtherProgram { program: String },
+    #[error("another indexer moved this database's checkpoint: nothing was written")]
+    CheckpointMoved,
+    #[error(
+        "chain {chain} of {subject}: event {seq} comes although the database holds {held}. Either rows were deleted, or the node does not have the ledger's beginning: run `chartseal-indexer verify`, or index into an empty database from a node with the whole history"
+    )]
+    Gap {
+        chain: &'static str,
+        subject: String,
+        seq: u64,
+        held: u64,
+    },
+    #[error(
+        "chain {chain} of {subject}: event {seq} does not have the hash that follows from the one before. Either a row was altered, or the node's answer was: run `chartseal-indexer verify`"
+    )]
+    WrongHead {
+        chain: &'static str,
+        subject: String,
+        seq: u64,
+    },
+    #[error(
+        "transaction {signature}, instruction {outer}, inner instruction {inner}: the database holds another event there, or the same in another block. Run `chartseal-indexer verify`"
+    )]
+    Conflict { signature: String, outer: u16, inner: u16 },
+    #[error("this database has no Chartseal schema: run `chartseal-indexer migrate`")]
+    NoSchema,
+    #[error(
+        "the database has a table chartseal.{0} that this indexer does not know and cannot verify: is it of a newer indexer? Then use that one"
+    )]
+    UnknownTable(String),
+    #[error("{0} in the database does not hold what it should: run `chartseal-indexer verify`")]
+    Damaged(&'static str),
+}
+
+impl SinkError {
+    /// Whether it goes away by itself: Postgres is gone, restarting, full or busy.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Migrate(MigrateError::Execute(error)) => passing(error),
+            _ => false,
+        }
+    }
+}
+
+fn passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => passing_state(error.as_ref()),
+        _ => false,
+    }
+}
+
+/// Classes of SQLSTATE: connection exceptions, rollback by concurrency, resources, shutdown and start, system errors.
+fn passing_state(error: &dyn DatabaseError) -> bool {
+    error.code().is_some_and(|code| {
+        ["08", "40", "53", "58"].iter().any(|class| code.starts_with(class)) || code.starts_with("57P")
+    })
+}
+
+impl From<sqlx::Error> for SinkError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<MigrateError> for SinkError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migrate(error)
+    }
+}

@@ -1,0 +1,67 @@
+//! Readings that were allowed, and whatever was refused.
+
+use chartseal_program::events::{AccessAllowed, ActionRefused};
+use sqlx::PgConnection;
+
+use super::{ActorColumns, each, id, number};
+use crate::sink::{Instant, SinkError};
+
+pub(super) async fn allow(connection: &mut PgConnection, events: &[&AccessAllowed]) -> Result<(), SinkError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let actor = ActorColumns::of(events, |e| e.actor);
+    sqlx::query!(
+        "INSERT INTO accesses (patient, seq, at, request, record, version, actor_kind, wallet, member, institution,
+                               purpose, basis, grant_id)
+         SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::bigint[],
+                              $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::text[],
+                              $13::bytea[])",
+        each(events, |e| e.link.subject) as _,
+        &each(events, |e| number(e.link.seq)),
+        each(events, |e| Instant(e.link.at)) as _,
+        each(events, |e| e.request) as _,
+        each(events, |e| e.record) as _,
+        &each(events, |e| i64::from(e.version)),
+        actor.kind as _,
+        actor.wallet as _,
+        actor.member as _,
+        actor.institution as _,
+        each(events, |e| e.purpose.word()) as _,
+        each(events, |e| e.basis.word()) as _,
+        each(events, |e| id(&e.grant)) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn refuse(connection: &mut PgConnection, events: &[&ActionRefused]) -> Result<(), SinkError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let actor = ActorColumns::of(events, |e| e.actor);
+    sqlx::query!(
+        "INSERT INTO refusals (patient, seq, at, request, record, action, actor_kind, wallet, member, institution,
+                               purpose, reason, grant_id)
+         SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::text[],
+                              $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::text[],
+                              $13::bytea[])",
+        each(events, |e| e.link.subject) as _,
+        &each(events, |e| number(e.link.seq)),
+        each(events, |e| Instant(e.link.at)) as _,
+        each(events, |e| e.request) as _,
+        each(events, |e| e.record) as _,
+        each(events, |e| e.action.word()) as _,
+        actor.kind as _,
+        actor.wallet as _,
+        actor.member as _,
+        actor.institution as _,
+        each(events, |e| e.purpose.word()) as _,
+        each(events, |e| e.reason.word()) as _,
+        each(events, |e| id(&e.grant)) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

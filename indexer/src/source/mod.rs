@@ -1,0 +1,82 @@
+//! Where events come from: confirmed transactions of the program, oldest first, none left out.
+//!
+//! A source lists what came after a [`Checkpoint`] and then delivers it in that order, however many requests it has
+//! under way. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
+
+mod error;
+mod heads;
+mod rpc;
+mod wire;
+
+pub use error::SourceError;
+pub use heads::Head;
+pub use rpc::{Limits, RpcSource};
+
+use anchor_lang::prelude::Address;
+
+/// A transaction's first signature, which names it.
+pub type Signature = [u8; 64];
+
+/// How far a ledger was read: all that the program did up to and including this transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub signature: Signature,
+    pub slot: u64,
+}
+
+/// A transaction that mentions the program, as the node lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub signature: Signature,
+    pub slot: u64,
+    /// It failed on chain: what it did was undone.
+    pub failed: bool,
+}
+
+impl Listed {
+    /// The checkpoint that stands once this transaction is stored.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            signature: self.signature,
+            slot: self.slot,
+        }
+    }
+}
+
+/// A listed transaction with what it did; nothing where it failed.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    pub listed: Listed,
+    pub transaction: Option<Transaction>,
+}
+
+/// A transaction that succeeded.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    pub signature: Signature,
+    pub slot: u64,
+    pub blockhash: [u8; 32],
+    /// Seconds since 1970, as the cluster says.
+    pub block_time: Option<i64>,
+    /// Its instructions in the order in which they ran, each followed by those that it called.
+    pub calls: Vec<Call>,
+}
+
+/// One instruction that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which instruction of the transaction, from 0.
+    pub outer: u16,
+    /// Which inner instruction of that one, from 0; nothing for the outer one itself.
+    pub inner: Option<u16>,
+    /// Height of the call stack: 1 for an outer instruction, one more for each call.
+    pub depth: u32,
+    pub program: Address,
+    pub accounts: Vec<Address>,
+    pub data: Vec<u8>,
+}
+
+/// Base58, as people and nodes write signatures.
+pub fn show(signature: &Signature) -> String {
+    bs58::encode(signature).into_string()
+}

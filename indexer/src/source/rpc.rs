@@ -1,0 +1,220 @@
+//! A node's JSON-RPC as a source.
+//!
+//! `getSignaturesForAddress` lists newest first, so pages are taken back to the checkpoint and then turned round. A
+//! listed transaction that the node cannot give yet is an error that passes, never one that is left out.
+
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+
+use futures_util::{Stream, StreamExt};
+use serde_json::json;
+use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::{request::RpcRequest, response::RpcConfirmedTransactionStatusWithSignature};
+use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, UiConfirmedBlock};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::{Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, show, wire};
+
+/// How much a source asks for at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Signatures in one page; nodes give 1,000 at most.
+    pub page: usize,
+    /// Requests under way at once.
+    pub parallel: usize,
+    /// How long one request may take.
+    pub timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            page: 1_000,
+            parallel: 16,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Reads confirmed transactions of the program from one node.
+pub struct RpcSource {
+    pub(super) rpc: RpcClient,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for RpcSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RpcSource")
+            .field("url", &self.rpc.url())
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+impl RpcSource {
+    /// A source at `url`. Nothing is sent before the first question.
+    pub fn new(url: &str, limits: Limits) -> Self {
+        let commitment = CommitmentConfig::confirmed();
+        Self {
+            rpc: RpcClient::new_with_timeout_and_commitment(url.to_owned(), limits.timeout, commitment),
+            limits,
+        }
+    }
+
+    /// The newest confirmed slot.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn slot(&self) -> Result<u64, SourceError> {
+        Ok(self.rpc.get_slot().await?)
+    }
+
+    /// The slot of a confirmed transaction, or nothing where the node does not know it.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn slot_of(&self, signature: &Signature) -> Result<Option<u64>, SourceError> {
+        let statuses = self
+            .rpc
+            .get_signature_statuses_with_history(&[(*signature).into()])
+            .await?
+            .value;
+        Ok(statuses.into_iter().next().flatten().map(|status| status.slot))
+    }
+
+    /// Everything that came after the checkpoint, or everything there is; oldest first.
+    ///
+    /// # Errors
+    /// [`SourceError::CheckpointLost`] where the ledger does not have the checkpoint's transaction.
+    pub async fn list_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
+        let mut listed: Vec<Listed> = Vec::new();
+        loop {
+            let page = self.page(listed.last(), checkpoint).await?;
+            let last_page = page.len() < self.limits.page;
+            for entry in page {
+                match checkpoint {
+                    Some(checkpoint) if entry.signature == checkpoint.signature => {
+                        listed.reverse();
+                        return Ok(listed);
+                    }
+                    Some(checkpoint) if entry.slot < checkpoint.slot => return Err(self.lost(checkpoint).await?),
+                    _ => listed.push(entry),
+                }
+            }
+            if last_page {
+                break;
+            }
+        }
+        if let Some(checkpoint) = checkpoint {
+            return Err(self.lost(checkpoint).await?);
+        }
+        listed.reverse();
+        Ok(listed)
+    }
+
+    /// Delivers what was listed, in that order, with several requests under way.
+    pub fn deliver<'a>(&'a self, listed: &'a [Listed]) -> impl Stream<Item = Result<Delivered, SourceError>> + 'a {
+        let blockhashes = Arc::new(Blockhashes::default());
+        futures_util::stream::iter(listed)
+            .map(move |entry| {
+                let blockhashes = Arc::clone(&blockhashes);
+                async move {
+                    let transaction = match entry.failed {
+                        true => None,
+                        false => self.transaction(entry, &blockhashes).await?,
+                    };
+                    Ok(Delivered {
+                        listed: *entry,
+                        transaction,
+                    })
+                }
+            })
+            .buffered(self.limits.parallel)
+    }
+
+    async fn page(&self, before: Option<&Listed>, after: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
+        let mut config = json!({ "limit": self.limits.page, "commitment": "confirmed" });
+        if let Some(before) = before {
+            config["before"] = json!(show(&before.signature));
+        }
+        if let Some(checkpoint) = after {
+            // A node that has not come that far shall say so, instead of listing less than we have.
+            config["minContextSlot"] = json!(checkpoint.slot);
+        }
+        let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
+            .rpc
+            .send(
+                RpcRequest::GetSignaturesForAddress,
+                json!([chartseal_program::ID.to_string(), config]),
+            )
+            .await?;
+        page.into_iter()
+            .map(|entry| {
+                let signature = parse_signature(&entry.signature)?;
+                Ok(Listed {
+                    signature,
+                    slot: entry.slot,
+                    failed: entry.err.is_some(),
+                })
+            })
+            .collect()
+    }
+
+    /// Why a listing does not contain the checkpoint: its index lags, or the ledger does not have it at all.
+    async fn lost(&self, checkpoint: &Checkpoint) -> Result<SourceError, SourceError> {
+        Ok(match self.slot_of(&checkpoint.signature).await? {
+            Some(slot) if slot == checkpoint.slot => SourceError::Behind { slot },
+            _ => SourceError::CheckpointLost {
+                signature: show(&checkpoint.signature),
+                slot: checkpoint.slot,
+            },
+        })
+    }
+
+    async fn transaction(
+        &self,
+        listed: &Listed,
+        blockhashes: &Blockhashes,
+    ) -> Result<Option<Transaction>, SourceError> {
+        let signature = show(&listed.signature);
+        let config = json!({ "encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
+        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> = self
+            .rpc
+            .send(RpcRequest::GetTransaction, json!([signature, config]))
+            .await?;
+        let answer = answer.ok_or(SourceError::NotThereYet { signature })?;
+        let blockhash = blockhashes.get(answer.slot, self).await?;
+        wire::transaction(&listed.signature, blockhash, &answer)
+    }
+
+    async fn blockhash(&self, slot: u64) -> Result<[u8; 32], SourceError> {
+        let config = json!({
+            "encoding": "json", "transactionDetails": "none", "rewards": false, "commitment": "confirmed",
+            "maxSupportedTransactionVersion": 0,
+        });
+        let block: UiConfirmedBlock = self.rpc.send(RpcRequest::GetBlock, json!([slot, config])).await?;
+        bytes(&block.blockhash).ok_or_else(|| SourceError::Nonsense(format!("blockhash {:?}", block.blockhash)))
+    }
+}
+
+/// The blocks' hashes, which `getTransaction` does not tell, asked for once for each slot.
+#[derive(Default)]
+struct Blockhashes(Mutex<HashMap<u64, Arc<OnceCell<[u8; 32]>>>>);
+
+impl Blockhashes {
+    async fn get(&self, slot: u64, source: &RpcSource) -> Result<[u8; 32], SourceError> {
+        let cell = Arc::clone(self.0.lock().await.entry(slot).or_default());
+        cell.get_or_try_init(|| source.blockhash(slot)).await.copied()
+    }
+}
+
+/// Base58 of exactly `N` bytes.
+pub(super) fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    bs58::decode(text).into_vec().ok()?.try_into().ok()
+}
+
+fn parse_signature(text: &str) -> Result<Signature, SourceError> {
+    solana_signature::Signature::from_str(text)
+        .map(Into::into)
+        .map_err(|_| SourceError::Nonsense(format!("signature {text:?}")))
+}

@@ -1,0 +1,98 @@
+//! From a node's JSON to [`Transaction`].
+
+use anchor_lang::prelude::Address;
+use solana_transaction_status_client_types::{
+    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction, UiInstruction, UiMessage,
+    UiTransactionStatusMeta, option_serializer::OptionSerializer,
+};
+
+use super::{Call, Signature, SourceError, Transaction, rpc::bytes};
+
+/// What the node says about a transaction; nothing where it failed on chain.
+pub(super) fn transaction(
+    signature: &Signature,
+    blockhash: [u8; 32],
+    answer: &EncodedConfirmedTransactionWithStatusMeta,
+) -> Result<Option<Transaction>, SourceError> {
+    let nonsense = |what: &str| SourceError::Nonsense(format!("transaction {}: {what}", super::show(signature)));
+    let meta = answer.transaction.meta.as_ref().ok_or_else(|| nonsense("no meta"))?;
+    if meta.err.is_some() {
+        return Ok(None);
+    }
+    let EncodedTransaction::Json(transaction) = &answer.transaction.transaction else {
+        return Err(nonsense("not JSON, as it was asked for"));
+    };
+    let UiMessage::Raw(message) = &transaction.message else {
+        return Err(nonsense("a parsed message, which was not asked for"));
+    };
+    let keys = keys(&message.account_keys, meta).ok_or_else(|| nonsense("an account key is no address"))?;
+    let calls = calls(&keys, &message.instructions, meta).ok_or_else(|| nonsense("its instructions do not fit it"))?;
+    Ok(Some(Transaction {
+        signature: *signature,
+        slot: answer.slot,
+        blockhash,
+        block_time: answer.block_time,
+        calls,
+    }))
+}
+
+/// The keys that instructions count by: those of the message, then those that lookup tables added.
+fn keys(stated: &[String], meta: &UiTransactionStatusMeta) -> Option<Vec<Address>> {
+    let mut texts: Vec<&String> = stated.iter().collect();
+    if let OptionSerializer::Some(loaded) = &meta.loaded_addresses {
+        texts.extend(&loaded.writable);
+        texts.extend(&loaded.readonly);
+    }
+    texts
+        .into_iter()
+        .map(|text| bytes(text).map(Address::new_from_array))
+        .collect()
+}
+
+/// Outer instructions, each followed by its inner ones. `None` where an index points nowhere, or a node leaves out
+/// what an inner instruction's place in the call stack is, without which nobody could tell who called it.
+fn calls(keys: &[Address], outer: &[UiCompiledInstruction], meta: &UiTransactionStatusMeta) -> Option<Vec<Call>> {
+    // Without a list of inner instructions, nobody could tell a transaction without events from a node without records.
+    let OptionSerializer::Some(groups) = &meta.inner_instructions else {
+        return None;
+    };
+    let mut calls = Vec::new();
+    for (index, instruction) in outer.iter().enumerate() {
+        let outer_index = u16::try_from(index).ok()?;
+        calls.push(call(keys, instruction, outer_index, None, 1)?);
+        for group in groups.iter().filter(|group| usize::from(group.index) == index) {
+            for (inner, instruction) in group.instructions.iter().enumerate() {
+                let UiInstruction::Compiled(instruction) = instruction else {
+                    return None;
+                };
+                let inner = u16::try_from(inner).ok()?;
+                calls.push(call(
+                    keys,
+                    instruction,
+                    outer_index,
+                    Some(inner),
+                    instruction.stack_height?,
+                )?);
+            }
+        }
+    }
+    Some(calls)
+}
+
+fn call(
+    keys: &[Address],
+    instruction: &UiCompiledInstruction,
+    outer: u16,
+    inner: Option<u16>,
+    depth: u32,
+) -> Option<Call> {
+    let key = |index: &u8| keys.get(usize::from(*index)).copied();
+    Some(Call {
+        outer,
+        inner,
+        depth,
+        program: key(&instruction.program_id_index)?,
+        accounts: instruction.accounts.iter().map(key).collect::<Option<_>>()?,
+        data: bs58::decode(&instruction.data).into_vec().ok()?,
+    })
+}

@@ -1,0 +1,198 @@
+//! Shows that a database holds what the ledger holds, or names what it does not.
+//!
+//! Three things are compared, all against one snapshot of the database. Each chain is recomputed from the rows of
+//! `events`. Each chain's end is compared with its head on the ledger; a head that is further on is looked for in the
+//! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone. Last, the
+//! events are written into scratch tables by the very code that indexes, and every table is compared with its double:
+//! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place.
+
+mod chains;
+mod compare;
+mod heads;
+mod replay;
+mod report;
+mod rows;
+
+pub use report::{Behind, ChainCount, Finding, Problem, Report, Scope, TableCount};
+
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    Error,
+    sink::{SinkError, connect, read_checkpoint},
+    source::{Checkpoint, Limits, Listed, RpcSource, SourceError, show},
+};
+use report::Findings;
+
+/// Verifies a database against a ledger. The database is not changed.
+///
+/// # Errors
+/// Where node or database fail, so that nothing can be said. What does not fit is no error but in the report.
+pub async fn verify(rpc: &str, database: &str, scope: Scope) -> Result<Report, Error> {
+    let source = RpcSource::new(rpc, Limits::default());
+    let mut connection = connect(database).await?;
+    require_schema(&mut connection).await?;
+    let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    let report = Verification {
+        source: &source,
+        snapshot: &mut snapshot,
+        findings: Findings::default(),
+    }
+    .run(scope)
+    .await?;
+    snapshot.rollback().await?;
+    Ok(report)
+}
+
+async fn require_schema(connection: &mut PgConnection) -> Result<(), Error> {
+    let there = sqlx::query_scalar!(r#"SELECT to_regclass('chartseal.checkpoint') IS NOT NULL AS "there!""#)
+        .fetch_one(connection)
+        .await?;
+    match there {
+        true => Ok(()),
+        false => Err(SinkError::NoSchema.into()),
+    }
+}
+
+/// One verification under way.
+struct Verification<'a> {
+    source: &'a RpcSource,
+    snapshot: &'a mut PgConnection,
+    findings: Findings,
+}
+
+impl Verification<'_> {
+    async fn run(mut self, scope: Scope) -> Result<Report, Error> {
+        // The database first and the ledger after it: then a head can be ahead of us, but not behind.
+        let checkpoint = read_checkpoint(self.snapshot).await?;
+        let chains = chains::recompute(self.snapshot, &mut self.findings).await?;
+        let chains_are_whole = self.findings.is_empty();
+        let heads = self
+            .source
+            .heads(checkpoint.map_or(0, |checkpoint| checkpoint.slot))
+            .await?;
+        let ahead = heads::compare(&chains.standing, &heads, &mut self.findings);
+
+        let behind = match self
+            .list(scope, checkpoint.as_ref(), chains.events, !ahead.is_empty())
+            .await?
+        {
+            Some(Listing { read, tail }) => {
+                let behind = self.explain(ahead, checkpoint.as_ref(), tail).await?;
+                if scope == Scope::Ledger {
+                    replay::from_ledger(self.snapshot, self.source, &read).await?;
+                }
+                behind
+            }
+            None => Behind::default(),
+        };
+        // Rows whose chains do not hold cannot be replayed: the chains' findings say why.
+        let compared = match scope {
+            Scope::Ledger => true,
+            Scope::Rows if chains_are_whole => {
+                replay::from_rows(self.snapshot).await?;
+                true
+            }
+            Scope::Rows => false,
+        };
+        let tables = match compared {
+            true => compare::tables(self.snapshot, &mut self.findings).await?,
+            false => Vec::new(),
+        };
+        let (findings, omitted) = self.findings.into_list();
+        Ok(Report {
+            whole: findings.is_empty(),
+            scope,
+            slot: checkpoint.map(|checkpoint| checkpoint.slot),
+            signature: checkpoint.map(|checkpoint| show(&checkpoint.signature)),
+            events: chains.events,
+            chains: chains.counts(),
+            tables,
+            behind,
+            findings,
+            omitted,
+        })
+    }
+
+    /// What the ledger lists, up to the checkpoint and after it. `None` where nothing of it is needed.
+    async fn list(
+        &mut self,
+        scope: Scope,
+        checkpoint: Option<&Checkpoint>,
+        events: u64,
+        needs_tail: bool,
+    ) -> Result<Option<Listing>, Error> {
+        if checkpoint.is_none() && events > 0 {
+            self.findings
+                .about_checkpoint("there are events, but no checkpoint that says how far the ledger was read");
+        }
+        match scope {
+            Scope::Ledger => {
+                let mut read = self.source.list_after(None).await?;
+                let place =
+                    checkpoint.map(|checkpoint| read.iter().position(|entry| entry.checkpoint() == *checkpoint));
+                let end = match place {
+                    None => 0,
+                    Some(Some(place)) => place + 1,
+                    Some(None) => {
+                        self.findings
+                            .about_checkpoint("the ledger has no such transaction in that slot");
+                        read.len()
+                    }
+                };
+                let tail = read.split_off(end);
+                Ok(Some(Listing { read, tail }))
+            }
+            Scope::Rows if needs_tail => match self.source.list_after(checkpoint).await {
+                Ok(tail) => Ok(Some(Listing { read: Vec::new(), tail })),
+                Err(SourceError::CheckpointLost { .. }) => {
+                    self.findings
+                        .about_checkpoint("the ledger has no such transaction in that slot");
+                    Ok(Some(Listing {
+                        read: Vec::new(),
+                        tail: Vec::new(),
+                    }))
+                }
+                Err(error) => Err(error.into()),
+            },
+            Scope::Rows => Ok(None),
+        }
+    }
+
+    /// Looks for what the ledger has and we do not in the transactions that were not read yet. A node may show a
+    /// transaction's effect a moment before it lists the transaction, so it is asked again before something is missing.
+    async fn explain(
+        &mut self,
+        mut ahead: Vec<heads::Ahead>,
+        checkpoint: Option<&Checkpoint>,
+        mut tail: Vec<Listed>,
+    ) -> Result<Behind, Error> {
+        let mut behind = Behind::default();
+        for attempt in 0..heads::ATTEMPTS {
+            if ahead.is_empty() {
+                return Ok(behind);
+            }
+            if attempt > 0 {
+                tokio::time::sleep(heads::PATIENCE).await;
+                tail = match self.source.list_after(checkpoint).await {
+                    Ok(tail) => tail,
+                    Err(SourceError::CheckpointLost { .. }) => break,
+                    Err(error) => return Err(error.into()),
+                };
+            }
+            ahead = heads::explain(ahead, self.source, &tail, &mut behind).await?;
+        }
+        for missing in ahead {
+            self.findings.add(missing.finding());
+        }
+        Ok(behind)
+    }
+}
+
+/// What the ledger lists.
+struct Listing {
+    /// Up to and including the checkpoint.
+    read: Vec<Listed>,
+    /// After it.
+    tail: Vec<Listed>,
+}

@@ -1,0 +1,227 @@
+//! What a verification says.
+
+use std::{collections::BTreeMap, fmt};
+
+use chartseal_program::{log::ChainKind, seeds::Id};
+use serde::Serialize;
+
+/// Findings that a report lists; the rest is counted.
+const LISTED: usize = 1_000;
+
+/// What to compare a database with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// All transactions of the ledger are read again. Proves every column.
+    Ledger,
+    /// The events' own rows are replayed, which their chains and the heads on the ledger prove. Where they stand on
+    /// the ledger (signature, indices, slot, block) is taken on trust.
+    Rows,
+}
+
+/// What does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Problem {
+    /// A row that must be there is not.
+    Missing,
+    /// A row says something else than it must.
+    Altered,
+    /// A row is there that must not be.
+    Added,
+}
+
+/// One thing that does not fit, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub problem: Problem,
+    pub table: String,
+    /// The chain that the row follows from; nothing for the checkpoint.
+    pub chain: Option<String>,
+    /// The chain's subject, hex: a patient's or an institution's id.
+    pub subject: Option<String>,
+    /// Place in the chain of the event that the row follows from.
+    pub seq: Option<u64>,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// What the indexer has not read yet. Not a fault: it is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Behind {
+    pub events: u64,
+    pub chains: u64,
+}
+
+/// How many chains of a kind there are, and events in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ChainCount {
+    pub kind: &'static str,
+    pub chains: u64,
+    pub events: u64,
+}
+
+/// How many rows a table has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableCount {
+    pub table: String,
+    pub rows: u64,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Nothing is missing, altered or added.
+    pub whole: bool,
+    pub scope: Scope,
+    /// Slot up to which the ledger was indexed.
+    pub slot: Option<u64>,
+    /// The last transaction that was indexed, base58.
+    pub signature: Option<String>,
+    pub events: u64,
+    pub chains: Vec<ChainCount>,
+    /// Tables that were compared: none where broken chains stood in the way.
+    pub tables: Vec<TableCount>,
+    pub behind: Behind,
+    pub findings: Vec<Finding>,
+    /// Findings beyond those that are listed.
+    pub omitted: u64,
+}
+
+/// Collects findings, each once.
+#[derive(Debug, Default)]
+pub(super) struct Findings(BTreeMap<FindingKey, String>);
+
+type FindingKey = (Option<String>, Option<String>, Option<u64>, String, Problem);
+
+impl Findings {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds one; of two about the same row, the first detail stays.
+    pub(super) fn add(&mut self, finding: Finding) {
+        let Finding {
+            problem,
+            table,
+            chain,
+            subject,
+            seq,
+            detail,
+        } = finding;
+        self.0.entry((chain, subject, seq, table, problem)).or_insert(detail);
+    }
+
+    /// Adds one about a row of `events`.
+    pub(super) fn about_event(&mut self, problem: Problem, kind: ChainKind, subject: &Id, seq: u64, detail: &str) {
+        self.add(Finding {
+            problem,
+            table: "events".to_owned(),
+            chain: Some(kind.word().to_owned()),
+            subject: Some(hex::encode(subject)),
+            seq: Some(seq),
+            detail: detail.to_owned(),
+        });
+    }
+
+    pub(super) fn about_checkpoint(&mut self, detail: &str) {
+        self.add(Finding {
+            problem: Problem::Altered,
+            table: "checkpoint".to_owned(),
+            chain: None,
+            subject: None,
+            seq: None,
+            detail: detail.to_owned(),
+        });
+    }
+
+    /// The findings, and how many more there were than are listed.
+    pub(super) fn into_list(self) -> (Vec<Finding>, u64) {
+        let omitted = self.0.len().saturating_sub(LISTED) as u64;
+        let listed = self.0.into_iter().take(LISTED);
+        let findings = listed
+            .map(|((chain, subject, seq, table, problem), detail)| Finding {
+                problem,
+                table,
+                chain,
+                subject,
+                seq,
+                detail,
+            })
+            .collect();
+        (findings, omitted)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Altered => "altered",
+            Self::Added => "added",
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(chain), Some(subject), Some(seq)) = (&self.chain, &self.subject, self.seq) {
+            write!(f, "chain {chain} of {subject}, event {seq}: ")?;
+        }
+        write!(f, "{} in table {}: {}", self.problem, self.table, self.detail)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.whole {
+            true => writeln!(f, "whole: the database holds what the ledger holds")?,
+            false => {
+                writeln!(
+                    f,
+                    "BROKEN: {} differences from the ledger",
+                    self.findings.len() as u64 + self.omitted
+                )?;
+                for finding in &self.findings {
+                    writeln!(f, "  {finding}")?;
+                }
+                if self.omitted > 0 {
+                    writeln!(f, "  and {} more", self.omitted)?;
+                }
+            }
+        }
+        let chains: u64 = self.chains.iter().map(|count| count.chains).sum();
+        writeln!(
+            f,
+            "{} events in {chains} chains, recomputed and compared with their heads on the ledger:",
+            self.events
+        )?;
+        for count in &self.chains {
+            writeln!(
+                f,
+                "  {:<12} {:>8} chains {:>10} events",
+                count.kind, count.chains, count.events
+            )?;
+        }
+        match (self.tables.is_empty(), self.scope) {
+            (true, _) => writeln!(f, "tables were not compared, because chains are broken")?,
+            (false, Scope::Ledger) => writeln!(f, "tables compared with the ledger's transactions:")?,
+            (false, Scope::Rows) => writeln!(f, "tables compared with the events' rows:")?,
+        }
+        for count in &self.tables {
+            writeln!(f, "  {:<16} {:>10} rows", count.table, count.rows)?;
+        }
+        match (&self.signature, self.slot) {
+            (Some(signature), Some(slot)) => write!(f, "read up to slot {slot}, transaction {signature}")?,
+            _ => write!(f, "nothing was read yet")?,
+        }
+        if self.behind.events > 0 {
+            write!(
+                f,
+                "; {} events in {} chains are not read yet",
+                self.behind.events, self.behind.chains
+            )?;
+        }
+        Ok(())
+    }
+}
