@@ -4,7 +4,12 @@
 
 use std::{path::PathBuf, sync::OnceLock};
 
-use anchor_lang::{event::EVENT_IX_TAG_LE, prelude::Address, AccountDeserialize};
+use anchor_lang::{
+    event::EVENT_IX_TAG_LE,
+    prelude::{Address, ProgramError},
+    AccountDeserialize,
+};
+use bytemuck::Pod;
 use chartseal_program::{
     builders::{self as ix, As},
     events::{AnyEvent, Content, Terms},
@@ -69,8 +74,12 @@ pub struct Done {
 /// How a transaction failed.
 #[derive(Debug, PartialEq)]
 pub enum Failure {
+    /// A `ChartsealError`'s number.
     Ours(u32),
-    Other(String),
+    /// The runtime's, the system program's or one of Anchor's constraints.
+    Runtime(InstructionError),
+    /// Not even run.
+    Other(TransactionError),
 }
 
 pub struct Chain {
@@ -94,7 +103,7 @@ impl Chain {
             upgrade_authority,
             admin,
         };
-        chain.set_upgrade_authority();
+        chain.set_upgrade_authority_of(&program_data(), &chain.upgrade_authority.pubkey());
         chain.fund(&chain.upgrade_authority.pubkey());
         chain.fund(&chain.admin.pubkey());
         chain.set_time(GENESIS);
@@ -119,11 +128,12 @@ impl Chain {
         chain
     }
 
-    fn set_upgrade_authority(&mut self) {
-        let mut account = self.svm.get_account(&program_data()).unwrap();
+    /// Writes an upgrade authority into a program's data account, as the loader would.
+    pub fn set_upgrade_authority_of(&mut self, program_data: &Address, authority: &Address) {
+        let mut account = self.svm.get_account(program_data).unwrap();
         account.data[12] = 1;
-        account.data[13..45].copy_from_slice(self.upgrade_authority.pubkey().as_ref());
-        self.svm.set_account(program_data(), account).unwrap();
+        account.data[13..45].copy_from_slice(authority.as_ref());
+        self.svm.set_account(*program_data, account).unwrap();
     }
 
     pub fn fund(&mut self, wallet: &Address) {
@@ -166,7 +176,8 @@ impl Chain {
                 TransactionError::InstructionError(_, InstructionError::Custom(code)) if code >= 6000 => {
                     Err(Failure::Ours(code))
                 }
-                other => Err(Failure::Other(format!("{other:?} {:#?}", failed.meta.logs))),
+                TransactionError::InstructionError(_, error) => Err(Failure::Runtime(error)),
+                other => Err(Failure::Other(other)),
             },
         }
     }
@@ -188,29 +199,89 @@ impl Chain {
         state
     }
 
-    /// Sends what must fail, with this error of ours, and changes nothing.
-    pub fn refuse(&mut self, instructions: &[Instruction], signers: &[&Keypair], error: ChartsealError) {
+    /// Sends what must fail and change nothing; how it failed.
+    pub fn fail(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Failure {
         let before = self.state();
         match self.send(instructions, signers) {
-            Err(failure) => assert_eq!(failure, Failure::Ours(code(error))),
+            Err(failure) => {
+                assert_eq!(before, self.state(), "a failed transaction changes nothing");
+                failure
+            }
             Ok(done) => panic!("this went through: {:?}", done.event),
         }
-        assert_eq!(before, self.state(), "a failed transaction changes nothing");
     }
+
+    /// Sends what must fail, with this error of ours, and change nothing.
+    #[track_caller]
+    pub fn refuse(&mut self, instruction: Instruction, signers: &[&Keypair], error: ChartsealError) {
+        assert_eq!(
+            self.fail(&[instruction], signers),
+            Failure::Ours(code(error)),
+            "instead of {error:?}"
+        );
+    }
+
+    /// Sends what must fail before our own checks, with this error, and change nothing.
+    #[track_caller]
+    pub fn refuse_at_the_door(&mut self, instruction: Instruction, signers: &[&Keypair], error: InstructionError) {
+        assert_eq!(self.fail(&[instruction], signers), Failure::Runtime(error));
+    }
+
+    /// Sends one instruction that must go through; its event.
+    #[track_caller]
+    pub fn must(&mut self, instruction: Instruction, signers: &[&Keypair]) -> AnyEvent {
+        self.send(&[instruction], signers).unwrap().event
+    }
+
+    /// Rewrites an account as no instruction does: for states that nothing leads to yet, and for what must never be.
+    pub fn edit<T: Pod>(&mut self, address: &Address, change: impl FnOnce(&mut T)) {
+        let mut account = self.svm.get_account(address).expect("there is such an account");
+        let body = &mut account.data[8..8 + size_of::<T>()];
+        let mut value: T = bytemuck::pod_read_unaligned(body);
+        change(&mut value);
+        body.copy_from_slice(bytemuck::bytes_of(&value));
+        self.svm.set_account(*address, account).unwrap();
+    }
+}
+
+/// Anchor's error where an account that is written stands twice in an instruction.
+pub const DUPLICATE: InstructionError = InstructionError::Custom(2040);
+/// Anchor's error where an account that is written is passed as read-only.
+pub const READ_ONLY: InstructionError = InstructionError::Custom(2000);
+/// The system program's error where an account exists already.
+pub const EXISTS: InstructionError = InstructionError::Custom(0);
+
+/// Puts one account in another's place.
+pub fn substitute(instruction: &mut Instruction, from: Address, to: Address) {
+    let mut places = instruction.accounts.iter_mut().filter(|meta| meta.pubkey == from);
+    places.next().expect("the instruction names it").pubkey = to;
+}
+
+/// Marks an account as not signing.
+pub fn unsign(mut instruction: Instruction, signer: Address) -> Instruction {
+    for meta in instruction.accounts.iter_mut().filter(|meta| meta.pubkey == signer) {
+        meta.is_signer = false;
+    }
+    instruction
 }
 
 /// The number that an error of ours has on chain.
 pub fn code(error: ChartsealError) -> u32 {
-    match anchor_lang::prelude::ProgramError::from(error) {
-        anchor_lang::prelude::ProgramError::Custom(code) => code,
+    match ProgramError::from(error) {
+        ProgramError::Custom(code) => code,
         other => panic!("{other:?}"),
     }
 }
 
-/// Where the loader keeps the program's bytes, and the name of its upgrade authority.
+/// Where the loader keeps the contract's bytes, and the name of its upgrade authority.
 pub fn program_data() -> Address {
+    program_data_of(&ID)
+}
+
+/// The same of any program.
+pub fn program_data_of(program: &Address) -> Address {
     let loader = Address::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
-    Address::find_program_address(&[ID.as_ref()], &loader).0
+    Address::find_program_address(&[program.as_ref()], &loader).0
 }
 
 /// The events of a transaction: calls of the program to itself that carry Anchor's tag.
@@ -233,6 +304,39 @@ pub struct Person {
     pub institution: Id,
     pub id: Id,
     pub wallet: Keypair,
+}
+
+impl Clone for Body {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            authority: self.authority.insecure_clone(),
+        }
+    }
+}
+
+impl Clone for Person {
+    fn clone(&self) -> Self {
+        Self {
+            wallet: self.wallet.insecure_clone(),
+            ..*self
+        }
+    }
+}
+
+impl Clone for Owner {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            wallet: self.wallet.insecure_clone(),
+        }
+    }
+}
+
+impl Body {
+    pub fn address(&self) -> Address {
+        address::institution(&self.id)
+    }
 }
 
 impl Person {
@@ -344,6 +448,105 @@ impl World {
                 &[&wallet],
             )
             .unwrap();
+    }
+
+    /// A record of class 0 that the doctor wrote and the patient signed too, so that there is no grant.
+    pub fn record(&mut self) -> Id {
+        self.record_of_class(0)
+    }
+
+    /// The same, of this class.
+    pub fn record_of_class(&mut self, class: u8) -> Id {
+        let (doctor, patient) = (self.doctor.clone(), self.patient.clone());
+        let args = self.record_args(class);
+        let payer = doctor.wallet.pubkey();
+        let create = ix::create_record(
+            &doctor.acting(),
+            payer,
+            Some(patient.wallet.pubkey()),
+            &patient.id,
+            args,
+        );
+        self.chain.must(create, &[&doctor.wallet, &patient.wallet]);
+        args.record
+    }
+
+    /// What a new record says, for treatment and without a grant.
+    pub fn record_args(&mut self, class: u8) -> CreateRecordArgs {
+        CreateRecordArgs {
+            request: self.id(),
+            record: self.record_id(),
+            class,
+            purpose: Purpose::Treatment,
+            grant: NO_ID,
+            content: content(1),
+        }
+    }
+
+    /// An access as somebody would send it.
+    pub fn access_ix(&mut self, acting: &As, record: Id, purpose: Purpose) -> Instruction {
+        let args = AccessRecordArgs {
+            request: self.id(),
+            purpose,
+            grant: acting.claimed(),
+        };
+        ix::access_record(acting, &self.patient.id, &record, args)
+    }
+
+    /// A member asks to read, by this grant if there is one.
+    pub fn asks(&mut self, who: &Person, grant: Option<Id>, record: Id, purpose: Purpose) -> Result<Basis, Reason> {
+        let acting = As { grant, ..who.acting() };
+        self.verdict(&who.wallet, acting, record, purpose)
+    }
+
+    /// A grant's account.
+    pub fn granted(&self, grant: &Id) -> Grant {
+        self.chain.read(&address::grant(&self.patient.id, grant))
+    }
+
+    pub fn log(&self) -> AccessLog {
+        self.chain.read(&address::access_log(&self.patient.id))
+    }
+
+    pub fn refusals(&self) -> RefusalLog {
+        self.chain.read(&address::refusal_log(&self.patient.id))
+    }
+
+    /// Lets the clock go on.
+    pub fn wait(&mut self, seconds: i64) {
+        let now = self.chain.now();
+        self.chain.set_time(now + seconds);
+    }
+
+    pub fn set_institution_standing(&mut self, body: &Body, standing: Standing) {
+        let admin = self.chain.admin.insecure_clone();
+        self.chain.must(
+            ix::set_institution_standing(admin.pubkey(), &body.id, standing),
+            &[&admin],
+        );
+    }
+
+    pub fn set_member_standing(&mut self, body: &Body, member: &Person, standing: Standing) {
+        let set = ix::set_member_standing(body.authority.pubkey(), &body.id, &member.id, standing);
+        self.chain.must(set, &[&body.authority]);
+    }
+
+    pub fn set_paused(&mut self, paused: bool) {
+        let admin = self.chain.admin.insecure_clone();
+        self.chain.must(ix::set_paused(admin.pubkey(), paused), &[&admin]);
+    }
+
+    /// A patient without a wallet, whom the hospital opened. It takes the place of the one with a wallet.
+    pub fn steward_patient(&mut self) -> Id {
+        let (id, hospital) = (self.id(), self.hospital.clone());
+        let authority = hospital.authority.pubkey();
+        let args = OpenPatientArgs { id, keys: keys(4) };
+        self.chain.must(
+            ix::open_patient(authority, authority, Some(&hospital.id), args),
+            &[&hospital.authority],
+        );
+        self.patient.id = id;
+        id
     }
 
     /// The doctor asks to write a record of this class; its id and the event.

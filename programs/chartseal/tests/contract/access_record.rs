@@ -1,11 +1,7 @@
 //! Reading: who may, who is refused, and what either leaves behind.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::*;
 use chartseal_program::{events::*, seeds::address, state::*, vocabulary::*, ChartsealError};
-use common::*;
 use solana_signer::Signer;
 
 #[test]
@@ -103,7 +99,7 @@ fn stranger_gets_an_error_and_leaves_nothing() {
     };
     let acting = chartseal_program::builders::As::wallet(stranger.pubkey());
     let access = chartseal_program::builders::access_record(&acting, &world.patient.id, &record, args);
-    world.chain.refuse(&[access], &[&stranger], ChartsealError::Stranger);
+    world.chain.refuse(access, &[&stranger], ChartsealError::Stranger);
 }
 
 #[test]

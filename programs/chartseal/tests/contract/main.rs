@@ -1,0 +1,28 @@
+//! The contract as it is deployed: the real .so in a real SVM. One file for each instruction, then what spans several.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accept_admin;
+mod accept_institution;
+mod accept_membership;
+mod access_record;
+mod amend_record;
+mod create_grant;
+mod create_record;
+mod initialize;
+mod open_patient;
+mod propose_admin;
+mod register_institution;
+mod register_member;
+mod revoke_grant;
+mod set_institution_standing;
+mod set_member_standing;
+mod set_paused;
+
+mod chains;
+mod events;
+mod grant_slot;
+mod refusal_caps;
