@@ -48,7 +48,7 @@ pub enum ManifestError {
     /// It goes on after its end.
     #[error("the manifest has {0} bytes after its end; it was altered")]
     TrailingBytes(usize),
-    /// More than [`MAX_LEN`] bytes.
+    /// More than 32 MiB.
     #[error("a manifest of {0} bytes is longer than the 33554432 that are allowed; store the file in parts")]
     TooLong(usize),
     /// Shards that are not as we make them.

@@ -28,11 +28,11 @@ pub struct EnvelopeSlot {
 
 impl fmt::Debug for EnvelopeSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (record, recipient) = (hex::encode(self.record), bs58::encode(self.recipient).into_string());
+        let (patient, record) = (hex::encode(self.patient), hex::encode(self.record));
+        let recipient = bs58::encode(self.recipient).into_string();
         write!(
             f,
-            "EnvelopeSlot({} of record {record} v{}, for {recipient})",
-            hex::encode(self.patient),
+            "EnvelopeSlot(patient {patient}, record {record} v{}, for {recipient})",
             self.version
         )
     }
