@@ -1,1 +1,11 @@
+//! The whole system at work: the sandbox, the indexer and the CLI as the programs that people start, over real HTTP,
+//! real files and real Postgres. The demo tells a [`story`] with them, the tests assert on it, and the soak programs
+//! strain them for longer than a test may last.
 
+pub mod leaks;
+pub mod people;
+pub mod programs;
+pub mod report;
+pub mod stack;
+pub mod story;
+pub mod theft;

@@ -1,0 +1,120 @@
+//! The programs under test, and what is done to their processes.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A program of this workspace, which stands beside the one that runs (tests stand one folder deeper).
+///
+/// # Errors
+/// Where it has not been built.
+pub fn program(name: &str) -> Result<Command> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let folder = own.parent().context("this program is in no folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let path = folder.join(name);
+    if !path.is_file() {
+        bail!("{} is not built; run `cargo build --workspace --bins`", path.display());
+    }
+    Ok(Command::new(path))
+}
+
+/// The folder of this workspace.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Files that the tests and the demo store.
+#[must_use]
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A process that ends when this is dropped: asked to first, then made to.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    name: &'static str,
+}
+
+/// How long a process may take to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(20);
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start(name: &'static str, command: &mut Command) -> Result<Self> {
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { child, name })
+    }
+
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().with_context(|| format!("cannot tell whether {} runs", self.name))
+    }
+
+    /// Ends it at once, as a power cut would: `kill -9`.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
+        self.child.wait().with_context(|| format!("cannot wait for {}", self.name))?;
+        Ok(())
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    /// Where it does not, or says that something went wrong.
+    pub fn stop(mut self) -> Result<()> {
+        let status = self.ask_to_end()?;
+        if !status.success() {
+            bail!("{} ended with {status}", self.name);
+        }
+        Ok(())
+    }
+
+    fn ask_to_end(&mut self) -> Result<ExitStatus> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // Where it has ended by itself there is nobody to ask.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            if asked.elapsed() > GRACE {
+                self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
+                bail!("{} did not end within {} s of being asked to", self.name, GRACE.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.ended(), Ok(None)) {
+            let _ = self.ask_to_end();
+        }
+    }
+}
