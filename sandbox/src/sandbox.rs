@@ -1,8 +1,9 @@
 //! A running sandbox: what it starts, in which order, and how it ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,13 +69,25 @@ impl Sandbox {
         let (http, ws) = listen_pair(config.rpc_port).await?;
         let gateway = listen(config.gateway_port).await?;
         let url = |scheme: &str, port: u16| format!("{scheme}://127.0.0.1:{port}");
-        let (ledger, thread) = Ledger::start(LedgerConfig {
+        let ledger = Ledger::start(LedgerConfig {
             folder: data.clone(),
             programs: config.programs,
             upgrade_authority: config.upgrade_authority,
             slot_ms: config.slot_time_ms,
-        })
-        .await?;
+        });
+        let postgres = async {
+            match config.postgres {
+                true => Postgres::start(PostgresConfig {
+                    folder: data.join("postgres"),
+                })
+                .await
+                .map(Some),
+                false => Ok(None),
+            }
+        };
+        // Both to their ends, also if one fails, so that nothing goes on behind our back.
+        let (ledger, postgres) = tokio::join!(ledger, postgres);
+        let (ledger, thread) = ledger?;
         let mut sandbox = Self {
             endpoints: Endpoints {
                 rpc: url("http", http.port),
@@ -90,6 +103,8 @@ impl Sandbox {
             postgres: None,
             _lock: lock,
         };
+        sandbox.postgres = postgres?;
+        sandbox.endpoints.database = sandbox.postgres.as_ref().map(|postgres| postgres.url().to_owned());
         let gateway_routes = gateway::router(&GatewayConfig {
             folder: data.clone(),
             max_item_bytes: config.max_item_bytes,
@@ -100,14 +115,6 @@ impl Sandbox {
         sandbox.serve(ws, rpc_routes);
         sandbox.serve(gateway, gateway_routes);
 
-        if config.postgres {
-            let postgres = Postgres::start(PostgresConfig {
-                folder: data.join("postgres"),
-            })
-            .await?;
-            sandbox.endpoints.database = Some(postgres.url().to_owned());
-            sandbox.postgres = Some(postgres);
-        }
         if let Some(path) = &config.ready_file {
             write_ready_file(path, &sandbox.endpoints)?;
         }
@@ -248,7 +255,8 @@ fn write_ready_file(path: &Path, endpoints: &Endpoints) -> Result<(), Error> {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+        let readable = Permissions::from_mode(0o644);
+        let mut draft = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
         draft.write_all(serde_json::to_string_pretty(endpoints)?.as_bytes())?;
         draft.write_all(b"\n")?;
         draft.persist(path)?;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use litesvm::LiteSVM;
-use litesvm::types::{FailedTransactionMetadata, SimulatedTransactionInfo, TransactionMetadata};
-use sha2::{Digest, Sha256};
+use litesvm::types::{FailedTransactionMetadata, SimulatedTransactionInfo};
 use solana_account::AccountSharedData;
 use solana_address::Address;
 use solana_hash::Hash;
@@ -19,13 +18,15 @@ use solana_signature::Signature;
 use solana_transaction::sanitized::{MAX_TX_ACCOUNT_LOCKS, MessageHash, SanitizedTransaction};
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::{TransactionError, TransactionResult};
-use solana_transaction_status_client_types::{InnerInstruction, InnerInstructions, TransactionStatusMeta};
+use solana_transaction_status_client_types::TransactionStatusMeta;
 
 use super::LedgerError;
 use super::clock::SlotClock;
 use super::genesis::{Genesis, address_of, write_time};
 use super::history::{Executed, History};
-use super::journal::{Journal, Record};
+use super::journal::Journal;
+use super::outcome::{digest, status_meta};
+use super::record::Record;
 
 /// What a simulation showed.
 #[derive(Debug)]
@@ -46,7 +47,6 @@ pub(crate) struct Chain {
     journal: Journal,
     genesis_hash: Hash,
     faucet: Keypair,
-    airdrops: u32,
     fresh: Vec<Arc<Executed>>,
     executing: bool,
     failure: Option<LedgerError>,
@@ -70,7 +70,6 @@ impl Chain {
             journal,
             genesis_hash,
             faucet,
-            airdrops: 0,
             fresh: Vec::new(),
             executing: false,
             failure: None,
@@ -104,7 +103,7 @@ impl Chain {
         let executed = self
             .execute(record.transaction)
             .map_err(|e| differs(&format!("it is refused now: {e}")))?;
-        if outcome_of(&executed) != record.outcome {
+        if digest(&executed.meta) != record.outcome {
             return Err(differs("it has another outcome than when it was recorded"));
         }
         self.history.push(executed);
@@ -201,7 +200,7 @@ impl Chain {
             slot: executed.slot,
             unix_time: executed.block_time,
             blockhash: self.clock.blockhash(executed.slot),
-            outcome: outcome_of(&executed),
+            outcome: digest(&executed.meta),
             transaction: executed.transaction.clone(),
         };
         if let Err(error) = self.journal.append(&record) {
@@ -212,12 +211,13 @@ impl Chain {
         Ok(executed)
     }
 
-    /// A transfer from the faucet, signed. No two are alike, also within a slot: each asks for another compute limit.
-    pub(crate) fn airdrop(&mut self, to: &Address, lamports: u64, blockhash: Option<Hash>) -> VersionedTransaction {
+    /// A transfer from the faucet, signed. No two that are included are alike, also within a slot: each asks for another
+    /// compute limit, which follows from how many transactions were before it.
+    pub(crate) fn airdrop(&self, to: &Address, lamports: u64, blockhash: Option<Hash>) -> VersionedTransaction {
         let from = address_of(&self.faucet);
         let mut limit = vec![2];
-        self.airdrops = (self.airdrops + 1) % 1_000_000;
-        limit.extend_from_slice(&(10_000 + self.airdrops).to_le_bytes());
+        let units = 10_000 + u32::try_from(self.history.len() % 1_000_000).unwrap_or(0);
+        limit.extend_from_slice(&units.to_le_bytes());
         let mut transfer = vec![2, 0, 0, 0];
         transfer.extend_from_slice(&lamports.to_le_bytes());
         let accounts = vec![
@@ -259,6 +259,11 @@ impl Chain {
             None => Ok(std::mem::take(&mut self.fresh)),
             Some(failure) => Err(failure.clone()),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.journal
     }
 
     /// Why the ledger has stopped answering, if it has.
@@ -362,64 +367,4 @@ impl std::fmt::Debug for Chain {
 fn sign(keypair: &Keypair, message: &[u8]) -> Signature {
     use solana_signer::Signer as _;
     keypair.sign_message(message)
-}
-
-/// LiteSVM's account of a transaction in the terms of a validator, which leaves out instructions that called nothing.
-fn status_meta(
-    status: TransactionResult<()>,
-    meta: TransactionMetadata,
-    sanitized: &SanitizedTransaction,
-    pre_balances: Vec<u64>,
-    post_balances: Vec<u64>,
-) -> TransactionStatusMeta {
-    let inner_instructions = meta
-        .inner_instructions
-        .into_iter()
-        .enumerate()
-        .filter(|(_, calls)| !calls.is_empty())
-        .map(|(index, calls)| InnerInstructions {
-            index: u8::try_from(index).unwrap_or(u8::MAX),
-            instructions: calls
-                .into_iter()
-                .map(|call| InnerInstruction {
-                    instruction: call.instruction,
-                    stack_height: Some(u32::from(call.stack_height)),
-                })
-                .collect(),
-        })
-        .collect();
-    TransactionStatusMeta {
-        status,
-        fee: meta.fee,
-        pre_balances,
-        post_balances,
-        inner_instructions: Some(inner_instructions),
-        log_messages: Some(meta.logs),
-        pre_token_balances: Some(Vec::new()),
-        post_token_balances: Some(Vec::new()),
-        rewards: Some(Vec::new()),
-        loaded_addresses: sanitized.get_loaded_addresses(),
-        return_data: Some(meta.return_data).filter(|returned| !returned.data.is_empty()),
-        compute_units_consumed: Some(meta.compute_units_consumed),
-        cost_units: None,
-    }
-}
-
-/// What must come out again when the transaction is replayed: error, fee, units, balances and calls.
-fn outcome_of(executed: &Executed) -> [u8; 8] {
-    let meta = &executed.meta;
-    let mut hasher = Sha256::new()
-        .chain_update(format!("{:?}", meta.status))
-        .chain_update(meta.fee.to_le_bytes())
-        .chain_update(meta.compute_units_consumed.unwrap_or(0).to_le_bytes());
-    for balance in &meta.post_balances {
-        hasher.update(balance.to_le_bytes());
-    }
-    for call in meta.inner_instructions.iter().flatten().flat_map(|of| &of.instructions) {
-        hasher.update((call.instruction.data.len() as u64).to_le_bytes());
-        hasher.update(&call.instruction.data);
-    }
-    let mut cut = [0; 8];
-    cut.copy_from_slice(&hasher.finalize()[..8]);
-    cut
 }

@@ -22,8 +22,8 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use solana_hash::Hash;
-use solana_transaction::versioned::VersionedTransaction;
+
+use super::record::Record;
 
 const MAGIC: &[u8; 8] = b"CSEALJ01";
 const HEADER: usize = 16;
@@ -62,47 +62,6 @@ pub enum JournalError {
         /// What does not match.
         what: &'static str,
     },
-}
-
-/// An accepted transaction, with all that is needed to execute it again to the same effect.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Record {
-    /// The slot whose block holds it.
-    pub(crate) slot: u64,
-    /// That block's time, in seconds since 1970.
-    pub(crate) unix_time: i64,
-    /// That block's hash.
-    pub(crate) blockhash: Hash,
-    /// A digest of its outcome, to notice an SVM that executes it differently.
-    pub(crate) outcome: [u8; 8],
-    /// The transaction as it was sent.
-    pub(crate) transaction: VersionedTransaction,
-}
-
-impl Record {
-    fn encode(&self) -> Result<Vec<u8>, bincode::Error> {
-        let mut bytes = Vec::with_capacity(1_400);
-        bytes.extend_from_slice(&self.slot.to_le_bytes());
-        bytes.extend_from_slice(&self.unix_time.to_le_bytes());
-        bytes.extend_from_slice(self.blockhash.as_ref());
-        bytes.extend_from_slice(&self.outcome);
-        bincode::serialize_into(&mut bytes, &self.transaction)?;
-        Ok(bytes)
-    }
-
-    fn decode(payload: &[u8]) -> Option<Self> {
-        let (slot, rest) = payload.split_first_chunk::<8>()?;
-        let (unix_time, rest) = rest.split_first_chunk::<8>()?;
-        let (blockhash, rest) = rest.split_first_chunk::<32>()?;
-        let (outcome, rest) = rest.split_first_chunk::<8>()?;
-        Some(Self {
-            slot: u64::from_le_bytes(*slot),
-            unix_time: i64::from_le_bytes(*unix_time),
-            blockhash: Hash::new_from_array(*blockhash),
-            outcome: *outcome,
-            transaction: bincode::deserialize(rest).ok()?,
-        })
-    }
 }
 
 /// An open journal, positioned at its end.
@@ -237,6 +196,13 @@ impl Journal {
         })
     }
 
+    /// Makes every later write fail, as a full disk does.
+    #[cfg(test)]
+    pub(crate) fn make_read_only(&mut self) -> io::Result<()> {
+        self.file = File::open(&self.path)?;
+        Ok(())
+    }
+
     fn push(&mut self, payload: &[u8]) {
         // Payloads are bounded far below four gigabytes: a transaction's packet, or a genesis of a few programs.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
@@ -320,6 +286,9 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use solana_hash::Hash;
+    use solana_transaction::versioned::VersionedTransaction;
+
     use super::*;
 
     fn record(slot: u64) -> Record {

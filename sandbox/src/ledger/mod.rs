@@ -10,6 +10,8 @@ mod clock;
 mod genesis;
 mod history;
 mod journal;
+mod outcome;
+mod record;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -305,4 +307,83 @@ fn do_one(chain: &mut Chain, job: Job) -> Option<Answer> {
         chain.panicked();
     }
     answer.ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn config(folder: &Path) -> LedgerConfig {
+        LedgerConfig {
+            folder: folder.to_owned(),
+            programs: Vec::new(),
+            upgrade_authority: None,
+            slot_ms: None,
+        }
+    }
+
+    /// Asks for an airdrop.
+    async fn airdrop(ledger: &Ledger) -> Result<u64, LedgerError> {
+        let to = Address::new_from_array([3; 32]);
+        ledger
+            .run(move |chain| {
+                let transaction = chain.airdrop(&to, 1_000_000_000, None);
+                chain.include(transaction).unwrap();
+                chain.balance(&to)
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_cannot_write_answers_nothing_more_and_has_lost_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, thread) = Ledger::start(config(folder.path())).await.unwrap();
+        let mut events = ledger.events();
+        assert_eq!(airdrop(&ledger).await.unwrap(), 1_000_000_000);
+        events.recv().await.unwrap();
+
+        ledger
+            .run(|chain| chain.journal_mut().make_read_only().unwrap())
+            .await
+            .unwrap();
+        assert!(matches!(airdrop(&ledger).await, Err(LedgerError::Journal(_))));
+        let seen = ledger.run(|chain| chain.history().len()).await;
+        assert!(
+            matches!(seen, Err(LedgerError::Journal(_))),
+            "what is not on disk is not shown either"
+        );
+        assert!(events.try_recv().is_err());
+        thread.stop();
+
+        let (ledger, thread) = Ledger::start(config(folder.path())).await.unwrap();
+        assert_eq!(ledger.run(|chain| chain.history().len()).await.unwrap(), 1);
+        assert_eq!(airdrop(&ledger).await.unwrap(), 2_000_000_000);
+        thread.stop();
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, thread) = Ledger::start(config(folder.path())).await.unwrap();
+        let panicked = ledger.run(|_| -> u64 { panic!("on purpose") }).await;
+        assert!(matches!(panicked, Err(LedgerError::Panicked(_))));
+        assert_eq!(airdrop(&ledger).await.unwrap(), 1_000_000_000);
+        thread.stop();
+        assert!(matches!(airdrop(&ledger).await, Err(LedgerError::Stopped(_))));
+    }
+
+    #[tokio::test]
+    async fn concurrent_senders_are_all_answered_and_replayed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, thread) = Ledger::start(config(folder.path())).await.unwrap();
+        let all = futures_util::future::join_all((0..300).map(|_| airdrop(&ledger))).await;
+        let mut balances: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+        balances.sort_unstable();
+        assert_eq!(balances, (1..=300).map(|n| n * 1_000_000_000).collect::<Vec<u64>>());
+        thread.stop();
+        let (ledger, thread) = Ledger::start(config(folder.path())).await.unwrap();
+        assert_eq!(airdrop(&ledger).await.unwrap(), 301_000_000_000);
+        thread.stop();
+    }
 }

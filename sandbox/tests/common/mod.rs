@@ -7,13 +7,17 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use chartseal_sandbox::{Config, Endpoints, Sandbox};
+use serde_json::Value;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::client_error::{Error as ClientError, ErrorKind};
+use solana_rpc_client_api::request::{RpcError, RpcResponseErrorData};
 use solana_signature::Signature;
 use solana_signer::Signer as _;
 use solana_transaction::Transaction;
+use solana_transaction_error::TransactionError;
 
 pub const SOL: u64 = 1_000_000_000;
 
@@ -64,6 +68,33 @@ pub async fn transfer(client: &RpcClient, from: &Keypair, to: &Address, lamports
     let blockhash = client.get_latest_blockhash().await.unwrap();
     let instruction = solana_system_interface::instruction::transfer(&from.pubkey(), to, lamports);
     Transaction::new_signed_with_payer(&[instruction], Some(&from.pubkey()), &[from], blockhash)
+}
+
+/// The code and message of a refusal, and the error of a failed preflight.
+pub fn refusal(error: &ClientError) -> (i64, String, Option<TransactionError>) {
+    match error.kind() {
+        ErrorKind::RpcError(RpcError::RpcResponseError { code, message, data }) => {
+            let err = match data {
+                RpcResponseErrorData::SendTransactionPreflightFailure(result) => result.err.clone().map(Into::into),
+                _ => None,
+            };
+            (*code, message.clone(), err)
+        }
+        other => panic!("not a refusal: {other}"),
+    }
+}
+
+/// Sends JSON and returns the JSON of the answer.
+pub async fn post(url: &str, body: Value) -> Value {
+    reqwest::Client::new()
+        .post(url)
+        .json(&body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
 }
 
 /// `chartseal-sandbox` as a process of its own, killed when dropped.

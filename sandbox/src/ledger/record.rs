@@ -1,0 +1,45 @@
+//! One line of the journal: slot, time and block hash of a transaction, a digest of what it did, and itself.
+
+use solana_hash::Hash;
+use solana_transaction::versioned::VersionedTransaction;
+
+/// An accepted transaction, with all that is needed to execute it again to the same effect.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Record {
+    /// The slot whose block holds it.
+    pub(crate) slot: u64,
+    /// That block's time, in seconds since 1970.
+    pub(crate) unix_time: i64,
+    /// That block's hash.
+    pub(crate) blockhash: Hash,
+    /// A digest of its outcome, to notice an SVM that executes it differently.
+    pub(crate) outcome: [u8; 8],
+    /// The transaction as it was sent.
+    pub(crate) transaction: VersionedTransaction,
+}
+
+impl Record {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, bincode::Error> {
+        let mut bytes = Vec::with_capacity(1_400);
+        bytes.extend_from_slice(&self.slot.to_le_bytes());
+        bytes.extend_from_slice(&self.unix_time.to_le_bytes());
+        bytes.extend_from_slice(self.blockhash.as_ref());
+        bytes.extend_from_slice(&self.outcome);
+        bincode::serialize_into(&mut bytes, &self.transaction)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
+        let (slot, rest) = payload.split_first_chunk::<8>()?;
+        let (unix_time, rest) = rest.split_first_chunk::<8>()?;
+        let (blockhash, rest) = rest.split_first_chunk::<32>()?;
+        let (outcome, rest) = rest.split_first_chunk::<8>()?;
+        Some(Self {
+            slot: u64::from_le_bytes(*slot),
+            unix_time: i64::from_le_bytes(*unix_time),
+            blockhash: Hash::new_from_array(*blockhash),
+            outcome: *outcome,
+            transaction: bincode::deserialize(rest).ok()?,
+        })
+    }
+}
