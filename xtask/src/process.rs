@@ -52,6 +52,21 @@ pub(crate) fn exit_code(command: &mut Command) -> Result<ExitCode> {
     })
 }
 
+/// Becomes `command` where the system can do that, so that signals and exit code are its own; else as [`exit_code`].
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn become_it(command: &mut Command) -> Result<ExitCode> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        let error = command.exec();
+        Err(error).with_context(|| format!("cannot start: {}", line(command)))
+    }
+    #[cfg(not(unix))]
+    exit_code(command)
+}
+
 fn status(command: &mut Command) -> Result<ExitStatus> {
     command
         .status()

@@ -14,12 +14,12 @@ use crate::workspace::Workspace;
 /// Runs the story, on an embedded stack that ends with it.
 ///
 /// # Errors
-/// When set-up or build fail; how the story ends is in the exit code.
+/// When set-up or build fail; how the story ends is in its exit code.
 pub(crate) fn demo(workspace: &Workspace, json: bool) -> Result<ExitCode> {
     setup::ensure()?;
     build_programs(workspace, &["build"])?;
     let mut story = program(workspace, "debug", "chartseal-demo");
-    process::exit_code(story.args(json.then_some("--json")))
+    process::become_it(story.args(json.then_some("--json")))
 }
 
 /// Runs every test of every package.
@@ -91,7 +91,7 @@ pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCo
 fn measure(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<ExitCode> {
     setup::ensure()?;
     build_programs(workspace, &["build", "--release"])?;
-    process::exit_code(program(workspace, "release", name).args(arguments))
+    process::become_it(program(workspace, "release", name).args(arguments))
 }
 
 /// Builds all programs, because the one that is started starts others.

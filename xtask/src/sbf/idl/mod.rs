@@ -4,13 +4,17 @@
 //! constants, each as JSON between two markers. Here they are run, and what they print is put together, put in a stable
 //! order and checked: an IDL that a client could not use never becomes an artifact.
 
+mod check;
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::{Context, Result, bail};
-use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use self::check::verify;
+use self::order::OrderedMap;
 use super::PACKAGE;
 use crate::process;
 use crate::workspace::Workspace;
@@ -227,52 +231,6 @@ impl Types {
     }
 }
 
-/// What a client relies on.
-fn verify(idl: &Idl) -> Result<()> {
-    for key in ["instructions", "accounts", "events"] {
-        let discriminators: Vec<_> = idl
-            .list(key)
-            .iter()
-            .map(|entry| (name(entry), discriminator(entry)))
-            .collect();
-        for (index, (name, bytes)) in discriminators.iter().enumerate() {
-            if bytes.iter().all(|byte| *byte == 0) {
-                bail!("{key}: `{name}` has no discriminator");
-            }
-            let like = |(_, (_, other)): &(usize, &(&str, Vec<u64>))| bytes.starts_with(other);
-            if let Some((_, (other, _))) = discriminators
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != index)
-                .find(like)
-            {
-                bail!("{key}: `{name}` and `{other}` cannot be told apart by their discriminators");
-            }
-        }
-    }
-    let defined: BTreeSet<String> = idl.list("types").iter().map(|ty| name(ty).to_owned()).collect();
-    let missing: Vec<_> = idl.used_types().difference(&defined).cloned().collect();
-    if !missing.is_empty() {
-        bail!(
-            "the IDL uses types that it does not define: {}. Give a struct or enum #[derive(IdlType)]; of type \
-             aliases, only those of plain types and byte arrays are understood",
-            missing.join(", ")
-        );
-    }
-    let mut codes = BTreeSet::new();
-    for error in idl.list("errors") {
-        if !codes.insert(error.get("code").and_then(Value::as_u64)) {
-            bail!("the error `{}` has the code of another", name(error));
-        }
-    }
-    Ok(())
-}
-
-fn discriminator(entry: &Value) -> Vec<u64> {
-    let bytes = entry.get("discriminator").and_then(Value::as_array);
-    bytes.into_iter().flatten().filter_map(Value::as_u64).collect()
-}
-
 /// Names in `{"defined": {"name": …}}`, anywhere.
 fn collect_used<'a>(value: &'a Value, used: &mut BTreeSet<&'a str>) {
     match value {
@@ -282,69 +240,6 @@ fn collect_used<'a>(value: &'a Value, used: &mut BTreeSet<&'a str>) {
             object.values().for_each(|item| collect_used(item, used));
         }
         _ => {}
-    }
-}
-
-/// Keys in the order in which people read an IDL; those that are not here come after, by alphabet. serde_json's own
-/// order depends on a feature that any other package can switch on.
-const ORDER: [&str; 35] = [
-    "kind",
-    "name",
-    "code",
-    "version",
-    "address",
-    "metadata",
-    "spec",
-    "description",
-    "repository",
-    "docs",
-    "discriminator",
-    "serialization",
-    "repr",
-    "generics",
-    "writable",
-    "signer",
-    "optional",
-    "pda",
-    "relations",
-    "instructions",
-    "accounts",
-    "args",
-    "returns",
-    "events",
-    "errors",
-    "msg",
-    "type",
-    "fields",
-    "variants",
-    "alias",
-    "types",
-    "constants",
-    "value",
-    "path",
-    "account",
-];
-
-struct Ordered<'a>(&'a Value);
-
-struct OrderedMap<'a>(&'a Map<String, Value>);
-
-impl Serialize for Ordered<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Object(map) => OrderedMap(map).serialize(serializer),
-            Value::Array(items) => serializer.collect_seq(items.iter().map(Ordered)),
-            plain => plain.serialize(serializer),
-        }
-    }
-}
-
-impl Serialize for OrderedMap<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rank = |key: &str| ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len());
-        let mut entries: Vec<_> = self.0.iter().collect();
-        entries.sort_by(|(one, _), (other, _)| (rank(one), *one).cmp(&(rank(other), *other)));
-        serializer.collect_map(entries.into_iter().map(|(key, value)| (key, Ordered(value))))
     }
 }
 
