@@ -32,10 +32,12 @@ pub async fn search(folders: &[&Path], database: &PgPool, texts: &[&str]) -> Res
     ensure!(!tables.is_empty(), "there are no tables");
     for table in tables {
         // Bytes are searched as bytes: a text in a bytea column prints as hex.
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT row_to_json(t)::text FROM {table} t")))
-            .fetch_all(database)
-            .await
-            .with_context(|| format!("cannot read {table}"))?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT row_to_json(t)::text FROM {table} t"
+        )))
+        .fetch_all(database)
+        .await
+        .with_context(|| format!("cannot read {table}"))?;
         for row in rows {
             let row: String = row.try_get(0).context("a row is no text")?;
             searched += row.len() as u64;
@@ -61,7 +63,9 @@ fn in_folder(folder: &Path, texts: &[String], leaks: &mut Leaks, searched: &mut 
                 leaks.push(format!("'{text}' in the name of {}", path.display()));
             }
         }
-        let kind = entry.file_type().with_context(|| format!("cannot read {}", path.display()))?;
+        let kind = entry
+            .file_type()
+            .with_context(|| format!("cannot read {}", path.display()))?;
         if kind.is_dir() {
             in_folder(&path, texts, leaks, searched)?;
         } else if kind.is_file() {

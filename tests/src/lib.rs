@@ -2,7 +2,9 @@
 //! real files and real Postgres. The demo tells a [`story`] with them, the tests assert on it, and the soak programs
 //! strain them for longer than a test may last.
 
+pub mod kills;
 pub mod leaks;
+pub mod memory;
 pub mod people;
 pub mod programs;
 pub mod report;

@@ -28,7 +28,9 @@ impl Outcome {
     /// Where there is none.
     pub fn text(&self, key: &str) -> Result<String> {
         let found = self.objects.first().and_then(|object| object[key].as_str());
-        found.map(str::to_owned).with_context(|| format!("the answer has no {key}: {self:?}"))
+        found
+            .map(str::to_owned)
+            .with_context(|| format!("the answer has no {key}: {self:?}"))
     }
 }
 
@@ -42,7 +44,11 @@ pub struct Person {
 
 impl Person {
     pub(crate) fn new(name: &'static str, folder: &Path, endpoints: &Endpoints) -> Self {
-        Self { name, folder: folder.to_owned(), endpoints: endpoints.clone() }
+        Self {
+            name,
+            folder: folder.to_owned(),
+            endpoints: endpoints.clone(),
+        }
     }
 
     /// Their name in the story.
@@ -76,7 +82,13 @@ impl Person {
     pub fn command(&self, words: &[&str]) -> Result<Command> {
         let mut command = program("chartseal")?;
         command
-            .args(["--json", "--rpc", &self.endpoints.rpc, "--gateway", &self.endpoints.gateway])
+            .args([
+                "--json",
+                "--rpc",
+                &self.endpoints.rpc,
+                "--gateway",
+                &self.endpoints.gateway,
+            ])
             .arg("--identity")
             .arg(self.identity())
             .arg("--passphrase-file")
@@ -95,9 +107,16 @@ impl Person {
     pub fn types(&self, words: &[&str]) -> Result<Outcome> {
         let output = self.command(words)?.output().context("cannot run chartseal")?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let objects = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let objects = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok(Outcome { code: output.status.code().unwrap_or(-1), objects, error })
+        Ok(Outcome {
+            code: output.status.code().unwrap_or(-1),
+            objects,
+            error,
+        })
     }
 
     /// Types a command that has to work.
@@ -107,7 +126,13 @@ impl Person {
     pub fn does(&self, words: &[&str]) -> Result<Outcome> {
         let outcome = self.types(words)?;
         if outcome.code != 0 {
-            bail!("{}: chartseal {} ended with {}: {}", self.name, words.join(" "), outcome.code, outcome.error);
+            bail!(
+                "{}: chartseal {} ended with {}: {}",
+                self.name,
+                words.join(" "),
+                outcome.code,
+                outcome.error
+            );
         }
         Ok(outcome)
     }

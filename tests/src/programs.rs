@@ -16,7 +16,11 @@ use rustix::process::{Pid, Signal, kill_process};
 pub fn program(name: &str) -> Result<Command> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let folder = own.parent().context("this program is in no folder")?;
-    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let folder = if folder.ends_with("deps") {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    };
     let path = folder.join(name);
     if !path.is_file() {
         bail!("{} is not built; run `cargo build --workspace --bins`", path.display());
@@ -67,7 +71,9 @@ impl Process {
     /// # Errors
     /// Where the system does not say.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().with_context(|| format!("cannot tell whether {} runs", self.name))
+        self.child
+            .try_wait()
+            .with_context(|| format!("cannot tell whether {} runs", self.name))
     }
 
     /// Ends it at once, as a power cut would: `kill -9`.
@@ -75,8 +81,12 @@ impl Process {
     /// # Errors
     /// Where the system refuses.
     pub fn kill(mut self) -> Result<()> {
-        self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
-        self.child.wait().with_context(|| format!("cannot wait for {}", self.name))?;
+        self.child
+            .kill()
+            .with_context(|| format!("cannot kill {}", self.name))?;
+        self.child
+            .wait()
+            .with_context(|| format!("cannot wait for {}", self.name))?;
         Ok(())
     }
 
@@ -103,8 +113,14 @@ impl Process {
                 return Ok(status);
             }
             if asked.elapsed() > GRACE {
-                self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
-                bail!("{} did not end within {} s of being asked to", self.name, GRACE.as_secs());
+                self.child
+                    .kill()
+                    .with_context(|| format!("cannot kill {}", self.name))?;
+                bail!(
+                    "{} did not end within {} s of being asked to",
+                    self.name,
+                    GRACE.as_secs()
+                );
             }
             std::thread::sleep(Duration::from_millis(10));
         }

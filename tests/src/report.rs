@@ -16,13 +16,21 @@ impl Report {
     /// On standard output.
     #[must_use]
     pub fn new(json: bool) -> Self {
-        Self { json, silent: false, since: Instant::now() }
+        Self {
+            json,
+            silent: false,
+            since: Instant::now(),
+        }
     }
 
     /// To nobody: for tests, which assert instead.
     #[must_use]
     pub fn silent() -> Self {
-        Self { json: false, silent: true, since: Instant::now() }
+        Self {
+            json: false,
+            silent: true,
+            since: Instant::now(),
+        }
     }
 
     /// A chapter begins.
@@ -60,7 +68,12 @@ impl Report {
         if self.json {
             let rows: Vec<Value> = rows
                 .iter()
-                .map(|row| head.iter().zip(row).map(|(key, cell)| ((*key).to_owned(), json!(cell))).collect())
+                .map(|row| {
+                    head.iter()
+                        .zip(row)
+                        .map(|(key, cell)| ((*key).to_owned(), json!(cell)))
+                        .collect()
+                })
                 .collect();
             self.step(step, title, &json!({ "rows": rows }));
             return;

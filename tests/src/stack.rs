@@ -22,7 +22,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where everything is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Endpoints {
     /// The ledger's JSON-RPC.
     pub rpc: String,
@@ -49,9 +49,19 @@ impl Stack {
     /// # Errors
     /// Where a part does not start; its log says why.
     pub fn start(folder: TempDir, upgrade_authority: &str) -> Result<Self> {
-        let endpoints = Endpoints { rpc: String::new(), gateway: String::new(), database: String::new() };
+        let endpoints = Endpoints {
+            rpc: String::new(),
+            gateway: String::new(),
+            database: String::new(),
+        };
         let upgrade_authority = upgrade_authority.to_owned();
-        let mut stack = Self { indexer: None, sandbox: None, endpoints, upgrade_authority, folder };
+        let mut stack = Self {
+            indexer: None,
+            sandbox: None,
+            endpoints,
+            upgrade_authority,
+            folder,
+        };
         stack.start_sandbox(0, 0)?;
         Ok(stack)
     }
@@ -84,8 +94,18 @@ impl Stack {
         command
             .arg("--data")
             .arg(self.folder().join("sandbox"))
-            .args(["--rpc-port", &rpc_port.to_string(), "--gateway-port", &gateway_port.to_string()])
-            .args(["--program", &program_spec, "--upgrade-authority", &self.upgrade_authority])
+            .args([
+                "--rpc-port",
+                &rpc_port.to_string(),
+                "--gateway-port",
+                &gateway_port.to_string(),
+            ])
+            .args([
+                "--program",
+                &program_spec,
+                "--upgrade-authority",
+                &self.upgrade_authority,
+            ])
             .arg("--ready-file")
             .arg(&ready)
             .stdin(Stdio::null())
@@ -97,15 +117,26 @@ impl Stack {
             if let Some(status) = sandbox.ended()? {
                 bail!("the sandbox ended with {status}:\n{}", self.tail("sandbox.log"));
             }
-            ensure!(since.elapsed() < PATIENCE, "the sandbox is not ready:\n{}", self.tail("sandbox.log"));
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "the sandbox is not ready:\n{}",
+                self.tail("sandbox.log")
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         let text = std::fs::read_to_string(&ready).context("cannot read the sandbox's ready file")?;
         let object: Value = serde_json::from_str(&text).context("the sandbox's ready file is no JSON")?;
         let text = |key: &str| {
-            object[key].as_str().map(str::to_owned).with_context(|| format!("the ready file has no {key}: {object}"))
+            object[key]
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("the ready file has no {key}: {object}"))
         };
-        self.endpoints = Endpoints { rpc: text("rpc")?, gateway: text("gateway")?, database: text("database")? };
+        self.endpoints = Endpoints {
+            rpc: text("rpc")?,
+            gateway: text("gateway")?,
+            database: text("database")?,
+        };
         self.sandbox = Some(sandbox);
         Ok(())
     }
@@ -174,7 +205,9 @@ impl Stack {
     /// # Errors
     /// Where Postgres does not answer.
     pub async fn analyst(&self) -> Result<PgPool> {
-        PgPool::connect(&self.endpoints.database).await.context("cannot reach Postgres")
+        PgPool::connect(&self.endpoints.database)
+            .await
+            .context("cannot reach Postgres")
     }
 
     /// Asks the indexer's proof until it has caught up with the ledger, and gives its report.
@@ -185,11 +218,16 @@ impl Stack {
         let since = Instant::now();
         loop {
             let (code, report) = self.verify(&[])?;
-            let behind = report["behind"]["events"].as_u64().unwrap_or(0) + report["behind"]["chains"].as_u64().unwrap_or(0);
+            let behind =
+                report["behind"]["events"].as_u64().unwrap_or(0) + report["behind"]["chains"].as_u64().unwrap_or(0);
             if behind == 0 || code == 3 {
                 return Ok(report);
             }
-            ensure!(since.elapsed() < PATIENCE, "the indexer does not catch up:\n{}", self.tail("indexer.log"));
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "the indexer does not catch up:\n{}",
+                self.tail("indexer.log")
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -206,9 +244,8 @@ impl Stack {
             .stdin(Stdio::null())
             .output()
             .context("cannot run chartseal-indexer")?;
-        let report = serde_json::from_slice(&output.stdout).with_context(|| {
-            format!("verify gave no report: {}", String::from_utf8_lossy(&output.stderr))
-        })?;
+        let report = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("verify gave no report: {}", String::from_utf8_lossy(&output.stderr)))?;
         Ok((output.status.code().unwrap_or(-1), report))
     }
 
@@ -225,7 +262,11 @@ impl Stack {
 
     fn log(&self, name: &str) -> Result<File> {
         let path = self.folder().join(name);
-        File::options().create(true).append(true).open(&path).with_context(|| format!("cannot write {}", path.display()))
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The last lines of a part's log.

@@ -10,7 +10,7 @@ use chartseal::{
     seal::envelope::{self, EnvelopeContext},
     store::{
         FolderKeyStore, KeyStore as _,
-        keystore::{GateError, Released, ReleaseGate, ReleaseRequest},
+        keystore::{GateError, ReleaseGate, ReleaseRequest, Released},
     },
 };
 use chartseal_program::seeds::Id;
@@ -43,9 +43,17 @@ pub async fn opens(thief: &Person, rpc: &str, patient: Id) -> Result<Vec<Id>> {
     for record in ledger.records(&patient).await? {
         let record = record.account;
         for recipient in store.recipients(patient, record.id, record.version).await? {
-            let released =
-                Released { patient, record: record.id, version: record.version, reader: recipient, recipient };
-            let request = ReleaseRequest { request_id: [1; 16], recipient };
+            let released = Released {
+                patient,
+                record: record.id,
+                version: record.version,
+                reader: recipient,
+                recipient,
+            };
+            let request = ReleaseRequest {
+                request_id: [1; 16],
+                recipient,
+            };
             let stolen = store.release(&request, &NoGate(released)).await?;
             let mut context = EnvelopeContext {
                 cluster: ledger.cluster().await?,

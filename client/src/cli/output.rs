@@ -101,11 +101,13 @@ impl Bar {
     pub(super) fn callback(&self) -> impl Fn(Progress) + Send + Sync + use<> {
         let bar = Arc::clone(&self.0);
         move |progress| {
-            bar.set_position(
-                progress
-                    .original
-                    .max(if progress.original == 0 { progress.sealed } else { 0 }),
-            )
+            // Verifying reads no original bytes: then the sealed ones tell how far it is.
+            let done = if progress.original == 0 {
+                progress.sealed
+            } else {
+                progress.original
+            };
+            bar.set_position(done);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::args::Globals;
 use crate::keys::Passphrase;
 
 /// No passphrase is longer, in bytes.
-const LIMIT: u64 = 4096;
+const LIMIT: usize = 4096;
 
 /// The passphrase of something that exists.
 pub(super) fn ask(globals: &Globals, what: &str) -> Result<Passphrase> {
@@ -83,13 +83,13 @@ fn from_descriptor(number: i32) -> Result<Passphrase> {
 }
 
 fn first_line(source: impl Read) -> Result<Passphrase> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
     source
-        .take(LIMIT + 1)
+        .take(LIMIT as u64 + 1)
         .read_to_end(&mut bytes)
         .context("cannot be read")?;
     ensure!(
-        bytes.len() as u64 <= LIMIT,
+        bytes.len() <= LIMIT,
         "is longer than {LIMIT} bytes: that is no passphrase"
     );
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();

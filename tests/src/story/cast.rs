@@ -59,9 +59,12 @@ impl Cast {
     /// # Errors
     /// At the first step that does not work.
     pub fn assemble(report: &Report) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("chartseal-").tempdir().context("cannot make a folder")?;
+        let folder = tempfile::Builder::new()
+            .prefix("chartseal-")
+            .tempdir()
+            .context("cannot make a folder")?;
         // Keys come before the ledger: the admin's wallet is the one that may initialise the program.
-        let nowhere = crate::stack::Endpoints { rpc: String::new(), gateway: String::new(), database: String::new() };
+        let nowhere = crate::stack::Endpoints::default();
         let upgrade_authority = Person::new("admin", folder.path(), &nowhere).makes_keys()?;
         let mut stack = Stack::start(folder, &upgrade_authority)?;
         stack.start_indexer()?;
@@ -99,12 +102,23 @@ impl Cast {
             member.does(&["member", "accept", &id])?;
             members.push(id);
         }
-        report.step("members", "the hospital registers a doctor, the insurance an insurer", &json!({ "members": members }));
+        report.step(
+            "members",
+            "the hospital registers a doctor, the insurance an insurer",
+            &json!({ "members": members }),
+        );
         patient.arrives()?;
         let patient_id = patient.does(&["patient", "open"])?.text("patient")?;
-        report.step("patient", "a patient opens a chart, by a pseudonym", &json!({ "patient": patient_id }));
+        report.step(
+            "patient",
+            "a patient opens a chart, by a pseudonym",
+            &json!({ "patient": patient_id }),
+        );
 
-        let [hospital_id, _] = institutions.try_into().ok().context("two institutions were registered")?;
+        let [hospital_id, _] = institutions
+            .try_into()
+            .ok()
+            .context("two institutions were registered")?;
         let [_, insurer_id] = members.try_into().ok().context("two members were registered")?;
         let files = FILES.map(|(title, file, class)| Stored {
             title,
@@ -114,6 +128,16 @@ impl Cast {
             item: String::new(),
         });
         let files = files.into();
-        Ok(Self { stack, hospital, hospital_id, doctor, insurer, insurer_id, patient, patient_id, files })
+        Ok(Self {
+            stack,
+            hospital,
+            hospital_id,
+            doctor,
+            insurer,
+            insurer_id,
+            patient,
+            patient_id,
+            files,
+        })
     }
 }

@@ -26,15 +26,32 @@ pub(super) fn storing(cast: &mut Cast, report: &Report) -> Result<()> {
         "--purposes",
         "treatment",
     ])?;
-    report.step("enrol", "the patient lets the hospital write, and not read", &json!({ "rights": "append" }));
+    report.step(
+        "enrol",
+        "the patient lets the hospital write, and not read",
+        &json!({ "rights": "append" }),
+    );
     for file in &mut cast.files {
         let before = items(&cast.stack)?;
         let (path, class) = (fixture(file.file), file.class.to_string());
-        let stored = cast.doctor.does(&["put", &cast.patient_id, text(&path)?, "--class", &class])?;
+        let stored = cast
+            .doctor
+            .does(&["put", &cast.patient_id, text(&path)?, "--class", &class])?;
         file.record = stored.text("record")?;
         file.item = largest(&cast.stack, items(&cast.stack)?.difference(&before))?;
-        let figure = |key: &str| stored.objects.first().map(|object| object[key].clone()).unwrap_or_default();
-        let sentence = format!("the doctor stores the {}: {} bytes, sealed to {}", file.title, figure("original_bytes"), figure("sealed_bytes"));
+        let figure = |key: &str| {
+            stored
+                .objects
+                .first()
+                .map(|object| object[key].clone())
+                .unwrap_or_default()
+        };
+        let sentence = format!(
+            "the doctor stores the {}: {} bytes, sealed to {}",
+            file.title,
+            figure("original_bytes"),
+            figure("sealed_bytes")
+        );
         report.step(
             "put",
             &sentence,
@@ -52,13 +69,18 @@ pub(super) fn opening(cast: &Cast, report: &Report) -> Result<()> {
     report.chapter("Opening: the patient reads everything");
     for file in &cast.files {
         let out = cast.stack.folder().join("opened");
-        let opened = cast.patient.does(&["get", &cast.patient_id, &file.record, "--out", text(&out)?, "--force"])?;
+        let opened = cast
+            .patient
+            .does(&["get", &cast.patient_id, &file.record, "--out", text(&out)?, "--force"])?;
         let same = read(&out)? == read(&fixture(file.file))?;
         ensure!(same, "the {} did not come back byte for byte", file.title);
         let basis = opened.text("basis")?;
         report.step(
             "get",
-            &format!("the patient opens the {}: byte for byte what the doctor stored", file.title),
+            &format!(
+                "the patient opens the {}: byte for byte what the doctor stored",
+                file.title
+            ),
             &json!({ "file": file.title, "basis": basis, "identical": same }),
         );
     }
@@ -70,7 +92,11 @@ pub(super) async fn sharing(cast: &mut Cast, report: &Report) -> Result<()> {
     report.chapter("Sharing: an insurer, one record, one purpose, and its end");
     let [ct, ecg] = [0, 3].map(|index| &cast.files[index]);
     let nothing = |opened: &[Id], when: &str| -> Result<()> {
-        ensure!(opened.is_empty(), "{when} the insurer's key opens {} envelopes", opened.len());
+        ensure!(
+            opened.is_empty(),
+            "{when} the insurer's key opens {} envelopes",
+            opened.len()
+        );
         report.step(
             "stolen-key-store",
             &format!("{when} even the whole key store in the insurer's hands opens nothing"),
@@ -83,17 +109,41 @@ pub(super) async fn sharing(cast: &mut Cast, report: &Report) -> Result<()> {
 
     let to = format!("member:{}", cast.insurer_id);
     let granted = cast.patient.does(&[
-        "grant", &cast.patient_id, "--to", &to, "--record", &ct.record, "--purposes", "payment", "--for", "30d",
+        "grant",
+        &cast.patient_id,
+        "--to",
+        &to,
+        "--record",
+        &ct.record,
+        "--purposes",
+        "payment",
+        "--for",
+        "30d",
     ])?;
     let grant = granted.text("grant")?;
-    report.step("grant", "the patient grants the CT to the insurer, for payment", &json!({ "grant": grant }));
+    report.step(
+        "grant",
+        "the patient grants the CT to the insurer, for payment",
+        &json!({ "grant": grant }),
+    );
 
     let out = cast.stack.folder().join("insurers-copy");
     let opened = read_for_payment(cast, ct, &out)?;
-    ensure!(opened.code == 0, "the insurer was granted the CT and cannot open it: {}", opened.error);
-    ensure!(read(&out)? == read(&fixture(ct.file))?, "the insurer opened something else");
+    ensure!(
+        opened.code == 0,
+        "the insurer was granted the CT and cannot open it: {}",
+        opened.error
+    );
+    ensure!(
+        read(&out)? == read(&fixture(ct.file))?,
+        "the insurer opened something else"
+    );
     let stolen = opens(cast).await?;
-    ensure!(stolen == [id(&ct.record)?], "the insurer's key opens {} records instead of one", stolen.len());
+    ensure!(
+        stolen == [id(&ct.record)?],
+        "the insurer's key opens {} records instead of one",
+        stolen.len()
+    );
     report.step(
         "get",
         "the insurer opens the CT; of all envelopes its key opens that one only",
@@ -102,9 +152,17 @@ pub(super) async fn sharing(cast: &mut Cast, report: &Report) -> Result<()> {
     refused(cast, ecg, "grant-for-another-record", report)?;
 
     let revoked = cast.patient.does(&["revoke", &cast.patient_id, &grant])?;
-    let deleted = revoked.objects.first().map(|object| object["envelopes_deleted"].clone()).unwrap_or_default();
+    let deleted = revoked
+        .objects
+        .first()
+        .map(|object| object["envelopes_deleted"].clone())
+        .unwrap_or_default();
     ensure!(deleted == 1, "revoking deleted {deleted} envelopes");
-    report.step("revoke", "the patient revokes it; the insurer's envelope is deleted", &json!({ "envelopes_deleted": deleted }));
+    report.step(
+        "revoke",
+        "the patient revokes it; the insurer's envelope is deleted",
+        &json!({ "envelopes_deleted": deleted }),
+    );
     refused(cast, ct, "grant-revoked", report)?;
     nothing(&opens(cast).await?, "after the revocation")
 }
@@ -121,8 +179,17 @@ pub(super) fn tampering(cast: &Cast, report: &Report) -> Result<()> {
     let out = cast.stack.folder().join("not-to-be-made");
     let words = ["get", &cast.patient_id, &ct.record, "--out", text(&out)?];
     let outcome = cast.patient.types(&words)?;
-    ensure!(outcome.code == 3, "a flipped byte ended with {}: {}", outcome.code, outcome.error);
-    ensure!(outcome.error.contains("does not match its hash"), "the warning is missing: {}", outcome.error);
+    ensure!(
+        outcome.code == 3,
+        "a flipped byte ended with {}: {}",
+        outcome.code,
+        outcome.error
+    );
+    ensure!(
+        outcome.error.contains("does not match its hash"),
+        "the warning is missing: {}",
+        outcome.error
+    );
     ensure!(!out.exists(), "a file was written all the same");
     let checked = cast.patient.types(&["verify", &cast.patient_id, &ct.record])?;
     ensure!(checked.code == 3, "verify overlooked a flipped byte");
@@ -134,7 +201,11 @@ pub(super) fn tampering(cast: &Cast, report: &Report) -> Result<()> {
     bytes[middle] ^= 1;
     std::fs::write(&path, &bytes).context("cannot write the gateway's file")?;
     cast.patient.does(&["verify", &cast.patient_id, &ct.record])?;
-    report.step("repair", "with the byte put right everything matches again", &json!({ "matches": true }));
+    report.step(
+        "repair",
+        "with the byte put right everything matches again",
+        &json!({ "matches": true }),
+    );
     Ok(())
 }
 
@@ -151,7 +222,10 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
     );
     let told = cast.patient.does(&["log", &cast.patient_id])?;
     let last = told.objects.last().cloned().unwrap_or_default();
-    ensure!(last["whole"] == true, "the patient's own look at the log says otherwise: {last}");
+    ensure!(
+        last["whole"] == true,
+        "the patient's own look at the log says otherwise: {last}"
+    );
 
     let database = cast.stack.analyst().await?;
     let records = sqlx::query(
@@ -160,18 +234,40 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
          JOIN chartseal.record_versions v ON (v.patient, v.record, v.version) = (r.patient, r.id, r.version)
          ORDER BY r.made_seq",
     );
-    let records = rows(records.fetch_all(&database).await.context("cannot ask for the records")?)?;
-    ensure!(records.len() == cast.files.len(), "{} records are indexed", records.len());
-    report.table("records", "records", &["record", "class", "version", "status", "sealed bytes"], &records);
+    let records = rows(
+        records
+            .fetch_all(&database)
+            .await
+            .context("cannot ask for the records")?,
+    )?;
+    ensure!(
+        records.len() == cast.files.len(),
+        "{} records are indexed",
+        records.len()
+    );
+    report.table(
+        "records",
+        "records",
+        &["record", "class", "version", "status", "sealed bytes"],
+        &records,
+    );
 
     let decisions = sqlx::query(
         "SELECT to_char(at AT TIME ZONE 'UTC', 'HH24:MI:SS'), action::text, outcome::text, why::text, purpose::text,
                 coalesce(role::text, actor_kind::text), left(record, 8)
          FROM chartseal.decisions ORDER BY at, chain, seq",
     );
-    let decisions = rows(decisions.fetch_all(&database).await.context("cannot ask for the decisions")?)?;
-    let refusals: Vec<&str> =
-        decisions.iter().filter(|row| row[2] == "refused").map(|row| row[3].as_str()).collect();
+    let decisions = rows(
+        decisions
+            .fetch_all(&database)
+            .await
+            .context("cannot ask for the decisions")?,
+    )?;
+    let refusals: Vec<&str> = decisions
+        .iter()
+        .filter(|row| row[2] == "refused")
+        .map(|row| row[3].as_str())
+        .collect();
     ensure!(
         refusals == ["no-grant", "grant-for-another-record", "grant-revoked"],
         "the refusals in Postgres are {refusals:?}"
@@ -213,8 +309,17 @@ const SECRETS: [&str; 12] = [
 fn refused(cast: &Cast, file: &Stored, reason: &str, report: &Report) -> Result<()> {
     let out = cast.stack.folder().join("refused");
     let outcome = read_for_payment(cast, file, &out)?;
-    ensure!(outcome.code == 2, "the insurer was to be refused, and got {}: {}", outcome.code, outcome.error);
-    ensure!(outcome.error.contains(reason), "refused for another reason than {reason}: {}", outcome.error);
+    ensure!(
+        outcome.code == 2,
+        "the insurer was to be refused, and got {}: {}",
+        outcome.code,
+        outcome.error
+    );
+    ensure!(
+        outcome.error.contains(reason),
+        "refused for another reason than {reason}: {}",
+        outcome.error
+    );
     ensure!(!out.exists(), "a refused read wrote a file");
     report.step(
         "refuse",
@@ -226,7 +331,14 @@ fn refused(cast: &Cast, file: &Stored, reason: &str, report: &Report) -> Result<
 
 fn read_for_payment(cast: &Cast, file: &Stored, out: &Path) -> Result<Outcome> {
     cast.insurer.types(&[
-        "get", &cast.patient_id, &file.record, "--purpose", "payment", "--out", text(out)?, "--force",
+        "get",
+        &cast.patient_id,
+        &file.record,
+        "--purpose",
+        "payment",
+        "--out",
+        text(out)?,
+        "--force",
     ])
 }
 
@@ -242,7 +354,9 @@ fn id(text: &str) -> Result<Id> {
 
 fn items(stack: &Stack) -> Result<BTreeSet<String>> {
     let entries = std::fs::read_dir(stack.gateway_items()).context("cannot read the gateway's folder")?;
-    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 /// The largest of these items: a shard rather than a manifest.
@@ -253,7 +367,9 @@ fn largest<'a>(stack: &Stack, names: impl Iterator<Item = &'a String>) -> Result
 
 fn rows(rows: Vec<sqlx::postgres::PgRow>) -> Result<Vec<Vec<String>>> {
     let cells = |row: &sqlx::postgres::PgRow| {
-        (0..row.len()).map(|column| row.try_get(column).context("a cell is no text")).collect()
+        (0..row.len())
+            .map(|column| row.try_get(column).context("a cell is no text"))
+            .collect()
     };
     rows.iter().map(cells).collect()
 }

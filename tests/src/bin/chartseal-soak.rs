@@ -1,0 +1,62 @@
+//! `cargo xtask soak NAME`: what takes longer than a test may.
+
+use std::process::ExitCode;
+
+use chartseal_tests::{
+    kills::{self, Plan},
+    memory,
+    report::Report,
+};
+use clap::{Parser, Subcommand};
+
+/// Strains the system for longer than a test may last.
+#[derive(Parser)]
+#[command(name = "cargo xtask soak", disable_help_subcommand = true)]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// One JSON object a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Store and open a large file; fail where a process holds more than 200 MiB.
+    Memory {
+        /// The file's size in MiB.
+        #[arg(long, default_value_t = 1024)]
+        mib: u64,
+    },
+    /// Kill indexer and sandbox at random moments; fail where anything is lost or doubled.
+    Kills {
+        /// Kills of the indexer.
+        #[arg(long, default_value_t = 200)]
+        indexer: u32,
+        /// Kills of the sandbox.
+        #[arg(long, default_value_t = 50)]
+        sandbox: u32,
+        /// Where the random moments come from [default: random, and printed].
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let report = Report::new(args.json);
+    let outcome = match args.what {
+        What::Memory { mib } => memory::large_file(mib, &report),
+        What::Kills { indexer, sandbox, seed } => seed.map_or_else(kills::new_seed, Ok).and_then(|seed| {
+            report.chapter(&format!("seed {seed}"));
+            kills::survive(Plan { indexer, sandbox, seed }, &report)
+        }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report.failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
