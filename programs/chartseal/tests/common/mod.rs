@@ -2,7 +2,10 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{LazyLock, Mutex, OnceLock},
+};
 
 use anchor_lang::{
     event::EVENT_IX_TAG_LE,
@@ -86,6 +89,19 @@ pub struct Chain {
     pub svm: LiteSVM,
     pub upgrade_authority: Keypair,
     pub admin: Keypair,
+    /// Every event since the program was deployed, as it was emitted.
+    pub emitted: Vec<Vec<u8>>,
+}
+
+impl Clone for Chain {
+    fn clone(&self) -> Self {
+        Self {
+            svm: self.svm.clone(),
+            upgrade_authority: self.upgrade_authority.insecure_clone(),
+            admin: self.admin.insecure_clone(),
+            emitted: self.emitted.clone(),
+        }
+    }
 }
 
 /// 2026-01-01.
@@ -93,8 +109,13 @@ pub const GENESIS: i64 = 1_767_225_600;
 pub const DAY: i64 = 86_400;
 
 impl Chain {
-    /// The program, deployed, and no registry yet.
+    /// The program, deployed, and no registry yet. It is loaded once for all tests; each test has a ledger of its own.
     pub fn bare() -> Self {
+        static DEPLOYED: LazyLock<Mutex<Chain>> = LazyLock::new(|| Mutex::new(Chain::deploy()));
+        DEPLOYED.lock().unwrap().clone()
+    }
+
+    fn deploy() -> Self {
         let mut svm = LiteSVM::new();
         svm.add_program(ID, contract()).unwrap();
         let (upgrade_authority, admin) = (Keypair::new(), Keypair::new());
@@ -102,6 +123,7 @@ impl Chain {
             svm,
             upgrade_authority,
             admin,
+            emitted: Vec::new(),
         };
         chain.set_upgrade_authority_of(&program_data(), &chain.upgrade_authority.pubkey());
         chain.fund(&chain.upgrade_authority.pubkey());
@@ -156,30 +178,40 @@ impl Chain {
         self.svm.get_sysvar::<Clock>().unix_timestamp
     }
 
-    /// Sends instructions, paid and signed by `signers`. Every transaction emits one event.
-    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Done, Failure> {
+    /// Sends one transaction, paid by the first signer.
+    pub fn transact(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<TransactionMetadata, Failure> {
         // A fresh blockhash each time, so that the same instruction can be sent twice.
         self.svm.expire_blockhash();
         let message = Message::new(instructions, Some(&signers[0].pubkey()));
         let transaction = Transaction::new(signers, message, self.svm.latest_blockhash());
-        match self.svm.send_transaction(transaction) {
-            Ok(meta) => {
-                let events = events(&meta);
-                assert_eq!(events.len(), 1, "an instruction emits exactly one event");
-                Ok(Done {
-                    event: events.into_iter().next().unwrap(),
-                    cu: meta.compute_units_consumed,
-                    meta,
-                })
-            }
-            Err(failed) => match failed.err {
+        let meta = self
+            .svm
+            .send_transaction(transaction)
+            .map_err(|failed| match failed.err {
                 TransactionError::InstructionError(_, InstructionError::Custom(code)) if code >= 6000 => {
-                    Err(Failure::Ours(code))
+                    Failure::Ours(code)
                 }
-                TransactionError::InstructionError(_, error) => Err(Failure::Runtime(error)),
-                other => Err(Failure::Other(other)),
-            },
-        }
+                TransactionError::InstructionError(_, error) => Failure::Runtime(error),
+                other => Failure::Other(other),
+            })?;
+        self.emitted.extend(emitted(&meta));
+        Ok(meta)
+    }
+
+    /// The same of one instruction, which emits one event.
+    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Done, Failure> {
+        let meta = self.transact(instructions, signers)?;
+        let events = events(&meta);
+        assert_eq!(events.len(), 1, "an instruction emits exactly one event");
+        Ok(Done {
+            event: events.into_iter().next().unwrap(),
+            cu: meta.compute_units_consumed,
+            meta,
+        })
     }
 
     /// Reads an account in place.
@@ -284,12 +316,16 @@ pub fn program_data_of(program: &Address) -> Address {
     Address::find_program_address(&[program.as_ref()], &loader).0
 }
 
-/// The events of a transaction: calls of the program to itself that carry Anchor's tag.
-pub fn events(meta: &TransactionMetadata) -> Vec<AnyEvent> {
+/// The events of a transaction, as bytes: calls of the program to itself that carry Anchor's tag.
+fn emitted(meta: &TransactionMetadata) -> impl Iterator<Item = Vec<u8>> + '_ {
     let inner = meta.inner_instructions.iter().flatten();
-    inner
-        .filter_map(|inner| inner.instruction.data.strip_prefix(EVENT_IX_TAG_LE))
-        .map(|bytes| AnyEvent::decode(bytes).expect("our events decode"))
+    inner.filter_map(|inner| inner.instruction.data.strip_prefix(EVENT_IX_TAG_LE).map(<[u8]>::to_vec))
+}
+
+/// The same, decoded.
+pub fn events(meta: &TransactionMetadata) -> Vec<AnyEvent> {
+    emitted(meta)
+        .map(|bytes| AnyEvent::decode(&bytes).expect("our events decode"))
         .collect()
 }
 
@@ -362,6 +398,7 @@ impl Owner {
 }
 
 /// Everybody who is needed for a story.
+#[derive(Clone)]
 pub struct World {
     pub chain: Chain,
     pub hospital: Body,
@@ -373,7 +410,13 @@ pub struct World {
 }
 
 impl World {
+    /// Everybody, registered. They are registered once for all tests; each test has the ledger as it was then.
     pub fn new() -> Self {
+        static BEGINNING: LazyLock<Mutex<World>> = LazyLock::new(|| Mutex::new(World::begin()));
+        BEGINNING.lock().unwrap().clone()
+    }
+
+    fn begin() -> Self {
         let mut chain = Chain::new();
         let hospital = chain.institution(1, InstitutionKind::Hospital);
         let doctor = chain.member(&hospital, 2, Role::Doctor);
@@ -438,6 +481,22 @@ impl World {
         let create = ix::create_grant(wallet.pubkey(), wallet.pubkey(), None, &self.patient.id, args);
         self.chain.send(&[create], &[&wallet]).unwrap();
         id
+    }
+
+    /// A grant for the insurer on class 0, changed as the test needs it.
+    pub fn insure(&mut self, change: impl FnOnce(&mut Terms)) -> Id {
+        let mut terms = self.terms(GranteeKind::Member, self.insurer.address());
+        change(&mut terms);
+        self.grant(terms)
+    }
+
+    /// Somebody with a wallet and no profession, and a grant that names it, changed as the test needs it.
+    pub fn relative(&mut self, change: impl FnOnce(&mut Terms)) -> (Keypair, As) {
+        let wallet = self.chain.wallet();
+        let mut terms = self.terms(GranteeKind::Person, wallet.pubkey());
+        change(&mut terms);
+        let acting = As::wallet(wallet.pubkey()).claiming(self.grant(terms));
+        (wallet, acting)
     }
 
     pub fn revoke(&mut self, grant: Id) {

@@ -26,3 +26,4 @@ mod chains;
 mod events;
 mod grant_slot;
 mod refusal_caps;
+mod wrong_accounts;
