@@ -81,7 +81,8 @@ pub(crate) fn check(workspace: &Workspace, report: &Report) -> Result<ExitCode> 
             workspace
                 .cargo()
                 .args(["test", "--package", PACKAGE])
-                .env("CHARTSEAL_SO", &program),
+                .env("CHARTSEAL_SO", &program)
+                .stdout(std::io::stderr()),
         )?;
         report.result(
             "test-contract",
