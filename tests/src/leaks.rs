@@ -4,23 +4,38 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use chartseal_program::ID;
+use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConfig};
 use sqlx::{PgPool, Row as _};
 
 /// Where something was found that must not be there.
 pub type Leaks = Vec<String>;
 
-/// Searches folders and tables for any of these texts, whatever the case. The figure is how many bytes were searched.
+/// Searches folders, files, the program's accounts and tables for any of these texts, whatever the case. The figure is how many bytes were searched.
 ///
 /// # Errors
 /// Where something cannot be read, or there is nothing to search: then finding nothing would mean nothing.
-pub async fn search(folders: &[&Path], database: &PgPool, texts: &[&str]) -> Result<(Leaks, u64)> {
+pub async fn search(places: &[&Path], rpc: &str, database: &PgPool, texts: &[&str]) -> Result<(Leaks, u64)> {
     let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
     let mut leaks = Leaks::new();
     let mut searched = 0;
-    for folder in folders {
+    for place in places {
         let before = searched;
-        in_folder(folder, &texts, &mut leaks, &mut searched)?;
-        ensure!(searched > before, "there is nothing in {}", folder.display());
+        if place.is_dir() {
+            in_folder(place, &texts, &mut leaks, &mut searched)?;
+        } else {
+            in_file(place, &texts, &mut leaks, &mut searched)?;
+        }
+        ensure!(searched > before, "there is nothing in {}", place.display());
+    }
+    let accounts = RpcClient::new(rpc.to_owned()).get_program_ui_accounts_with_config(&ID, everything()).await;
+    let accounts = accounts.context("cannot list the program's accounts")?;
+    ensure!(!accounts.is_empty(), "the program has no accounts");
+    for (address, account) in accounts {
+        let data = account.data.decode().context("an account does not decode")?;
+        in_bytes(&data, &format!("account {address}"), &texts, &mut leaks, &mut searched);
     }
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
@@ -69,17 +84,33 @@ fn in_folder(folder: &Path, texts: &[String], leaks: &mut Leaks, searched: &mut 
         if kind.is_dir() {
             in_folder(&path, texts, leaks, searched)?;
         } else if kind.is_file() {
-            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            *searched += bytes.len() as u64;
-            let lower = bytes.to_ascii_lowercase();
-            for text in texts {
-                if lower.windows(text.len()).any(|window| window == text.as_bytes()) {
-                    leaks.push(format!("'{text}' in {}", path.display()));
-                }
-            }
+            in_file(&path, texts, leaks, searched)?;
         }
     }
     Ok(())
+}
+
+fn in_file(path: &Path, texts: &[String], leaks: &mut Leaks, searched: &mut u64) -> Result<()> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    in_bytes(&bytes, &path.display().to_string(), texts, leaks, searched);
+    Ok(())
+}
+
+fn in_bytes(bytes: &[u8], place: &str, texts: &[String], leaks: &mut Leaks, searched: &mut u64) {
+    *searched += bytes.len() as u64;
+    let lower = bytes.to_ascii_lowercase();
+    for text in texts {
+        if lower.windows(text.len()).any(|window| window == text.as_bytes()) {
+            leaks.push(format!("'{text}' in {place}"));
+        }
+    }
+}
+
+/// Every account, with all of its data.
+fn everything() -> RpcProgramAccountsConfig {
+    let account_config =
+        RpcAccountInfoConfig { encoding: Some(UiAccountEncoding::Base64), ..RpcAccountInfoConfig::default() };
+    RpcProgramAccountsConfig { account_config, ..RpcProgramAccountsConfig::default() }
 }
 
 #[cfg(test)]

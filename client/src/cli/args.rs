@@ -40,7 +40,7 @@ pub(super) struct Globals {
         long,
         global = true,
         env = "CHARTSEAL_GATEWAY_URL",
-        default_value = "http://127.0.0.1:1984",
+        default_value = "http://127.0.0.1:8901",
         value_name = "URL"
     )]
     pub(super) gateway: String,

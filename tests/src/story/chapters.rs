@@ -235,7 +235,7 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
          ORDER BY r.made_seq",
     );
     let records = rows(
-        records
+        &records
             .fetch_all(&database)
             .await
             .context("cannot ask for the records")?,
@@ -258,7 +258,7 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
          FROM chartseal.decisions ORDER BY at, chain, seq",
     );
     let decisions = rows(
-        decisions
+        &decisions
             .fetch_all(&database)
             .await
             .context("cannot ask for the decisions")?,
@@ -278,8 +278,9 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
     let sandbox = cast.stack.folder().join("sandbox");
     let gateway = cast.stack.gateway_items();
     let index = sandbox.join("gateway-index");
-    let ledger = sandbox.join("ledger");
-    let (found, searched) = leaks::search(&[&gateway, &index, &ledger], &database, &SECRETS).await?;
+    let ledger = sandbox.join("ledger.journal");
+    let rpc = &cast.stack.endpoints().rpc;
+    let (found, searched) = leaks::search(&[&gateway, &index, &ledger], rpc, &database, &SECRETS).await?;
     ensure!(found.is_empty(), "found in the clear: {}", found.join("; "));
     report.step(
         "leaks",
@@ -365,7 +366,7 @@ fn largest<'a>(stack: &Stack, names: impl Iterator<Item = &'a String>) -> Result
     names.max_by_key(size).cloned().context("nothing new is on the gateway")
 }
 
-fn rows(rows: Vec<sqlx::postgres::PgRow>) -> Result<Vec<Vec<String>>> {
+fn rows(rows: &[sqlx::postgres::PgRow]) -> Result<Vec<Vec<String>>> {
     let cells = |row: &sqlx::postgres::PgRow| {
         (0..row.len())
             .map(|column| row.try_get(column).context("a cell is no text"))

@@ -1,0 +1,239 @@
+//! What people see when something is wrong: an exit code, a sentence that says what to do, and no file half-written.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use chartseal_tests::{
+    memory::one_patient,
+    people::{Outcome, Person},
+    programs::fixture,
+    stack::Stack,
+};
+
+/// A patient with one record of its own.
+struct Scene {
+    stack: Stack,
+    patient: Person,
+    id: String,
+    record: String,
+    /// The gateway's files: the shard is the larger one, the manifest the other.
+    shard: PathBuf,
+    manifest: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (stack, patient, id) = one_patient().unwrap();
+        let record = put(&patient, &id, "dicom/CT_small.dcm");
+        let items = fs::read_dir(stack.gateway_items()).unwrap();
+        let mut items: Vec<PathBuf> = items.map(|item| item.unwrap().path()).collect();
+        items.sort_by_key(|item| fs::metadata(item).unwrap().len());
+        let [manifest, shard] = items.try_into().unwrap();
+        Self { stack, patient, id, record, shard, manifest }
+    }
+
+    fn out(&self) -> PathBuf {
+        self.stack.folder().join("out")
+    }
+
+    fn get(&self) -> Outcome {
+        get(&self.patient, &self.id, &self.record, &self.out())
+    }
+
+    /// Reading fails with this code and sentence, and writes nothing: neither the file nor a part of it.
+    fn get_fails(&self, code: i32, says: &str) {
+        let before = names(self.stack.folder());
+        let outcome = self.get();
+        assert_eq!(outcome.code, code, "{}", outcome.error);
+        assert!(outcome.error.contains(says), "'{}' does not say '{says}'", outcome.error);
+        assert!(!self.out().exists());
+        assert_eq!(names(self.stack.folder()), before, "something was left behind");
+    }
+
+    fn get_works(&self) {
+        let outcome = self.get();
+        assert_eq!(outcome.code, 0, "{}", outcome.error);
+        assert_eq!(fs::read(self.out()).unwrap(), fs::read(fixture("dicom/CT_small.dcm")).unwrap());
+        fs::remove_file(self.out()).unwrap();
+    }
+}
+
+fn put(patient: &Person, id: &str, file: &str) -> String {
+    let path = fixture(file);
+    patient.does(&["put", id, path.to_str().unwrap(), "--class", "4"]).unwrap().text("record").unwrap()
+}
+
+fn get(who: &Person, id: &str, record: &str, out: &std::path::Path) -> Outcome {
+    who.types(&["get", id, record, "--out", out.to_str().unwrap()]).unwrap()
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn damaged_missing_and_swapped_items_are_told_apart() {
+    let scene = Scene::new();
+    scene.get_works();
+    let (shard, manifest) = (fs::read(&scene.shard).unwrap(), fs::read(&scene.manifest).unwrap());
+
+    fs::remove_file(&scene.shard).unwrap();
+    scene.get_fails(1, "does not have item");
+    fs::write(&scene.shard, &shard[..shard.len() / 2]).unwrap();
+    scene.get_fails(3, "does not match its hash");
+    fs::write(&scene.shard, &manifest).unwrap();
+    scene.get_fails(3, "does not match its hash");
+    let mut flipped = shard.clone();
+    *flipped.last_mut().unwrap() ^= 0x80;
+    fs::write(&scene.shard, &flipped).unwrap();
+    scene.get_fails(3, "does not match its hash");
+    fs::write(&scene.shard, &shard).unwrap();
+    scene.get_works();
+
+    fs::write(&scene.manifest, &manifest[..manifest.len() - 1]).unwrap();
+    scene.get_fails(3, "does not match its hash");
+    fs::write(&scene.manifest, &manifest).unwrap();
+    scene.get_works();
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_ledger_that_is_gone_is_an_error_and_its_return_is_enough() {
+    let mut scene = Scene::new();
+    scene.get_works();
+    scene.stack.kill_sandbox().unwrap();
+    scene.get_fails(1, "cannot reach the ledger");
+    scene.stack.restart_sandbox().unwrap();
+    scene.get_works();
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_wrong_passphrase_opens_nothing() {
+    let scene = Scene::new();
+    fs::write(scene.patient.passphrase(), "another\n").unwrap();
+    scene.get_fails(1, "wrong passphrase");
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn an_envelope_that_was_altered_is_damage() {
+    let scene = Scene::new();
+    let envelopes = scene.patient.key_store().join("envelopes").join(&scene.id).join(&scene.record).join("1");
+    let envelope = fs::read_dir(&envelopes).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&envelope).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&envelope, bytes).unwrap();
+    scene.get_fails(3, "tampered with or damaged");
+    fs::remove_file(&envelope).unwrap();
+    scene.get_fails(1, "key pending or revoked");
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn an_existing_file_is_not_written_over_unless_asked() {
+    let scene = Scene::new();
+    fs::write(scene.out(), "mine").unwrap();
+    let outcome = scene.get();
+    assert_eq!(outcome.code, 1);
+    assert_eq!(fs::read(scene.out()).unwrap(), b"mine");
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn amending_a_version_that_is_not_the_newest_is_refused_by_name() {
+    let scene = Scene::new();
+    let (patient, id, record) = (&scene.patient, scene.id.as_str(), scene.record.as_str());
+    let file = fixture("note.txt");
+    let amend = |version: &str| {
+        patient.types(&["amend", id, record, file.to_str().unwrap(), "--expect-version", version]).unwrap()
+    };
+    assert_eq!(amend("1").code, 0);
+    let stale = amend("1");
+    assert_eq!(stale.code, 1);
+    assert!(stale.error.contains("version 2, not 1"), "{}", stale.error);
+    assert_eq!(scene.get().code, 0);
+    assert_eq!(fs::read(scene.out()).unwrap(), fs::read(&file).unwrap());
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_range_is_of_original_bytes() {
+    let scene = Scene::new();
+    let out = scene.out();
+    let words = ["get", &scene.id, &scene.record, "--range", "1000..3000", "--out", out.to_str().unwrap()];
+    scene.patient.does(&words).unwrap();
+    assert_eq!(fs::read(&out).unwrap(), fs::read(fixture("dicom/CT_small.dcm")).unwrap()[1000..3000]);
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn standard_input_is_sealed_as_it_comes() {
+    let scene = Scene::new();
+    let mut command = scene.patient.command(&["put", &scene.id, "-", "--name", "dictation"]).unwrap();
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"spoken words").unwrap();
+    let printed = child.wait_with_output().unwrap();
+    let object: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let record = object["record"].as_str().unwrap();
+    assert_eq!(get(&scene.patient, &scene.id, record, &scene.out()).code, 0);
+    assert_eq!(fs::read(scene.out()).unwrap(), b"spoken words");
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_stranger_gets_an_error_and_leaves_nothing() {
+    let scene = Scene::new();
+    let stranger = scene.stack.person("stranger");
+    stranger.arrives().unwrap();
+    let before = scene.patient.does(&["log", &scene.id]).unwrap().objects.len();
+    let outcome = get(&stranger, &scene.id, &scene.record, &scene.out());
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.error.contains("not registered here"), "{}", outcome.error);
+    assert_eq!(scene.patient.does(&["log", &scene.id]).unwrap().objects.len(), before);
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_person_reads_by_a_grant_until_it_expires() {
+    let scene = Scene::new();
+    let friend = scene.stack.person("friend");
+    let wallet = friend.arrives().unwrap();
+    let key = friend.does(&["keys", "show"]).unwrap().text("encryption_key").unwrap();
+    let grant = |to: &str, lasts: &str| {
+        let words = ["grant", &scene.id, "--to", to, "--record", &scene.record, "--purposes", "personal", "--for", lasts];
+        scene.patient.does(&words).unwrap()
+    };
+    // Without the person's key the grant stands and opens nothing yet.
+    let pending = grant(&format!("person:{wallet}"), "1h");
+    assert_eq!(pending.objects[0]["pending"], 1);
+    let outcome = get(&friend, &scene.id, &scene.record, &scene.out());
+    assert_eq!((outcome.code, outcome.error.contains("key pending")), (1, true), "{}", outcome.error);
+    scene.patient.does(&["revoke", &scene.id, &pending.text("grant").unwrap()]).unwrap();
+
+    grant(&format!("person:{wallet}:{key}"), "4s");
+    let outcome = get(&friend, &scene.id, &scene.record, &scene.out());
+    assert_eq!(outcome.code, 0, "{}", outcome.error);
+    fs::remove_file(scene.out()).unwrap();
+    std::thread::sleep(Duration::from_secs(6));
+    let outcome = get(&friend, &scene.id, &scene.record, &scene.out());
+    assert_eq!((outcome.code, outcome.error.contains("grant-expired")), (2, true), "{}", outcome.error);
+    assert!(!scene.out().exists());
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_one() {
+    let scene = Scene::new();
+    let mut command = scene.patient.command(&["get", &scene.id, &scene.record, "--out", "-"]).unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let outcome = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(said.contains("no room is left"), "{said}");
+    scene.stack.stop().unwrap();
+}
