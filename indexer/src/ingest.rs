@@ -212,6 +212,7 @@ impl Indexer {
             let outcome = until(stop, batch.fill(&self.source, part)).await?;
             self.write(batch, advance, stop).await?;
             outcome?;
+            self.ledger.over();
         }
         Ok(())
     }
@@ -227,6 +228,7 @@ impl Indexer {
             () = async { stop.cancelled().await; tokio::time::sleep(STOP_GRACE).await } => return Err(Error::Stopped),
         };
         self.sink = Some(sink);
+        self.database.over();
         self.stats.transactions += batch.read;
         self.stats.failed += batch.failed;
         self.stats.look_alikes += batch.look_alikes;

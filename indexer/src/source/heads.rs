@@ -101,8 +101,7 @@ impl RpcSource {
                 } }],
             });
             let accounts: OptionalContext<Vec<RpcKeyedAccount>> = self
-                .rpc
-                .send(
+                .ask(
                     RpcRequest::GetProgramAccounts,
                     json!([chartseal_program::ID.to_string(), config]),
                 )

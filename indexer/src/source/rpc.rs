@@ -6,11 +6,17 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
-use solana_rpc_client_api::{request::RpcRequest, response::RpcConfirmedTransactionStatusWithSignature};
-use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, UiConfirmedBlock};
+use solana_rpc_client_api::{
+    request::RpcRequest,
+    response::{Response, RpcConfirmedTransactionStatusWithSignature},
+};
+use solana_transaction_status_client_types::{
+    EncodedConfirmedTransactionWithStatusMeta, TransactionStatus, UiConfirmedBlock,
+};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, show, wire};
@@ -36,9 +42,17 @@ impl Default for Limits {
     }
 }
 
+/// Waits between the tries of one request. A listing may take thousands of them, and a hiccup shall not start it anew;
+/// a node that is away for longer is the indexer's to wait for.
+const RETRIES: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(400),
+];
+
 /// Reads confirmed transactions of the program from one node.
 pub struct RpcSource {
-    pub(super) rpc: RpcClient,
+    rpc: RpcClient,
     limits: Limits,
 }
 
@@ -66,7 +80,8 @@ impl RpcSource {
     /// # Errors
     /// Where the node does not answer.
     pub async fn slot(&self) -> Result<u64, SourceError> {
-        Ok(self.rpc.get_slot().await?)
+        self.ask(RpcRequest::GetSlot, json!([{ "commitment": "confirmed" }]))
+            .await
     }
 
     /// The slot of a confirmed transaction, or nothing where the node does not know it.
@@ -74,12 +89,10 @@ impl RpcSource {
     /// # Errors
     /// Where the node does not answer.
     pub async fn slot_of(&self, signature: &Signature) -> Result<Option<u64>, SourceError> {
-        let statuses = self
-            .rpc
-            .get_signature_statuses_with_history(&[(*signature).into()])
-            .await?
-            .value;
-        Ok(statuses.into_iter().next().flatten().map(|status| status.slot))
+        let question = json!([[show(signature)], { "searchTransactionHistory": true }]);
+        let statuses: Response<Vec<Option<TransactionStatus>>> =
+            self.ask(RpcRequest::GetSignatureStatuses, question).await?;
+        Ok(statuses.value.into_iter().next().flatten().map(|status| status.slot))
     }
 
     /// Everything that came after the checkpoint, or everything there is; oldest first.
@@ -132,6 +145,17 @@ impl RpcSource {
             .buffered(self.limits.parallel)
     }
 
+    /// One request, tried a few times.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, request: RpcRequest, params: Value) -> Result<T, SourceError> {
+        for wait in RETRIES {
+            match self.rpc.send(request, params.clone()).await.map_err(SourceError::from) {
+                Err(error) if error.is_passing() => tokio::time::sleep(wait).await,
+                answer => return answer,
+            }
+        }
+        Ok(self.rpc.send(request, params).await?)
+    }
+
     async fn page(&self, before: Option<&Listed>, after: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
         let mut config = json!({ "limit": self.limits.page, "commitment": "confirmed" });
         if let Some(before) = before {
@@ -142,8 +166,7 @@ impl RpcSource {
             config["minContextSlot"] = json!(checkpoint.slot);
         }
         let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
-            .rpc
-            .send(
+            .ask(
                 RpcRequest::GetSignaturesForAddress,
                 json!([chartseal_program::ID.to_string(), config]),
             )
@@ -178,10 +201,8 @@ impl RpcSource {
     ) -> Result<Option<Transaction>, SourceError> {
         let signature = show(&listed.signature);
         let config = json!({ "encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
-        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> = self
-            .rpc
-            .send(RpcRequest::GetTransaction, json!([signature, config]))
-            .await?;
+        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
+            self.ask(RpcRequest::GetTransaction, json!([signature, config])).await?;
         let answer = answer.ok_or(SourceError::NotThereYet { signature })?;
         let blockhash = blockhashes.get(answer.slot, self).await?;
         wire::transaction(&listed.signature, blockhash, &answer)
@@ -192,7 +213,7 @@ impl RpcSource {
             "encoding": "json", "transactionDetails": "none", "rewards": false, "commitment": "confirmed",
             "maxSupportedTransactionVersion": 0,
         });
-        let block: UiConfirmedBlock = self.rpc.send(RpcRequest::GetBlock, json!([slot, config])).await?;
+        let block: UiConfirmedBlock = self.ask(RpcRequest::GetBlock, json!([slot, config])).await?;
         bytes(&block.blockhash).ok_or_else(|| SourceError::Nonsense(format!("blockhash {:?}", block.blockhash)))
     }
 }

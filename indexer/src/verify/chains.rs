@@ -1,6 +1,6 @@
 //! Recomputes each chain from the rows of `events`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use chartseal_program::{
     events::AnyEvent,
@@ -14,6 +14,9 @@ use super::{
     rows::{self, Row},
 };
 use crate::sink::{Instant, SinkError};
+
+/// Events of one gap that are named one by one.
+const GAP_NAMED: usize = 100;
 
 /// Where each chain stands.
 pub(super) type Standing = BTreeMap<(ChainKind, Id), Chain>;
@@ -77,9 +80,7 @@ impl Recomputed {
             counts.0 += 1;
             Chain::begin(kind, &subject)
         });
-        for missing in chain.seq + 1..seq {
-            findings.about_event(Problem::Missing, kind, &subject, missing, "the chain has a gap here");
-        }
+        report_gap(kind, &subject, chain.seq + 1..seq, findings);
         let follows_a_gap = chain.seq + 1 != seq;
         if let Some(detail) = misstated(row, kind, &subject, seq, &head) {
             findings.about_event(Problem::Altered, kind, &subject, seq, &detail);
@@ -89,6 +90,16 @@ impl Recomputed {
         }
         *chain = Chain { seq, head };
         Ok(())
+    }
+}
+
+/// Names the events that are missing: each of them, but of a wide gap only the first ones, because one altered number
+/// can make a gap of any width.
+fn report_gap(kind: ChainKind, subject: &Id, gap: Range<u64>, findings: &mut Findings) {
+    let named = gap.clone().take(GAP_NAMED);
+    for missing in named {
+        let detail = format!("the chain has a gap from event {} to {}", gap.start, gap.end - 1);
+        findings.about_event(Problem::Missing, kind, subject, missing, &detail);
     }
 }
 

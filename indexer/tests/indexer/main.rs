@@ -1,0 +1,20 @@
+//! The indexer on a real Postgres, fed by a node that lies, fails and goes away on demand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+mod chain_end;
+mod cluster;
+mod decoding;
+mod indexing;
+mod ledger;
+mod node;
+mod outages;
+mod program;
+mod schema;
+mod story;
+mod tampering;

@@ -1,0 +1,296 @@
+//! A node's JSON-RPC over a [`Ledger`], with faults on demand.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use anchor_lang::{Discriminator, prelude::Address};
+use axum::{Json, Router, extract::State, routing::post};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chartseal_indexer::source::{Call, Transaction, show};
+use chartseal_program::{
+    log::{Chain, ChainKind},
+    seeds::Id,
+    state::{AccessLog, Institution, RefusalLog, Registry},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::ledger::{Ledger, blockhash};
+
+/// What a node knows, and what is wrong with it.
+#[derive(Default)]
+pub(crate) struct Knowledge {
+    pub(crate) ledger: Ledger,
+    /// Only so many transactions are confirmed; nothing is held back where it is none.
+    pub(crate) confirmed: Option<usize>,
+    /// Transactions that it lists and does not give.
+    pub(crate) withheld: Vec<[u8; 64]>,
+    /// Every so many answers, one is an error.
+    pub(crate) fails_every: Option<u64>,
+    answers: u64,
+}
+
+impl Knowledge {
+    fn confirmed(&self) -> usize {
+        self.confirmed.unwrap_or(self.ledger.transactions.len())
+    }
+
+    fn transactions(&self) -> &[Transaction] {
+        &self.ledger.transactions[..self.confirmed()]
+    }
+
+    fn tip(&self) -> u64 {
+        self.transactions().last().map_or(0, |transaction| transaction.slot) + 1
+    }
+}
+
+/// A node on loopback, at the same address each time it is started.
+pub(crate) struct Node {
+    pub(crate) url: String,
+    address: SocketAddr,
+    knowledge: Arc<Mutex<Knowledge>>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    pub(crate) async fn start(ledger: Ledger) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let knowledge = Arc::new(Mutex::new(Knowledge {
+            ledger,
+            ..Knowledge::default()
+        }));
+        let mut node = Self {
+            url: format!("http://{address}"),
+            address,
+            knowledge,
+            server: None,
+        };
+        node.serve(listener);
+        node
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let app = Router::new()
+            .route("/", post(answer))
+            .with_state(Arc::clone(&self.knowledge));
+        self.server = Some(tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }));
+    }
+
+    /// Goes away: nobody listens.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.abort();
+            let _ = server.await;
+        }
+    }
+
+    pub(crate) async fn come_back(&mut self) {
+        self.serve(TcpListener::bind(self.address).await.unwrap());
+    }
+
+    pub(crate) fn knows(&self) -> MutexGuard<'_, Knowledge> {
+        self.knowledge.lock().unwrap()
+    }
+}
+
+async fn answer(State(knowledge): State<Arc<Mutex<Knowledge>>>, Json(question): Json<Value>) -> Json<Value> {
+    let mut knowledge = knowledge.lock().unwrap();
+    knowledge.answers += 1;
+    let fails = knowledge
+        .fails_every
+        .is_some_and(|every| knowledge.answers.is_multiple_of(every));
+    let error = |code: i64, message: &str| json!({ "code": code, "message": message });
+    let outcome = match fails {
+        true => Err(error(-32005, "Node is unhealthy")),
+        false => result(&knowledge, question["method"].as_str().unwrap(), &question["params"])
+            .ok_or_else(|| error(-32601, "Method not found")),
+    };
+    let mut response = json!({ "jsonrpc": "2.0", "id": question["id"] });
+    match outcome {
+        Ok(result) => response["result"] = result,
+        Err(error) => response["error"] = error,
+    }
+    Json(response)
+}
+
+fn result(knowledge: &Knowledge, method: &str, params: &Value) -> Option<Value> {
+    Some(match method {
+        "getSlot" => json!(knowledge.tip()),
+        "getSignaturesForAddress" => signatures(knowledge, &params[1]),
+        "getSignatureStatuses" => statuses(knowledge, &params[0]),
+        "getTransaction" => transaction(knowledge, params[0].as_str()?),
+        "getBlock" => block(params[0].as_u64()?),
+        "getProgramAccounts" => accounts(knowledge, &params[1]),
+        _ => return None,
+    })
+}
+
+fn signatures(knowledge: &Knowledge, config: &Value) -> Value {
+    let before = config["before"].as_str();
+    let limit = config["limit"].as_u64().unwrap() as usize;
+    let newest_first = knowledge.transactions().iter().enumerate().rev();
+    let after_before =
+        newest_first.skip_while(|(_, transaction)| before.is_some_and(|before| show(&transaction.signature) != before));
+    let entries = after_before
+        .skip(usize::from(before.is_some()))
+        .take(limit)
+        .map(|(index, transaction)| {
+            let error = knowledge
+                .ledger
+                .is_failed(index)
+                .then(|| json!({ "InstructionError": [0, { "Custom": 1 }] }));
+            json!({
+                "signature": show(&transaction.signature), "slot": transaction.slot, "err": error, "memo": null,
+                "blockTime": transaction.block_time, "confirmationStatus": "confirmed",
+            })
+        });
+    entries.collect()
+}
+
+fn statuses(knowledge: &Knowledge, signatures: &Value) -> Value {
+    let status = |signature: &Value| {
+        let found = knowledge
+            .transactions()
+            .iter()
+            .find(|t| Some(show(&t.signature).as_str()) == signature.as_str());
+        found.map(|transaction| {
+            json!({
+                "slot": transaction.slot, "confirmations": 1, "status": { "Ok": null }, "err": null,
+                "confirmationStatus": "confirmed",
+            })
+        })
+    };
+    let values: Vec<_> = signatures.as_array().unwrap().iter().map(status).collect();
+    json!({ "context": { "slot": knowledge.tip() }, "value": values })
+}
+
+fn block(slot: u64) -> Value {
+    json!({
+        "previousBlockhash": bs58::encode(blockhash(slot - 1)).into_string(),
+        "blockhash": bs58::encode(blockhash(slot)).into_string(),
+        "parentSlot": slot - 1, "blockTime": 1_750_000_000 + slot, "blockHeight": slot,
+    })
+}
+
+fn transaction(knowledge: &Knowledge, signature: &str) -> Value {
+    let found = knowledge
+        .transactions()
+        .iter()
+        .find(|transaction| show(&transaction.signature) == signature);
+    match found {
+        Some(transaction) if !knowledge.withheld.contains(&transaction.signature) => encode(transaction),
+        _ => Value::Null,
+    }
+}
+
+/// As `getTransaction` answers. The last key comes from a lookup table.
+fn encode(transaction: &Transaction) -> Value {
+    let mut keys: Vec<Address> = Vec::new();
+    for key in transaction
+        .calls
+        .iter()
+        .flat_map(|call| call.accounts.iter().chain([&call.program]))
+    {
+        if !keys.contains(key) {
+            keys.push(*key);
+        }
+    }
+    let instruction = |call: &Call| {
+        let index = |key: &Address| keys.iter().position(|known| known == key).unwrap();
+        json!({
+            "programIdIndex": index(&call.program),
+            "accounts": call.accounts.iter().map(index).collect::<Vec<_>>(),
+            "data": bs58::encode(&call.data).into_string(),
+            "stackHeight": call.depth,
+        })
+    };
+    let outer: Vec<&Call> = transaction.calls.iter().filter(|call| call.inner.is_none()).collect();
+    let groups: Vec<Value> = outer
+        .iter()
+        .map(|outer| {
+            let inner = transaction
+                .calls
+                .iter()
+                .filter(|call| call.inner.is_some() && call.outer == outer.outer);
+            json!({ "index": outer.outer, "instructions": inner.map(instruction).collect::<Vec<_>>() })
+        })
+        .collect();
+    let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let (stated, loaded) = texts.split_at(texts.len() - 1);
+    json!({
+        "slot": transaction.slot,
+        "blockTime": transaction.block_time,
+        "version": 0,
+        "transaction": {
+            "signatures": [show(&transaction.signature)],
+            "message": {
+                "header": { "numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 0 },
+                "accountKeys": stated,
+                "recentBlockhash": bs58::encode([3u8; 32]).into_string(),
+                "instructions": outer.into_iter().map(instruction).collect::<Vec<_>>(),
+                "addressTableLookups": [],
+            },
+        },
+        "meta": {
+            "err": null, "status": { "Ok": null }, "fee": 5_000, "preBalances": [], "postBalances": [],
+            "innerInstructions": groups, "logMessages": [], "preTokenBalances": [], "postTokenBalances": [],
+            "rewards": [], "loadedAddresses": { "writable": [], "readonly": loaded }, "computeUnitsConsumed": 1,
+        },
+    })
+}
+
+/// Accounts by discriminator, cut as asked.
+fn accounts(knowledge: &Knowledge, config: &Value) -> Value {
+    let wanted = bs58::decode(config["filters"][0]["memcmp"]["bytes"].as_str().unwrap())
+        .into_vec()
+        .unwrap();
+    let length = config["dataSlice"]["length"].as_u64().unwrap() as usize;
+    let fitting = knowledge
+        .ledger
+        .heads
+        .iter()
+        .map(|((kind, subject), chain)| account(*kind, subject, *chain));
+    fitting
+        .filter(|data| data.starts_with(&wanted))
+        .enumerate()
+        .map(|(index, data)| {
+            json!({
+                "pubkey": bs58::encode([index as u8 + 1; 32]).into_string(),
+                "account": {
+                    "lamports": 1, "owner": chartseal_program::ID.to_string(), "executable": false, "rentEpoch": 0,
+                    "space": data.len(), "data": [BASE64_STANDARD.encode(&data[..length]), "base64"],
+                },
+            })
+        })
+        .collect()
+}
+
+fn account(kind: ChainKind, subject: &Id, chain: Chain) -> Vec<u8> {
+    fn bytes<T: bytemuck::Pod + Discriminator>(account: &T) -> Vec<u8> {
+        [T::DISCRIMINATOR, bytemuck::bytes_of(account)].concat()
+    }
+    match kind {
+        ChainKind::Registry => bytes(&Registry {
+            chain,
+            ..bytemuck::Zeroable::zeroed()
+        }),
+        ChainKind::Institution => bytes(&Institution {
+            id: *subject,
+            chain,
+            ..bytemuck::Zeroable::zeroed()
+        }),
+        ChainKind::Log => bytes(&AccessLog {
+            patient: *subject,
+            chain,
+            ..bytemuck::Zeroable::zeroed()
+        }),
+        ChainKind::Refusals => bytes(&RefusalLog {
+            patient: *subject,
+            chain,
+            ..bytemuck::Zeroable::zeroed()
+        }),
+    }
+}

@@ -1,0 +1,243 @@
+//! Node or Postgres gone and back, and writes that break off: nothing is lost, nothing is there twice, and the
+//! checkpoint never says more than the rows.
+
+use std::time::Duration;
+
+use chartseal_indexer::{Indexer, Options, Stats, source::Limits};
+use chartseal_sandbox::{Postgres, PostgresConfig};
+use sqlx::PgConnection;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::{Database, connect, number},
+    indexing::options,
+    ledger::Ledger,
+    node::Node,
+    story,
+};
+
+const EVENTS: &str = "SELECT count(*) FROM events";
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// An indexer that runs until the test has seen enough.
+struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<Stats>,
+}
+
+impl Running {
+    fn start(options: Options) -> Self {
+        let stop = CancellationToken::new();
+        let token = stop.clone();
+        let task = tokio::spawn(async move {
+            let mut indexer = Indexer::new(options);
+            indexer.run(&token).await.unwrap();
+            *indexer.stats()
+        });
+        Self { stop, task }
+    }
+
+    async fn stop(self) -> Stats {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(8), self.task)
+            .await
+            .expect("it stops when it is told to")
+            .unwrap()
+    }
+}
+
+/// Waits until so many events are stored.
+async fn wait_for(connection: &mut PgConnection, events: usize) {
+    let waiting = async {
+        loop {
+            let there = sqlx::query_scalar::<_, i64>(EVENTS).fetch_one(&mut *connection).await;
+            // The schema comes with the indexer.
+            if there.is_ok_and(|there| there >= events as i64) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.expect("the events come");
+}
+
+#[tokio::test]
+async fn a_node_that_goes_away_and_comes_back_costs_no_event() {
+    let mut ledger = story::tell();
+    let total = ledger.transactions.len();
+    story::read_once_more(&mut ledger);
+    let (before, events) = (ledger.events_in(total / 2), ledger.events());
+    let mut node = Node::start(ledger).await;
+    node.knows().confirmed = Some(total / 2);
+    let database = Database::new().await;
+    let running = Running::start(options(&node, &database));
+    let mut connection = database.connect().await;
+    wait_for(&mut connection, before).await;
+    for confirmed in [total, total + 1] {
+        node.stop().await;
+        node.knows().confirmed = Some(confirmed);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        node.come_back().await;
+        let there = node.knows().ledger.events_in(confirmed);
+        wait_for(&mut connection, there).await;
+    }
+    running.stop().await;
+    assert_eq!(number(&mut connection, EVENTS).await, events as i64);
+}
+
+#[tokio::test]
+async fn answers_that_fail_now_and_then_cost_no_event() {
+    let ledger = story::tell();
+    let events = ledger.events();
+    let node = Node::start(ledger).await;
+    node.knows().fails_every = Some(7);
+    let database = Database::new().await;
+    let running = Running::start(options(&node, &database));
+    let mut connection = database.connect().await;
+    wait_for(&mut connection, events).await;
+    assert_eq!(running.stop().await.events, events as u64);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_listed_and_not_there_yet_is_waited_for() {
+    let ledger = story::tell();
+    let (events, place) = (ledger.events(), 10);
+    let before = ledger.events_in(place);
+    let withheld = ledger.transactions[place].signature;
+    let node = Node::start(ledger).await;
+    node.knows().withheld.push(withheld);
+    let database = Database::new().await;
+    let running = Running::start(options(&node, &database));
+    let mut connection = database.connect().await;
+    wait_for(&mut connection, before).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(
+        number(&mut connection, EVENTS).await,
+        before as i64,
+        "nothing overtakes it"
+    );
+    node.knows().withheld.clear();
+    wait_for(&mut connection, events).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_postgres_that_goes_away_and_comes_back_costs_no_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = PostgresConfig {
+        folder: folder.path().join("postgres"),
+    };
+    let postgres = Postgres::start(config.clone()).await.unwrap();
+    let url = postgres.url().to_owned();
+
+    let mut ledger = story::tell();
+    let total = ledger.transactions.len();
+    story::read_once_more(&mut ledger);
+    let (before, events) = (ledger.events_in(total / 2), ledger.events());
+    let node = Node::start(ledger).await;
+    node.knows().confirmed = Some(total / 2);
+    let running = Running::start(Options {
+        poll: Duration::from_millis(20),
+        batch: 4,
+        ..Options::new(&node.url, &url)
+    });
+    let mut connection = connect(&url).await;
+    wait_for(&mut connection, before).await;
+
+    drop(connection);
+    postgres.stop().await.unwrap();
+    node.knows().confirmed = None;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let postgres = Postgres::start(config).await.unwrap();
+    let mut connection = connect(postgres.url()).await;
+    wait_for(&mut connection, events).await;
+    assert_eq!(running.stop().await.events, events as u64);
+    assert_eq!(number(&mut connection, EVENTS).await, events as i64);
+    drop(connection);
+    postgres.stop().await.unwrap();
+}
+
+/// How far the ledger was read by the checkpoint: how many transactions.
+async fn frontier(connection: &mut PgConnection, ledger: &Ledger) -> usize {
+    let signature: Option<Vec<u8>> = sqlx::query_scalar("SELECT signature FROM checkpoint")
+        .fetch_optional(connection)
+        .await
+        .unwrap();
+    signature.map_or(0, |signature| {
+        ledger
+            .transactions
+            .iter()
+            .position(|transaction| transaction.signature == signature[..])
+            .unwrap()
+            + 1
+    })
+}
+
+#[tokio::test]
+async fn the_checkpoint_is_never_ahead_of_the_rows_nor_behind_them() {
+    let mut ledger = story::tell();
+    for _ in 0..300 {
+        story::read_once_more(&mut ledger);
+    }
+    let events = ledger.events();
+    let node = Node::start(ledger.clone()).await;
+    let database = Database::new().await;
+    chartseal_indexer::migrate(&database.url).await.unwrap();
+    let running = Running::start(Options {
+        batch: 25,
+        limits: Limits::default(),
+        ..options(&node, &database)
+    });
+    let mut connection = database.connect().await;
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE application_name = 'chartseal-indexer' AND datname = current_database()";
+    let (mut cuts, mut cut_at) = (0, 0);
+    let watching = async {
+        loop {
+            let mut snapshot = sqlx::Connection::begin(&mut connection).await.unwrap();
+            sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                .execute(&mut *snapshot)
+                .await
+                .unwrap();
+            let read = frontier(&mut snapshot, &ledger).await;
+            let stored = number(&mut snapshot, EVENTS).await;
+            snapshot.rollback().await.unwrap();
+            assert_eq!(stored, ledger.events_in(read) as i64);
+            if stored == events as i64 {
+                return;
+            }
+            // In the middle of whatever it does, each time that it has come further.
+            if read > cut_at {
+                cuts += number(&mut connection, cut).await;
+                cut_at = read;
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, watching).await.expect("the events come");
+    running.stop().await;
+    assert!(cuts > 1, "it was cut off {cuts} times");
+    let report = chartseal_indexer::verify(&node.url, &database.url, chartseal_indexer::Scope::Ledger)
+        .await
+        .unwrap();
+    assert!(report.whole, "{report}");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_written_takes_its_batch_and_the_checkpoint_with_it() {
+    let ledger = story::tell();
+    let node = Node::start(ledger.clone()).await;
+    let database = Database::new().await;
+    chartseal_indexer::migrate(&database.url).await.unwrap();
+    let mut connection = database.connect().await;
+    sqlx::query("ALTER TABLE refusals ADD CONSTRAINT nothing CHECK (false)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let mut indexer = Indexer::new(options(&node, &database));
+    indexer.run(&CancellationToken::new()).await.unwrap_err();
+    let read = frontier(&mut connection, &ledger).await;
+    assert!(read > 0 && read < ledger.transactions.len());
+    assert_eq!(number(&mut connection, EVENTS).await, ledger.events_in(read) as i64);
+}

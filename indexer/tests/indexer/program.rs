@@ -1,0 +1,152 @@
+//! The program itself: its exit codes, its output, its end by a signal.
+
+use std::{
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    cluster::{Database, number},
+    node::Node,
+    story,
+};
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chartseal-indexer"));
+    command
+        .args(arguments)
+        .env_remove("CHARTSEAL_DATABASE_URL")
+        .env("DATABASE_URL", "postgres://nobody@nowhere/none");
+    command
+}
+
+async fn run(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr]
+        .map(String::from_utf8_lossy)
+        .concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_exits_with_0_when_whole_and_3_when_broken() {
+    let node = Node::start(story::tell()).await;
+    let database = Database::new().await;
+    let (rpc, url) = (node.url.as_str(), database.url.as_str());
+    let migrated = run(program(&["migrate", "--database", url])).await;
+    assert!(migrated.status.success(), "{}", said(&migrated));
+    let indexed = run(program(&["run", "--once", "--rpc", rpc, "--database", url])).await;
+    assert!(indexed.status.success(), "{}", said(&indexed));
+
+    let mut verify = program(&["verify", "--rpc", rpc]);
+    verify.env("CHARTSEAL_DATABASE_URL", url);
+    let whole = run(verify).await;
+    assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
+    assert!(said(&whole).starts_with("whole"));
+
+    let mut connection = database.connect().await;
+    sqlx::query("DELETE FROM accesses WHERE seq = 9")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let broken = run(program(&["verify", "--rpc", rpc, "--database", url])).await;
+    assert_eq!(broken.status.code(), Some(3), "{}", said(&broken));
+    assert!(said(&broken).contains(&format!(
+        "chain log of {}, event 9: missing in table accesses",
+        "21".repeat(16)
+    )));
+    let broken = run(program(&[
+        "verify",
+        "--rpc",
+        rpc,
+        "--database",
+        url,
+        "--json",
+        "--quick",
+    ]))
+    .await;
+    let report: serde_json::Value = serde_json::from_slice(&broken.stdout).unwrap();
+    assert_eq!(
+        (report["whole"].clone(), report["findings"][0]["seq"].clone()),
+        (false.into(), 9.into())
+    );
+    assert_eq!(report["findings"][0]["table"], "accesses");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_exit_with_1_and_say_what_to_do() {
+    let database = Database::new().await;
+    let unmigrated = run(program(&[
+        "verify",
+        "--rpc",
+        "http://127.0.0.1:1",
+        "--database",
+        &database.url,
+    ]))
+    .await;
+    assert_eq!(unmigrated.status.code(), Some(1));
+    assert!(
+        said(&unmigrated).contains("chartseal-indexer migrate"),
+        "{}",
+        said(&unmigrated)
+    );
+    let away = run(program(&[
+        "run",
+        "--once",
+        "--rpc",
+        "http://127.0.0.1:1",
+        "--database",
+        &database.url,
+    ]))
+    .await;
+    assert_eq!(away.status.code(), Some(1), "{}", said(&away));
+    // A database that DATABASE_URL names is nobody's business.
+    let unnamed = run(program(&["run", "--once", "--rpc", "http://127.0.0.1:1"])).await;
+    assert!(!unnamed.status.success());
+    assert!(said(&unnamed).contains("--database"), "{}", said(&unnamed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_cleanly_and_an_outage_does_not() {
+    let mut node = Node::start(story::tell()).await;
+    let events = node.knows().ledger.events() as i64;
+    let database = Database::new().await;
+    for signal in ["-INT", "-TERM"] {
+        let mut command = program(&[
+            "run",
+            "--rpc",
+            &node.url,
+            "--database",
+            &database.url,
+            "--poll-ms",
+            "20",
+        ]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        node.stop().await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        node.come_back().await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
+            .await
+            .unwrap();
+        let log = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{log}");
+        assert_eq!(log.matches("the RPC node is away").count(), 1, "{log}");
+        assert_eq!(log.matches("the RPC node is back").count(), 1, "{log}");
+        let mut connection = database.connect().await;
+        assert_eq!(
+            number(&mut connection, "SELECT count(*) FROM events").await,
+            events,
+            "{log}"
+        );
+    }
+}

@@ -1,0 +1,339 @@
+//! Any row of any table, deleted, altered in any column, or added: verification fails, and names whose it is.
+
+use std::collections::BTreeMap;
+
+use chartseal_indexer::{Report, Scope, verify};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use crate::{cluster::Database, indexing::index, node::Node, story};
+
+/// How a table's rows name the event they follow from: kind of chain, subject, place.
+const TABLES: [(&str, &str, &str, &str); 12] = [
+    ("events", "chain", "subject", "seq"),
+    ("chains", "chain", "subject", "seq"),
+    (
+        "registry",
+        "'registry'",
+        "decode(repeat('00', 16), 'hex')",
+        "changed_seq",
+    ),
+    (
+        "registry_changes",
+        "'registry'",
+        "decode(repeat('00', 16), 'hex')",
+        "seq",
+    ),
+    ("institutions", "'institution'", "id", "changed_seq"),
+    ("members", "'institution'", "institution", "changed_seq"),
+    ("patients", "'log'", "id", "changed_seq"),
+    ("records", "'log'", "patient", "changed_seq"),
+    ("record_versions", "'log'", "patient", "seq"),
+    ("grants", "'log'", "patient", "changed_seq"),
+    ("accesses", "'log'", "patient", "seq"),
+    ("refusals", "'refusals'", "patient", "seq"),
+];
+
+/// Columns of `events` that say where an event stands, which no hash covers: only the ledger proves them.
+const PLACE: [&str; 6] = [
+    "signature",
+    "outer_index",
+    "inner_index",
+    "slot",
+    "blockhash",
+    "block_time",
+];
+
+struct Scene {
+    node: Node,
+    database: Database,
+    connection: PgConnection,
+}
+
+/// A row as it was, and how to find it again.
+struct Victim {
+    ctid: String,
+    chain: String,
+    subject: String,
+    seq: i64,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let node = Node::start(story::tell()).await;
+        let database = Database::new().await;
+        index(&node, &database).await;
+        let mut connection = database.connect().await;
+        // Foreign keys would refuse much of what an attacker with rights over the database can do.
+        execute(&mut connection, "SET session_replication_role = replica")
+            .await
+            .unwrap();
+        for (table, ..) in TABLES {
+            execute(
+                &mut connection,
+                &format!("CREATE TABLE public.{table} AS TABLE chartseal.{table}"),
+            )
+            .await
+            .unwrap();
+        }
+        Self {
+            node,
+            database,
+            connection,
+        }
+    }
+
+    async fn restore(&mut self, table: &str) {
+        for statement in [
+            format!("DELETE FROM {table}"),
+            format!("INSERT INTO {table} SELECT * FROM public.{table}"),
+        ] {
+            execute(&mut self.connection, &statement).await.unwrap();
+        }
+    }
+
+    async fn victims(&mut self, (table, chain, subject, seq): (&str, &str, &str, &str)) -> Vec<Victim> {
+        let query = format!(
+            "SELECT ctid::text, ({chain})::text, encode({subject}, 'hex'), {seq} FROM {table} ORDER BY {seq}, ctid"
+        );
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .fetch_all(&mut self.connection)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| Victim {
+                ctid: row.get(0),
+                chain: row.get(1),
+                subject: row.get(2),
+                seq: row.get(3),
+            })
+            .collect()
+    }
+
+    /// Columns with what another valid value of theirs is, in SQL.
+    async fn columns(&mut self, table: &str) -> Vec<(String, String)> {
+        let rows = sqlx::query(
+            "SELECT column_name::text, coalesce(domain_name::text, udt_name::text) FROM information_schema.columns
+             WHERE table_schema = 'chartseal' AND table_name = $1",
+        )
+        .bind(table)
+        .fetch_all(&mut self.connection)
+        .await
+        .unwrap();
+        rows.iter()
+            .map(|row| (row.get(0), another(row.get(0), row.get(1))))
+            .collect()
+    }
+
+    async fn verify(&self, scope: Scope) -> Report {
+        verify(&self.node.url, &self.database.url, scope).await.unwrap()
+    }
+
+    async fn expect_named(&self, scope: Scope, victim: &Victim, what: &str) {
+        let report = self.verify(scope).await;
+        assert!(!report.whole, "{what}: not noticed ({scope:?})");
+        let named = report.findings.iter().any(|finding| {
+            finding.chain.as_ref() == Some(&victim.chain)
+                && finding.subject.as_ref() == Some(&victim.subject)
+                && finding.seq == Some(victim.seq as u64)
+        });
+        assert!(
+            named,
+            "{what}: {} {} {} is not named ({scope:?})\n{report}",
+            victim.chain, victim.subject, victim.seq
+        );
+    }
+}
+
+async fn execute(connection: &mut PgConnection, statement: &str) -> Result<u64, sqlx::Error> {
+    Ok(sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .execute(connection)
+        .await?
+        .rows_affected())
+}
+
+/// Another value that the column's type and checks allow.
+fn another(column: &str, kind: &str) -> String {
+    let words = BTreeMap::from([
+        ("chain_kind", ("log", "refusals")),
+        ("institution_kind", ("hospital", "laboratory")),
+        ("standing", ("active", "suspended")),
+        ("member_role", ("doctor", "nurse")),
+        ("action", ("read", "amend")),
+        ("purpose", ("payment", "research")),
+        ("grantee_kind", ("member", "person")),
+        ("actor_kind", ("member", "person")),
+        ("basis", ("grant", "consent")),
+        ("reason", ("no-grant", "grant-expired")),
+        ("record_status", ("active", "erased")),
+    ]);
+    let bytes = |length: usize| {
+        format!("coalesce(set_byte({column}, 0, 255 - get_byte({column}, 0)), decode(repeat('ab', {length}), 'hex'))")
+    };
+    match kind {
+        "int2" => format!("({column} + 1) % 32"),
+        "int4" | "int8" => format!("coalesce({column}, 5) + 1000000"),
+        "timestamptz" => format!("CASE WHEN isfinite({column}) THEN {column} + interval '1 second' ELSE now() END"),
+        "bool" => format!("NOT {column}"),
+        "_text" => "'{}'".to_owned(),
+        "_int4" => format!("CASE WHEN {column} IS NULL THEN '{{1}}' ELSE NULL END::integer[]"),
+        "id" => bytes(16),
+        "signature" => bytes(64),
+        "address" | "hash" | "bytea" => bytes(32),
+        "text" if column == "change" => "CASE change WHEN 'paused' THEN 'resumed' ELSE 'paused' END".to_owned(),
+        "text" => format!("{column} || '!'"),
+        word => {
+            let (one, other) = words[word];
+            format!("CASE {column} WHEN '{one}' THEN '{other}' ELSE '{one}' END")
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_row_of_any_table_is_named() {
+    let mut scene = Scene::set().await;
+    for table in TABLES {
+        for place in 0..scene.victims(table).await.len() {
+            let victim = scene.victims(table).await.swap_remove(place);
+            let delete = format!("DELETE FROM {} WHERE ctid = '{}'", table.0, victim.ctid);
+            assert_eq!(execute(&mut scene.connection, &delete).await.unwrap(), 1);
+            for scope in [Scope::Ledger, Scope::Rows] {
+                scene.expect_named(scope, &victim, &delete).await;
+            }
+            scene.restore(table.0).await;
+        }
+    }
+    assert!(scene.verify(Scope::Ledger).await.whole);
+}
+
+#[tokio::test]
+async fn an_altered_column_of_any_table_is_named() {
+    let mut scene = Scene::set().await;
+    for table in TABLES {
+        for (column, value) in scene.columns(table.0).await {
+            // The last row against the ledger and the first against the rows: they differ in what is null and in
+            // what came later. Where an event stands, only the ledger knows.
+            let last = scene.victims(table).await.len() - 1;
+            let placed = table.0 == "events" && PLACE.contains(&column.as_str());
+            let first_scope = if placed { Scope::Ledger } else { Scope::Rows };
+            for (place, scope) in [(0, first_scope), (last, Scope::Ledger)] {
+                let victim = scene.victims(table).await.swap_remove(place);
+                let update = format!(
+                    "UPDATE {} SET {column} = {value} WHERE ctid = '{}'",
+                    table.0, victim.ctid
+                );
+                match execute(&mut scene.connection, &update).await {
+                    Ok(rows) => assert_eq!(rows, 1),
+                    // There is one row of this kind, or the other value is taken: the table itself refuses.
+                    Err(error) if column == "single" || error.to_string().contains("duplicate key") => continue,
+                    Err(error) => panic!("{update}: {error}"),
+                }
+                scene.expect_named(scope, &victim, &update).await;
+                scene.restore(table.0).await;
+            }
+        }
+    }
+    assert!(scene.verify(Scope::Ledger).await.whole);
+}
+
+#[tokio::test]
+async fn an_added_row_of_any_table_is_named() {
+    let mut scene = Scene::set().await;
+    // The last row again, under another key: everything else about it is plausible.
+    let keys = BTreeMap::from([
+        ("events", vec!["signature", "seq"]),
+        ("chains", vec!["subject"]),
+        ("registry_changes", vec!["seq"]),
+        ("institutions", vec!["id", "address"]),
+        ("members", vec!["address", "member_id"]),
+        ("patients", vec!["id"]),
+        ("records", vec!["id"]),
+        ("record_versions", vec!["version", "seq"]),
+        ("grants", vec!["id"]),
+        ("accesses", vec!["seq"]),
+        ("refusals", vec!["seq"]),
+    ]);
+    for table in TABLES {
+        // The registry is one row, and its table admits no second.
+        let Some(keys) = keys.get(table.0) else { continue };
+        let before: Vec<(String, i64)> = scene
+            .victims(table)
+            .await
+            .into_iter()
+            .map(|victim| (victim.subject, victim.seq))
+            .collect();
+        let columns = scene.columns(table.0).await;
+        let values: Vec<&str> = columns
+            .iter()
+            .map(|(column, another)| {
+                if keys.contains(&column.as_str()) {
+                    another
+                } else {
+                    column
+                }
+                .as_str()
+            })
+            .collect();
+        let insert = format!(
+            "INSERT INTO {0} SELECT {1} FROM {0} ORDER BY {2} DESC LIMIT 1",
+            table.0,
+            values.join(", "),
+            table.3
+        );
+        assert_eq!(execute(&mut scene.connection, &insert).await.unwrap(), 1);
+        let mut after = scene.victims(table).await;
+        after.retain(|victim| {
+            let key = (victim.subject.clone(), victim.seq);
+            before.iter().filter(|other| **other == key).count() == 0 || before.len() == 1
+        });
+        for scope in [Scope::Ledger, Scope::Rows] {
+            let report = scene.verify(scope).await;
+            assert!(!report.whole, "{insert}: not noticed ({scope:?})");
+            assert!(
+                report
+                    .findings
+                    .iter()
+                    .any(|finding| finding.subject.is_some() && finding.seq.is_some()),
+                "{report}"
+            );
+            for victim in &after {
+                scene.expect_named(scope, victim, &insert).await;
+            }
+        }
+        scene.restore(table.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_moved_or_removed_is_found() {
+    let mut scene = Scene::set().await;
+    execute(
+        &mut scene.connection,
+        "CREATE TABLE public.checkpoint AS TABLE chartseal.checkpoint",
+    )
+    .await
+    .unwrap();
+    for tampering in [
+        "DELETE FROM checkpoint",
+        "UPDATE checkpoint SET signature = set_byte(signature, 0, 255 - get_byte(signature, 0))",
+        "UPDATE checkpoint SET slot = slot - 1",
+        // To a transaction that is there, but not the last: what came after it is there too early.
+        "UPDATE checkpoint SET (signature, slot) = (SELECT signature, slot FROM events WHERE name = 'PatientOpened' LIMIT 1)",
+    ] {
+        assert_eq!(execute(&mut scene.connection, tampering).await.unwrap(), 1);
+        let report = scene.verify(Scope::Ledger).await;
+        assert!(!report.whole, "{tampering}");
+        scene.restore("checkpoint").await;
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_nobody_knows_is_refused() {
+    let mut scene = Scene::set().await;
+    execute(&mut scene.connection, "CREATE TABLE chartseal.more ()")
+        .await
+        .unwrap();
+    let error = verify(&scene.node.url, &scene.database.url, Scope::Ledger)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("chartseal.more"), "{error}");
+}
