@@ -46,7 +46,8 @@ struct Session {
     patients: Vec<Owner>,
     /// Record and the patient whose it is.
     records: Vec<(Id, Owner)>,
-    grants: Vec<(Id, Owner)>,
+    /// Grant, whose it is, and a member who may act by it.
+    grants: Vec<(Id, Owner, Person)>,
     went_through: usize,
 }
 
@@ -188,13 +189,10 @@ impl Session {
     fn grant(&mut self) {
         let owner = self.dice.pick(&self.patients).clone();
         self.world.patient = owner.clone();
-        let (body, member) = (
-            self.dice.pick(&self.bodies).clone(),
-            self.dice.pick(&self.members).clone(),
-        );
-        let (kind, grantee) = match self.dice.roll(3) {
-            0 => (GranteeKind::Member, member.address()),
-            1 => (GranteeKind::Institution, body.address()),
+        let member = self.dice.pick(&self.members).clone();
+        let (kind, grantee) = match self.dice.roll(5) {
+            0 | 1 => (GranteeKind::Member, member.address()),
+            2 | 3 => (GranteeKind::Institution, address::institution(&member.institution)),
             _ => (GranteeKind::Person, member.wallet.pubkey()),
         };
         let uses = *self.dice.pick(&[1, 2, UNLIMITED]);
@@ -215,7 +213,7 @@ impl Session {
             )
             .is_some()
         {
-            self.grants.push((id, owner));
+            self.grants.push((id, owner, member));
         }
     }
 
@@ -223,23 +221,31 @@ impl Session {
         if self.grants.is_empty() {
             return;
         }
-        let (grant, owner) = self.dice.pick(&self.grants).clone();
+        let (grant, owner, _) = self.dice.pick(&self.grants).clone();
         self.try_to(
             ix::revoke_grant(owner.wallet.pubkey(), None, &owner.id, &grant),
             &[&owner.wallet],
         );
     }
 
-    /// A member, and for a patient a grant of its own if it has one.
+    /// A member: mostly one with a grant of this patient, sometimes any, who claims any.
     fn actor(&mut self, owner: &Owner) -> (Keypair, As) {
-        let member = self.dice.pick(&self.members).clone();
+        let any = self.dice.pick(&self.members).clone();
         let theirs: Vec<_> = self
             .grants
             .iter()
-            .filter(|(_, of)| of.id == owner.id)
-            .map(|(id, _)| *id)
+            .filter(|(_, of, _)| of.id == owner.id)
+            .cloned()
             .collect();
-        let grant = (!theirs.is_empty() && self.dice.roll(5) != 0).then(|| *self.dice.pick(&theirs));
+        let (grant, member) = match self.dice.roll(6) {
+            0 => (None, any),
+            _ if theirs.is_empty() => (None, any),
+            1 => (Some(self.dice.pick(&theirs).0), any),
+            _ => {
+                let (grant, _, member) = self.dice.pick(&theirs).clone();
+                (Some(grant), member)
+            }
+        };
         (
             member.wallet.insecure_clone(),
             As {

@@ -1,0 +1,285 @@
+//! How accounts lie in memory: fixed sizes, no padding (a hidden byte could differ between two equal accounts), and
+//! discriminators that tell every type from every other.
+
+use anchor_lang::{prelude::Address, Discriminator};
+use bytemuck::Zeroable;
+use chartseal_program::{
+    log::{Chain, ChainKind},
+    state::*,
+};
+
+/// Takes a value apart, so that no field can be forgotten, and adds the sizes up.
+macro_rules! sum_of_fields {
+    ($name:ident { $($field:ident),+ }) => {{
+        let $name { $($field),+ } = $name::zeroed();
+        0 $(+ size_of_val(&$field))+
+    }};
+}
+
+#[test]
+fn accounts_have_the_documented_sizes_and_no_padding() {
+    // Each stands on chain behind a discriminator of eight bytes.
+    for (name, size, fields, documented) in [
+        (
+            "Registry",
+            size_of::<Registry>(),
+            sum_of_fields!(Registry {
+                admin,
+                proposed_admin,
+                chain,
+                paused,
+                bump,
+                reserved
+            }),
+            112,
+        ),
+        (
+            "Institution",
+            size_of::<Institution>(),
+            sum_of_fields!(Institution {
+                id,
+                authority,
+                keys,
+                chain,
+                created_at,
+                key_epoch,
+                members,
+                unreviewed_emergencies,
+                kind,
+                standing,
+                bump,
+                reserved
+            }),
+            176,
+        ),
+        (
+            "Member",
+            size_of::<Member>(),
+            sum_of_fields!(Member {
+                id,
+                institution,
+                wallet,
+                keys,
+                expires,
+                created_at,
+                refusals_since,
+                refusals,
+                key_epoch,
+                role,
+                standing,
+                emergency_credential,
+                bump,
+                reserved
+            }),
+            168,
+        ),
+        (
+            "Patient",
+            size_of::<Patient>(),
+            sum_of_fields!(Patient {
+                id,
+                wallet,
+                keys,
+                steward,
+                created_at,
+                key_epoch,
+                bump,
+                reserved
+            }),
+            144,
+        ),
+        (
+            "Record",
+            size_of::<Record>(),
+            sum_of_fields!(Record {
+                id,
+                patient,
+                author,
+                institution,
+                manifest_hash,
+                content_root,
+                locator,
+                previous,
+                padded_size,
+                created_at,
+                updated_at,
+                version,
+                class,
+                status,
+                reserved
+            }),
+            240,
+        ),
+        (
+            "Grant",
+            size_of::<Grant>(),
+            sum_of_fields!(Grant {
+                id,
+                patient,
+                record,
+                grantee,
+                issuer,
+                not_before,
+                expires,
+                created_at,
+                revoked_at,
+                classes,
+                uses_left,
+                grantee_kind,
+                rights,
+                purposes,
+                revoked,
+                reserved
+            }),
+            160,
+        ),
+        (
+            "AccessLog",
+            size_of::<AccessLog>(),
+            sum_of_fields!(AccessLog {
+                patient,
+                chain,
+                ring,
+                bump,
+                reserved
+            }),
+            16 + 40 + 16 * 72 + 8,
+        ),
+        (
+            "RefusalLog",
+            size_of::<RefusalLog>(),
+            sum_of_fields!(RefusalLog {
+                patient,
+                chain,
+                ring,
+                persons_since,
+                persons,
+                bump,
+                reserved
+            }),
+            16 + 40 + 16 * 72 + 16,
+        ),
+        ("Chain", size_of::<Chain>(), sum_of_fields!(Chain { seq, head }), 40),
+        (
+            "Keys",
+            size_of::<Keys>(),
+            sum_of_fields!(Keys {
+                encryption,
+                post_quantum_hash
+            }),
+            64,
+        ),
+        (
+            "Entry",
+            size_of::<Entry>(),
+            sum_of_fields!(Entry {
+                seq,
+                at,
+                id,
+                wallet,
+                event,
+                outcome,
+                reserved
+            }),
+            72,
+        ),
+    ] {
+        assert_eq!(size, fields, "{name} has padding");
+        assert_eq!(size, documented, "{name}");
+    }
+}
+
+#[test]
+fn discriminators_tell_accounts_apart() {
+    let mut all = [
+        Registry::DISCRIMINATOR,
+        Institution::DISCRIMINATOR,
+        Member::DISCRIMINATOR,
+        Patient::DISCRIMINATOR,
+        Record::DISCRIMINATOR,
+        Grant::DISCRIMINATOR,
+        AccessLog::DISCRIMINATOR,
+        RefusalLog::DISCRIMINATOR,
+    ];
+    all.sort_unstable();
+    assert!(all.iter().all(|discriminator| discriminator.len() == 8));
+    assert!(all.windows(2).all(|pair| pair[0] != pair[1]));
+}
+
+#[test]
+fn entry_of_each_link_takes_the_place_of_the_one_sixteen_before() {
+    let mut ring = Ring::zeroed();
+    for seq in 1..=40u64 {
+        let chain = Chain { seq, head: [0; 32] };
+        let before = ring;
+        ring.keep(&chain, Entry::new(&[7], 9, &[1; 16], &Address::default(), NO_OUTCOME));
+        let place = usize::try_from(seq).unwrap() % RING;
+        assert_eq!(ring.entries[place].seq, seq);
+        let others = (0..RING).filter(|&other| other != place);
+        others.for_each(|other| assert_eq!(ring.entries[other], before.entries[other]));
+    }
+    let mut kept: Vec<_> = ring.entries.iter().map(|entry| entry.seq).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, (25..=40).collect::<Vec<_>>());
+}
+
+#[test]
+fn refusals_are_counted_within_an_hour_that_begins_with_the_first() {
+    let mut member = Member::zeroed();
+    let mut log = RefusalLog::zeroed();
+    for start in [1_000_000, 1_000_000 + HOUR, i64::MAX - 10] {
+        for _ in 0..MEMBER_REFUSALS_PER_HOUR {
+            assert!(member.count_refusal(start));
+            assert!(log.count_person_refusal(start));
+        }
+        for later in [0, 1, 9] {
+            assert!(!member.count_refusal(start + later));
+            assert!(!log.count_person_refusal(start + later));
+        }
+    }
+    // A clock at the other end of time neither overflows nor opens an hour.
+    assert!(!member.count_refusal(i64::MIN));
+    assert!(!log.count_person_refusal(i64::MIN));
+}
+
+#[test]
+fn patient_without_a_wallet_is_nobodys_but_its_stewards() {
+    let mut patient = Patient::zeroed();
+    assert!(!patient.has_wallet());
+    assert!(!patient.is_wallet(&Address::default()), "zeros are no wallet");
+    assert!(!patient.is_steward(&[0; 16]), "zeros are no steward");
+    patient.steward = [5; 16];
+    assert!(patient.is_steward(&[5; 16]) && !patient.is_steward(&[6; 16]));
+    patient.wallet = Address::new_from_array([1; 32]);
+    assert!(patient.has_wallet() && !patient.is_steward(&[5; 16]));
+}
+
+#[test]
+fn grant_covers_its_record_or_its_classes() {
+    let mut grant = Grant::zeroed();
+    grant.record = [1; 16];
+    assert!(grant.covers(&[1; 16], 0) && grant.covers(&[1; 16], 31) && !grant.covers(&[2; 16], 0));
+    grant.record = [0; 16];
+    grant.classes = 1 << 31 | 1;
+    for class in 0..=u8::MAX {
+        assert_eq!(
+            grant.covers(&[2; 16], class),
+            class == 0 || class == 31,
+            "class {class}"
+        );
+    }
+}
+
+#[test]
+fn chains_begin_differently_for_each_kind_and_subject() {
+    let mut heads = Vec::new();
+    for kind in ChainKind::ALL {
+        for subject in [[0; 16], [1; 16], [2; 16]] {
+            let chain = Chain::begin(kind, &subject);
+            assert_eq!(chain.seq, 0);
+            heads.push(chain.head);
+        }
+    }
+    heads.sort_unstable();
+    assert!(heads.windows(2).all(|pair| pair[0] != pair[1]));
+}

@@ -1,0 +1,314 @@
+//! The bytes of events: what goes out comes back the same, and nothing else is an event.
+
+use std::vec::IntoIter;
+
+use anchor_lang::prelude::Address;
+use chartseal_program::{
+    events::*,
+    log::{ChainKind, Link},
+    vocabulary::*,
+};
+use proptest::prelude::*;
+
+/// How many kinds of events there are.
+const KINDS: usize = 17;
+
+/// Values made of random bytes, and of zeros when these run out.
+struct Source(IntoIter<u8>);
+
+impl Source {
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.0.next().unwrap_or_default())
+    }
+
+    fn address(&mut self) -> Address {
+        Address::new_from_array(self.bytes())
+    }
+
+    fn word<T: Copy>(&mut self, all: &[T]) -> T {
+        let [byte] = self.bytes();
+        all[usize::from(byte) % all.len()]
+    }
+
+    fn number(&mut self) -> u32 {
+        u32::from_le_bytes(self.bytes())
+    }
+
+    fn time(&mut self) -> i64 {
+        i64::from_le_bytes(self.bytes())
+    }
+
+    fn link(&mut self) -> Link {
+        Link {
+            subject: self.bytes(),
+            seq: u64::from_le_bytes(self.bytes()),
+            at: self.time(),
+        }
+    }
+
+    fn actor(&mut self) -> Actor {
+        Actor {
+            kind: self.word(ActorKind::ALL),
+            wallet: self.address(),
+            member: self.address(),
+            institution: self.bytes(),
+        }
+    }
+
+    fn content(&mut self) -> Content {
+        Content {
+            manifest_hash: self.bytes(),
+            root: self.bytes(),
+            locator: self.bytes(),
+            padded_size: u64::from_le_bytes(self.bytes()),
+        }
+    }
+
+    fn terms(&mut self) -> Terms {
+        let [rights, purposes] = self.bytes();
+        Terms {
+            record: self.bytes(),
+            classes: self.number(),
+            grantee_kind: self.word(GranteeKind::ALL),
+            grantee: self.address(),
+            rights,
+            purposes,
+            not_before: self.time(),
+            expires: self.time(),
+            uses: self.number(),
+        }
+    }
+
+    fn event(&mut self, kind: usize) -> AnyEvent {
+        let (link, head) = (self.link(), self.bytes());
+        match kind {
+            0 => AnyEvent::RegistryCreated(RegistryCreated {
+                link,
+                admin: self.address(),
+                head,
+            }),
+            1 => AnyEvent::AdminProposed(AdminProposed {
+                link,
+                proposed: self.address(),
+                head,
+            }),
+            2 => AnyEvent::AdminAccepted(AdminAccepted {
+                link,
+                admin: self.address(),
+                head,
+            }),
+            3 => AnyEvent::PauseSet(PauseSet {
+                link,
+                paused: self.word(&[false, true]),
+                head,
+            }),
+            4 => AnyEvent::InstitutionRegistered(InstitutionRegistered {
+                link,
+                institution: self.address(),
+                kind: self.word(InstitutionKind::ALL),
+                authority: self.address(),
+                head,
+            }),
+            5 => AnyEvent::InstitutionAccepted(InstitutionAccepted {
+                link,
+                encryption_key: self.bytes(),
+                post_quantum_key_hash: self.bytes(),
+                head,
+            }),
+            6 => AnyEvent::InstitutionStandingSet(InstitutionStandingSet {
+                link,
+                standing: self.word(Standing::ALL),
+                head,
+            }),
+            7 => AnyEvent::MemberRegistered(MemberRegistered {
+                link,
+                member: self.address(),
+                member_id: self.bytes(),
+                wallet: self.address(),
+                role: self.word(Role::ALL),
+                expires: self.time(),
+                head,
+            }),
+            8 => AnyEvent::MembershipAccepted(MembershipAccepted {
+                link,
+                member: self.address(),
+                encryption_key: self.bytes(),
+                post_quantum_key_hash: self.bytes(),
+                head,
+            }),
+            9 => AnyEvent::MemberStandingSet(MemberStandingSet {
+                link,
+                member: self.address(),
+                standing: self.word(Standing::ALL),
+                head,
+            }),
+            10 => AnyEvent::PatientOpened(PatientOpened {
+                link,
+                wallet: self.address(),
+                steward: self.bytes(),
+                encryption_key: self.bytes(),
+                post_quantum_key_hash: self.bytes(),
+                head,
+            }),
+            11 => AnyEvent::RecordCreated(RecordCreated {
+                link,
+                request: self.bytes(),
+                record: self.bytes(),
+                class: self.bytes::<1>()[0],
+                author: self.actor(),
+                purpose: self.word(Purpose::ALL),
+                basis: self.word(Basis::ALL),
+                grant: self.bytes(),
+                content: self.content(),
+                head,
+            }),
+            12 => AnyEvent::RecordAmended(RecordAmended {
+                link,
+                request: self.bytes(),
+                record: self.bytes(),
+                version: self.number(),
+                author: self.actor(),
+                purpose: self.word(Purpose::ALL),
+                basis: self.word(Basis::ALL),
+                grant: self.bytes(),
+                content: self.content(),
+                previous: self.bytes(),
+                head,
+            }),
+            13 => AnyEvent::GrantCreated(GrantCreated {
+                link,
+                grant: self.bytes(),
+                issuer: self.address(),
+                terms: self.terms(),
+                head,
+            }),
+            14 => AnyEvent::GrantRevoked(GrantRevoked {
+                link,
+                grant: self.bytes(),
+                by: self.address(),
+                head,
+            }),
+            15 => AnyEvent::AccessAllowed(AccessAllowed {
+                link,
+                request: self.bytes(),
+                record: self.bytes(),
+                version: self.number(),
+                actor: self.actor(),
+                purpose: self.word(Purpose::ALL),
+                basis: self.word(Basis::ALL),
+                grant: self.bytes(),
+                head,
+            }),
+            _ => AnyEvent::ActionRefused(ActionRefused {
+                link,
+                request: self.bytes(),
+                record: self.bytes(),
+                action: self.word(Action::ALL),
+                actor: self.actor(),
+                purpose: self.word(Purpose::ALL),
+                reason: self.word(Reason::ALL),
+                grant: self.bytes(),
+                head,
+            }),
+        }
+    }
+}
+
+fn any_event() -> impl Strategy<Value = AnyEvent> {
+    (0..KINDS, proptest::collection::vec(any::<u8>(), 0..512))
+        .prop_map(|(kind, bytes)| Source(bytes.into_iter()).event(kind))
+}
+
+fn one_of_each() -> Vec<AnyEvent> {
+    (0..KINDS)
+        .map(|kind| Source((1..=255).collect::<Vec<u8>>().into_iter()).event(kind))
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn event_comes_back_as_it_went_out(event in any_event()) {
+        let bytes = event.encode();
+        prop_assert_eq!(AnyEvent::decode(&bytes), Ok(event.clone()));
+        // Every link begins with its place and ends with its head.
+        prop_assert_eq!(&bytes[8..24], &event.link().subject);
+        prop_assert_eq!(&bytes[24..32], &event.link().seq.to_le_bytes());
+        prop_assert_eq!(&bytes[32..40], &event.link().at.to_le_bytes());
+        prop_assert_eq!(&bytes[bytes.len() - 32..], event.head());
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        prop_assert_eq!(AnyEvent::decode(&bytes), Err(Malformed));
+    }
+
+    #[test]
+    fn what_decodes_has_one_encoding(kind in 0..KINDS, body in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let mut bytes = one_of_each()[kind].encode()[..8].to_vec();
+        bytes.extend(body);
+        if let Ok(event) = AnyEvent::decode(&bytes) {
+            prop_assert_eq!(event.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn altered_event_is_another_event_or_none(event in any_event(), place in any::<prop::sample::Index>(), by in 1u8..) {
+        let mut bytes = event.encode();
+        let place = place.index(bytes.len());
+        bytes[place] ^= by;
+        if let Ok(other) = AnyEvent::decode(&bytes) {
+            prop_assert_ne!(&other, &event);
+            prop_assert_eq!(other.encode(), bytes);
+        }
+    }
+}
+
+#[test]
+fn truncated_and_extended_events_are_malformed() {
+    for event in one_of_each() {
+        let bytes = event.encode();
+        for len in 0..bytes.len() {
+            assert_eq!(
+                AnyEvent::decode(&bytes[..len]),
+                Err(Malformed),
+                "{} cut to {len}",
+                event.name()
+            );
+        }
+        for more in [&[0][..], &[0xFF; 32]] {
+            let longer = [&bytes[..], more].concat();
+            assert_eq!(AnyEvent::decode(&longer), Err(Malformed), "{} and more", event.name());
+        }
+    }
+}
+
+#[test]
+fn names_and_discriminators_are_all_different() {
+    let events = one_of_each();
+    let mut names: Vec<_> = events.iter().map(AnyEvent::name).collect();
+    let mut tags: Vec<_> = events.iter().map(|event| event.encode()[..8].to_vec()).collect();
+    // The first byte alone tells entries of a ring apart.
+    let ringed = |event: &&AnyEvent| matches!(event.chain(), ChainKind::Log | ChainKind::Refusals);
+    let mut ring_tags: Vec<_> = events.iter().filter(ringed).map(|event| event.encode()[0]).collect();
+    for count in [dedup(&mut names), dedup(&mut tags)] {
+        assert_eq!(count, KINDS);
+    }
+    assert_eq!(dedup(&mut ring_tags), 7);
+}
+
+fn dedup<T: Ord>(values: &mut Vec<T>) -> usize {
+    values.sort();
+    values.dedup();
+    values.len()
+}
+
+#[test]
+fn events_of_a_chain_belong_to_it() {
+    let of = |kind| one_of_each().iter().filter(|event| event.chain() == kind).count();
+    assert_eq!(ChainKind::ALL.map(of), [4, 6, 6, 1]);
+}
+
+#[test]
+fn malformed_says_what_to_do() {
+    assert!(Malformed.to_string().contains("upgrade"));
+}
