@@ -41,10 +41,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure, for example `bench cu`: what each instruction costs
-    Bench(Measurement),
-    /// Strain the system for long, for example with processes that are killed at random moments
-    Soak(Measurement),
+    /// Measure: `cu`, what each instruction of the contract costs
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Strain the system for long: `memory` of large files, `kills` at random moments
+    Soak(Trial),
     /// Write the query files in .sqlx, by which the indexer compiles without a database
     SqlxPrepare {
         /// Write nothing: fail when the committed files are not what would be written
@@ -53,16 +54,26 @@ enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Compute units, bytes of transaction and rent of each instruction, worst of 100 runs
+    Cu {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Debug, clap::Args)]
-struct Measurement {
+struct Trial {
     /// Which one; `--help` after it lists its options
     name: String,
-    /// Options of the measurement itself, for example --json
+    /// Options of the trial itself, for example --json
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-impl Measurement {
+impl Trial {
     fn into_arguments(self) -> Vec<String> {
         std::iter::once(self.name).chain(self.arguments).collect()
     }
@@ -86,8 +97,8 @@ pub(crate) fn run() -> Result<ExitCode> {
                 sbf::build(&workspace, &report)
             }
         }
-        Command::Bench(measurement) => run::bench(&workspace, &measurement.into_arguments()),
-        Command::Soak(measurement) => run::soak(&workspace, &measurement.into_arguments()),
+        Command::Bench(Bench::Cu { json }) => run::bench_cu(&workspace, json),
+        Command::Soak(trial) => run::soak(&workspace, &trial.into_arguments()),
         Command::SqlxPrepare { check } => sqlx_prepare::run(&workspace, check),
     }
 }
@@ -120,15 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn a_measurement_gets_every_argument_after_its_name() {
-        let Command::Bench(measurement) = parse("bench cu --json --rounds 3").unwrap() else {
-            panic!("not a bench")
+    fn a_trial_gets_every_argument_after_its_name() {
+        let Command::Soak(trial) = parse("soak memory --json --mib 3").unwrap() else {
+            panic!("not a soak")
         };
-        assert_eq!(measurement.into_arguments(), ["cu", "--json", "--rounds", "3"]);
+        assert_eq!(trial.into_arguments(), ["memory", "--json", "--mib", "3"]);
     }
 
     #[test]
-    fn a_measurement_needs_a_name() {
+    fn a_measurement_and_a_trial_need_a_name() {
         assert!(parse("bench").is_err());
         assert!(parse("soak").is_err());
     }
@@ -136,5 +147,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_offered() {
         assert!(parse("localnet").is_err());
+        assert!(parse("bench media").is_err());
     }
 }

@@ -72,12 +72,23 @@ pub(crate) fn test(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
     })
 }
 
-/// Runs a measurement, optimised.
+/// Counts what each instruction of the contract costs. The virtual machine does the counting, so nothing is gained by
+/// optimising the program that asks it.
 ///
 /// # Errors
-/// When set-up or build fail; how the measurement ends is in the exit code.
-pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
-    measure(workspace, "chartseal-bench", arguments)
+/// When the build fails; how the measurement ends is in the exit code.
+pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
+    progress("building the contract's bench (the first time takes some minutes)");
+    let example = ["--package", "chartseal-program", "--example", "cu"];
+    process::run(workspace.cargo().arg("build").args(example).stdout(std::io::stderr()))?;
+    process::become_it(
+        workspace
+            .cargo()
+            .args(["run", "--quiet"])
+            .args(example)
+            .arg("--")
+            .args(json.then_some("--json")),
+    )
 }
 
 /// Runs a trial that lasts, optimised.
@@ -85,13 +96,9 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitC
 /// # Errors
 /// When set-up or build fail; how the trial ends is in the exit code.
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
-    measure(workspace, "chartseal-soak", arguments)
-}
-
-fn measure(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<ExitCode> {
     setup::ensure()?;
     build_programs(workspace, &["build", "--release"])?;
-    process::become_it(program(workspace, "release", name).args(arguments))
+    process::become_it(program(workspace, "release", "chartseal-soak").args(arguments))
 }
 
 /// Builds all programs, because the one that is started starts others.
