@@ -97,7 +97,7 @@ fn main() {
     }
     if !json {
         println!(
-            "{:<28} {:>8} {:>9} {:>14}",
+            "{:<30} {:>8} {:>9} {:>14}",
             "instruction", "cu", "tx bytes", "rent lamports"
         );
     }
@@ -113,7 +113,7 @@ fn main() {
                 r#"{{"instruction":"{instruction}","cu":{cu},"tx_bytes":{tx_bytes},"rent_lamports":{rent_lamports}}}"#
             );
         } else {
-            println!("{instruction:<28} {cu:>8} {tx_bytes:>9} {rent_lamports:>14}");
+            println!("{instruction:<30} {cu:>8} {tx_bytes:>9} {rent_lamports:>14}");
         }
     }
 }
@@ -244,6 +244,13 @@ fn records(bench: &mut Bench) {
         &access(&acting, &patient, &record, Purpose::Payment),
         &[&insurer],
     );
+    let missing = bench.world.insurer.acting().claiming(random_id());
+    let refused = bench.run(
+        "access_record (missing grant)",
+        &access(&missing, &patient, &record, Purpose::Payment),
+        &[&insurer],
+    );
+    assert!(matches!(refused, AnyEvent::ActionRefused(_)));
     // Refusals are capped by the hour, so the clock goes on.
     let later = bench.world.chain.now() + 3_600;
     bench.world.chain.set_time(later);

@@ -9,7 +9,7 @@ macro_rules! errors {
         #[error_code]
         #[derive(Debug, PartialEq, Eq)]
         pub enum ChartsealError {
-            $(#[msg($text)] $name),+
+            $(#[doc = $text] #[msg($text)] $name),+
         }
 
         #[cfg(not(target_os = "solana"))]

@@ -150,6 +150,7 @@ pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// An event with its head in place, as it goes out.
+#[derive(Debug)]
 pub struct Encoded(Vec<u8>);
 
 impl Discriminator for Encoded {

@@ -40,21 +40,32 @@ pub mod address {
         Address::find_program_address(seeds, &crate::ID).0
     }
 
+    /// The Registry.
     pub fn registry() -> Address {
         find(&[REGISTRY])
     }
+
+    /// The Institution of this id.
     pub fn institution(id: &Id) -> Address {
         find(&[INSTITUTION, id])
     }
+
+    /// The Member of this id in an institution.
     pub fn member(institution: &Id, id: &Id) -> Address {
         find(&[MEMBER, institution, id])
     }
+
+    /// The Patient of this id.
     pub fn patient(id: &Id) -> Address {
         find(&[PATIENT, id])
     }
+
+    /// A patient's Record of this id.
     pub fn record(patient: &Id, id: &Id) -> Address {
         find(&[RECORD, patient, id])
     }
+
+    /// A patient's Grant of this id, to make or revoke it.
     pub fn grant(patient: &Id, id: &Id) -> Address {
         find(&[GRANT, patient, id])
     }
@@ -64,9 +75,12 @@ pub mod address {
         Address::new_from_array(crate::state::slot::derived(&[GRANT, patient, id]))
     }
 
+    /// A patient's AccessLog.
     pub fn access_log(patient: &Id) -> Address {
         find(&[ACCESS_LOG, patient])
     }
+
+    /// A patient's RefusalLog.
     pub fn refusal_log(patient: &Id) -> Address {
         find(&[REFUSAL_LOG, patient])
     }

@@ -13,6 +13,8 @@ use crate::{
 };
 
 /// The accounts of an actor, of the patient, and of the patient's two logs.
+// Anchor's account types have no `Debug`.
+#[allow(missing_debug_implementations)]
 #[derive(Accounts)]
 pub struct Acting {
     /// Acts. Another may pay.
@@ -34,6 +36,7 @@ pub struct Acting {
 }
 
 /// What somebody wants.
+#[derive(Debug)]
 pub struct Intent<'a> {
     pub request: &'a Id,
     pub record: &'a Id,
@@ -48,6 +51,7 @@ pub struct Intent<'a> {
 }
 
 /// What came of it.
+#[derive(Debug)]
 pub enum Outcome {
     Allowed {
         actor: Actor,

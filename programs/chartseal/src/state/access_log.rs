@@ -53,8 +53,10 @@ pub struct Ring {
 
 impl Ring {
     /// Keeps the chain's newest event, over the oldest entry.
+    // What remains of a division by `RING` is less than that.
+    #[allow(clippy::cast_possible_truncation)]
     pub fn keep(&mut self, chain: &Chain, entry: Entry) {
-        self.entries[chain.seq as usize % RING] = Entry {
+        self.entries[(chain.seq % RING as u64) as usize] = Entry {
             seq: chain.seq,
             ..entry
         };

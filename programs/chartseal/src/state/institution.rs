@@ -38,6 +38,7 @@ impl Institution {
         InstitutionKind::from_byte(self.kind)
     }
 
+    /// Whether it accepted and is not suspended.
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active.byte()
     }

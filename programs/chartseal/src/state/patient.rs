@@ -26,6 +26,7 @@ impl Patient {
         self.has_wallet() && self.wallet == *key
     }
 
+    /// Whether the patient decides for itself; otherwise its steward does.
     pub fn has_wallet(&self) -> bool {
         self.wallet != Address::default()
     }

@@ -32,6 +32,7 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is but a tombstone. A status that no word stands for counts as erased.
     pub fn is_erased(&self) -> bool {
         self.status != RecordStatus::Active.byte()
     }

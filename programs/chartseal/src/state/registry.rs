@@ -18,6 +18,7 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// Whether the program is paused.
     pub fn is_paused(&self) -> bool {
         self.paused != 0
     }

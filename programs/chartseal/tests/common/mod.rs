@@ -1,6 +1,6 @@
 //! A hospital, a doctor, an insurer and a patient on the real .so in a real SVM, and the few calls that tests need.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
     path::PathBuf,

@@ -1,6 +1,7 @@
 //! The contract as it is deployed: the real .so in a real SVM. One file for each instruction, then what spans several.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::cast_possible_truncation, clippy::semicolon_if_nothing_returned)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -22,6 +23,7 @@ mod set_institution_standing;
 mod set_member_standing;
 mod set_paused;
 
+mod budgets;
 mod chains;
 mod events;
 mod grant_slot;

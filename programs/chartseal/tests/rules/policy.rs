@@ -183,12 +183,12 @@ fn model(case: &Case) -> Result<Basis, Reason> {
             let covered = if grant.classes == 0 {
                 grant.record == RECORD
             } else {
-                case.class < 32 && (u64::from(grant.classes) >> case.class) % 2 == 1
+                case.class < 32 && u64::from(grant.classes) >> case.class & 1 == 1
             };
             object(!covered, Reason::GrantOtherSubject);
-            object((grant.rights >> case.action.byte()) % 2 == 0, Reason::RightNotGranted);
+            object(grant.rights >> case.action.byte() & 1 == 0, Reason::RightNotGranted);
             object(
-                (grant.purposes >> case.purpose.byte()) % 2 == 0,
+                grant.purposes >> case.purpose.byte() & 1 == 0,
                 Reason::PurposeNotGranted,
             );
             Ok(Basis::Grant)
