@@ -48,7 +48,8 @@ impl SinkError {
     /// Whether it goes away by itself: Postgres is gone, restarting, full or busy.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Database(error) | Self::Migrate(MigrateError::Execute(error)) => passing(error),
+            Self::Database(error)
+            | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => passing(error),
             _ => false,
         }
     }
@@ -62,11 +63,14 @@ fn passing(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Classes of SQLSTATE: connection exceptions, rollback by concurrency, resources, shutdown and start, system errors.
+/// Classes of SQLSTATE: connection exceptions, rollback by concurrency, resources, an object in use, intervention of an
+/// operator (shutdown, start, a cancelled query), system errors.
+const PASSING_CLASSES: [&str; 6] = ["08", "40", "53", "55", "57", "58"];
+
 fn passing_state(error: &dyn DatabaseError) -> bool {
-    error.code().is_some_and(|code| {
-        ["08", "40", "53", "58"].iter().any(|class| code.starts_with(class)) || code.starts_with("57P")
-    })
+    error
+        .code()
+        .is_some_and(|code| PASSING_CLASSES.iter().any(|class| code.starts_with(class)))
 }
 
 impl From<sqlx::Error> for SinkError {

@@ -6,14 +6,11 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
-use solana_rpc_client_api::{
-    request::RpcRequest,
-    response::{Response, RpcConfirmedTransactionStatusWithSignature},
-};
+use solana_rpc_client_api::{request::RpcRequest, response::Response};
 use solana_transaction_status_client_types::{
     EncodedConfirmedTransactionWithStatusMeta, TransactionStatus, UiConfirmedBlock,
 };
@@ -165,7 +162,7 @@ impl RpcSource {
             // A node that has not come that far shall say so, instead of listing less than we have.
             config["minContextSlot"] = json!(checkpoint.slot);
         }
-        let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
+        let page: Vec<Entry> = self
             .ask(
                 RpcRequest::GetSignaturesForAddress,
                 json!([chartseal_program::ID.to_string(), config]),
@@ -216,6 +213,14 @@ impl RpcSource {
         let block: UiConfirmedBlock = self.ask(RpcRequest::GetBlock, json!([slot, config])).await?;
         bytes(&block.blockhash).ok_or_else(|| SourceError::Nonsense(format!("blockhash {:?}", block.blockhash)))
     }
+}
+
+/// One line of a listing. What the error was is nobody's business here, and may be one that this version cannot name.
+#[derive(Deserialize)]
+struct Entry {
+    signature: String,
+    slot: u64,
+    err: Option<Value>,
 }
 
 /// The blocks' hashes, which `getTransaction` does not tell, asked for once for each slot.

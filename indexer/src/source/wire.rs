@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::Address;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction, UiInstruction, UiMessage,
-    UiTransactionStatusMeta, option_serializer::OptionSerializer,
+    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction, UiInnerInstructions,
+    UiInstruction, UiMessage, UiTransactionStatusMeta, option_serializer::OptionSerializer,
 };
 
 use super::{Call, Signature, SourceError, Transaction, rpc::bytes};
@@ -26,7 +26,11 @@ pub(super) fn transaction(
         return Err(nonsense("a parsed message, which was not asked for"));
     };
     let keys = keys(&message.account_keys, meta).ok_or_else(|| nonsense("an account key is no address"))?;
-    let calls = calls(&keys, &message.instructions, meta).ok_or_else(|| nonsense("its instructions do not fit it"))?;
+    // Nobody could tell a transaction without events from a node without records.
+    let OptionSerializer::Some(inner) = &meta.inner_instructions else {
+        return Err(nonsense("the node keeps no inner instructions, use one that does"));
+    };
+    let calls = calls(&keys, &message.instructions, inner).ok_or_else(|| nonsense("its instructions do not fit it"))?;
     Ok(Some(Transaction {
         signature: *signature,
         slot: answer.slot,
@@ -51,11 +55,7 @@ fn keys(stated: &[String], meta: &UiTransactionStatusMeta) -> Option<Vec<Address
 
 /// Outer instructions, each followed by its inner ones. `None` where an index points nowhere, or a node leaves out
 /// what an inner instruction's place in the call stack is, without which nobody could tell who called it.
-fn calls(keys: &[Address], outer: &[UiCompiledInstruction], meta: &UiTransactionStatusMeta) -> Option<Vec<Call>> {
-    // Without a list of inner instructions, nobody could tell a transaction without events from a node without records.
-    let OptionSerializer::Some(groups) = &meta.inner_instructions else {
-        return None;
-    };
+fn calls(keys: &[Address], outer: &[UiCompiledInstruction], groups: &[UiInnerInstructions]) -> Option<Vec<Call>> {
     let mut calls = Vec::new();
     for (index, instruction) in outer.iter().enumerate() {
         let outer_index = u16::try_from(index).ok()?;

@@ -23,6 +23,7 @@ pub(super) const ATTEMPTS: u32 = 5;
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
 
 /// A chain that is further on the ledger than in the rows.
+#[derive(Clone, Copy)]
 pub(super) struct Ahead {
     head: Head,
     ours: Chain,
@@ -74,7 +75,7 @@ pub(super) fn compare(ours: &Standing, heads: &[Head], findings: &mut Findings) 
 
 /// Follows the chains through the transactions that were not read yet. Returns those that do not reach their heads.
 pub(super) async fn explain(
-    ahead: Vec<Ahead>,
+    ahead: &[Ahead],
     source: &RpcSource,
     tail: &[Listed],
     behind: &mut Behind,
@@ -83,12 +84,12 @@ pub(super) async fn explain(
     let mut unexplained = Vec::new();
     for chain in ahead {
         let key = (chain.head.kind, chain.head.subject);
-        let reached = events.get(&key).is_some_and(|events| reaches(&chain, events));
+        let reached = events.get(&key).is_some_and(|events| reaches(chain, events));
         if reached {
             behind.events += chain.head.chain.seq - chain.ours.seq;
             behind.chains += 1;
         } else {
-            unexplained.push(chain);
+            unexplained.push(*chain);
         }
     }
     Ok(unexplained)

@@ -168,11 +168,17 @@ impl Verification<'_> {
         mut tail: Vec<Listed>,
     ) -> Result<Behind, Error> {
         let mut behind = Behind::default();
-        for attempt in 0..heads::ATTEMPTS {
+        for attempt in 1..=heads::ATTEMPTS {
             if ahead.is_empty() {
                 return Ok(behind);
             }
-            if attempt > 0 {
+            match heads::explain(&ahead, self.source, &tail, &mut behind).await {
+                Ok(unexplained) => ahead = unexplained,
+                // It lists what it does not give yet.
+                Err(error) if error.is_passing() && attempt < heads::ATTEMPTS => {}
+                Err(error) => return Err(error),
+            }
+            if attempt < heads::ATTEMPTS && !ahead.is_empty() {
                 tokio::time::sleep(heads::PATIENCE).await;
                 tail = match self.source.list_after(checkpoint).await {
                     Ok(tail) => tail,
@@ -180,7 +186,6 @@ impl Verification<'_> {
                     Err(error) => return Err(error.into()),
                 };
             }
-            ahead = heads::explain(ahead, self.source, &tail, &mut behind).await?;
         }
         for missing in ahead {
             self.findings.add(missing.finding());

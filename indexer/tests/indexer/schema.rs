@@ -1,8 +1,15 @@
 //! The schema says what it means, in the words of the program.
 
+use chartseal_indexer::{Indexer, Options, Scope};
 use chartseal_program::{log::ChainKind, vocabulary::*};
+use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Database, lines};
+use crate::{
+    cluster::{Database, lines},
+    indexing::options,
+    node::Node,
+    story,
+};
 
 #[tokio::test]
 async fn every_table_view_and_column_has_a_comment() {
@@ -77,4 +84,27 @@ async fn base58_is_solanas() {
             .unwrap();
         assert_eq!(text, bs58::encode(bytes).into_string());
     }
+}
+
+#[tokio::test]
+async fn a_role_that_may_write_rows_and_nothing_else_indexes_and_verifies() {
+    let database = Database::new().await;
+    chartseal_indexer::migrate(&database.url).await.unwrap();
+    let mut connection = database.connect().await;
+    for statement in [
+        "CREATE ROLE writer LOGIN",
+        "GRANT USAGE ON SCHEMA chartseal TO writer",
+        "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA chartseal TO writer",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    let url = database.url.replace("//chartseal@", "//writer@");
+    let node = Node::start(story::tell()).await;
+    let mut indexer = Indexer::new(Options {
+        database: url.clone(),
+        ..options(&node, &database)
+    });
+    indexer.catch_up(&CancellationToken::new()).await.unwrap();
+    let report = chartseal_indexer::verify(&node.url, &url, Scope::Ledger).await.unwrap();
+    assert!(report.whole && report.events > 0, "{report}");
 }
