@@ -5,7 +5,7 @@ use chartseal_program::{
     builders as ix,
     events::{AnyEvent, Terms},
     instructions::CreateGrantArgs,
-    seeds::{address, Id, BUMP, NO_ID},
+    seeds::{address, Id, BUMP, GRANT, NO_ID},
     state::{Grant, Patient, Record, UNLIMITED},
     vocabulary::*,
     ChartsealError, ID,
@@ -296,6 +296,23 @@ fn grantee_is_of_the_kind_that_is_named() {
 }
 
 #[test]
+fn only_a_person_is_granted_with_a_key() {
+    let mut world = World::new();
+    let sound = world.sound();
+    let grantee_key = [7; 32];
+    world.refuses(Terms { grantee_key, ..sound }, ChartsealError::BadGrantee);
+    let person = Terms {
+        grantee_kind: GranteeKind::Person,
+        grantee: Address::new_from_array([8; 32]),
+        grantee_key,
+        ..sound
+    };
+    let id = world.grant(person);
+    let grant: Grant = world.chain.read(&address::grant(&world.patient.id, &id));
+    assert_eq!(grant.terms(), Some(person));
+}
+
+#[test]
 fn look_alike_of_a_member_is_no_grantee() {
     let mut world = World::new();
     let mut account = world.chain.svm.get_account(&world.insurer.address()).unwrap();
@@ -471,7 +488,7 @@ fn grant_is_written_into_the_patients_own_log() {
 }
 
 #[test]
-fn id_of_zeros_another_bump_or_taken_is_refused() {
+fn id_of_another_bump_or_taken_is_refused() {
     let mut world = World::new();
     let (terms, patient) = (world.sound(), world.patient.clone());
     let wallet = patient.wallet.pubkey();
@@ -486,9 +503,23 @@ fn id_of_zeros_another_bump_or_taken_is_refused() {
     world
         .chain
         .refuse(create(other_bump), &[&patient.wallet], ChartsealError::BumpNot255);
-    world.chain.fail(&[create(NO_ID)], &[&patient.wallet]);
     let id = world.grant(terms);
     world.chain.refuse_at_the_door(create(id), &[&patient.wallet], EXISTS);
+}
+
+#[test]
+fn id_of_zeros_is_refused() {
+    let mut world = World::new();
+    let patient = world.patient_where_zeros_fit(GRANT);
+    let (wallet, args) = (
+        patient.wallet.pubkey(),
+        CreateGrantArgs {
+            id: NO_ID,
+            terms: world.sound(),
+        },
+    );
+    let create = ix::create_grant(wallet, wallet, None, &patient.id, args);
+    world.chain.refuse(create, &[&patient.wallet], ChartsealError::ZeroId);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use chartseal_program::{
     builders::{self as ix, As},
-    events::AnyEvent,
+    events::{AnyEvent, Content},
     instructions::CreateRecordArgs,
-    seeds::{address, BUMP, NO_ID},
+    seeds::{address, BUMP, NO_ID, RECORD},
     state::{Patient, Record},
     vocabulary::*,
     ChartsealError, ID,
@@ -264,6 +264,32 @@ fn record_is_not_planted_on_a_strangers_patient() {
 }
 
 #[test]
+fn asking_with_empty_content_is_refused_by_policy_or_fails() {
+    let mut world = World::new();
+    let grant = world.enrol();
+    let empty = Content {
+        manifest_hash: [0; 32],
+        ..content(1)
+    };
+    let doctor = world.doctor.clone();
+    let mut ask = |grant, purpose| {
+        let args = CreateRecordArgs {
+            content: empty,
+            purpose,
+            ..world.record_args(0)
+        };
+        (world.create_ix(args, grant), args)
+    };
+    let (allowed, _) = ask(Some(grant), Purpose::Treatment);
+    let (refused, _) = ask(None, Purpose::Treatment);
+    world
+        .chain
+        .refuse(allowed, &[&doctor.wallet], ChartsealError::NoContent);
+    let event = world.chain.must(refused, &[&doctor.wallet]);
+    assert!(matches!(event, AnyEvent::ActionRefused(event) if event.reason == Reason::NoGrant));
+}
+
+#[test]
 fn class_is_in_range() {
     let mut world = World::new();
     let (patient, highest) = (world.patient.clone(), world.record_args(CLASSES - 1));
@@ -280,15 +306,15 @@ fn class_is_in_range() {
 #[test]
 fn ids_of_zeros_are_refused() {
     let mut world = World::new();
-    let (patient, args) = (world.patient.clone(), world.record_args(0));
-    let create = |args| ix::create_record(&patient.acting(), patient.wallet.pubkey(), None, &patient.id, args);
-    let unnamed = CreateRecordArgs { request: NO_ID, ..args };
-    world
-        .chain
-        .refuse(create(unnamed), &[&patient.wallet], ChartsealError::ZeroId);
-    // The address of the record without an id may have any bump; whichever it has, there is no such record.
-    let nameless = CreateRecordArgs { record: NO_ID, ..args };
-    world.chain.fail(&[create(nameless)], &[&patient.wallet]);
+    let patient = world.patient_where_zeros_fit(RECORD);
+    let args = world.record_args(0);
+    for args in [
+        CreateRecordArgs { request: NO_ID, ..args },
+        CreateRecordArgs { record: NO_ID, ..args },
+    ] {
+        let create = ix::create_record(&patient.acting(), patient.wallet.pubkey(), None, &patient.id, args);
+        world.chain.refuse(create, &[&patient.wallet], ChartsealError::ZeroId);
+    }
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
                 patient,
                 record,
                 grantee,
+                grantee_key,
                 issuer,
                 not_before,
                 expires,
@@ -131,7 +132,7 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
                 revoked,
                 reserved
             }),
-            160,
+            192,
         ),
         (
             "AccessLog",

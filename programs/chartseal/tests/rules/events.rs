@@ -71,6 +71,7 @@ impl Source {
             classes: self.number(),
             grantee_kind: self.word(GranteeKind::ALL),
             grantee: self.address(),
+            grantee_key: self.bytes(),
             rights,
             purposes,
             not_before: self.time(),
