@@ -10,6 +10,7 @@ use chartseal::store::{FolderKeyStore, KeyStore, KeyStoreError};
 
 const PATIENT: [u8; 16] = [1; 16];
 const RECORD: [u8; 16] = [2; 16];
+const MANIFEST: [u8; 32] = [6; 32];
 const READER: [u8; 32] = [7; 32];
 const OTHER: [u8; 32] = [8; 32];
 const REQUEST: ReleaseRequest = ReleaseRequest {
@@ -22,6 +23,7 @@ fn slot(version: u32, recipient: [u8; 32]) -> EnvelopeSlot {
         patient: PATIENT,
         record: RECORD,
         version,
+        manifest_hash: MANIFEST,
         recipient,
     }
 }
@@ -54,6 +56,7 @@ fn allows(version: u32, recipient: [u8; 32]) -> Allows {
         patient: PATIENT,
         record: RECORD,
         version,
+        manifest_hash: MANIFEST,
         reader: [3; 32],
         recipient,
     })
@@ -134,30 +137,50 @@ async fn a_reader_without_an_envelope_is_told_so() {
 }
 
 #[tokio::test]
-async fn recipients_are_listed_by_version() {
+async fn slots_are_listed_by_version_and_recipient() {
     let (_folder, store) = store();
-    for (version, recipient) in [(0, OTHER), (0, READER), (1, OTHER)] {
+    for (version, recipient) in [(1, OTHER), (0, OTHER), (0, READER)] {
         store.put(slot(version, recipient), b"envelope").await.unwrap();
     }
-    assert_eq!(store.recipients(PATIENT, RECORD, 0).await.unwrap(), [READER, OTHER]);
-    assert_eq!(store.recipients(PATIENT, RECORD, 1).await.unwrap(), [OTHER]);
-    assert!(store.recipients(PATIENT, [0; 16], 0).await.unwrap().is_empty());
+    let slots = [slot(0, READER), slot(0, OTHER), slot(1, OTHER)];
+    assert_eq!(store.slots(PATIENT, RECORD).await.unwrap(), slots);
+    assert!(store.slots(PATIENT, [0; 16]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn removing_a_recipient_leaves_the_others() {
+async fn discarding_an_envelope_leaves_the_others() {
     let (_folder, store) = store();
-    for (version, recipient) in [(0, READER), (1, READER), (2, READER), (0, OTHER)] {
+    for (version, recipient) in [(0, READER), (1, READER), (0, OTHER)] {
         store.put(slot(version, recipient), b"envelope").await.unwrap();
     }
-    assert_eq!(store.remove(PATIENT, RECORD, Some(2), READER).await.unwrap(), 1);
-    assert_eq!(store.remove(PATIENT, RECORD, None, READER).await.unwrap(), 2);
-    assert_eq!(store.remove(PATIENT, RECORD, None, READER).await.unwrap(), 0);
+    assert!(store.discard(slot(0, READER)).await.unwrap());
+    assert!(!store.discard(slot(0, READER)).await.unwrap());
     assert!(matches!(
         store.release(&REQUEST, &allows(0, READER)).await,
         Err(KeyStoreError::NoEnvelope)
     ));
-    assert_eq!(store.recipients(PATIENT, RECORD, 0).await.unwrap(), [OTHER]);
+    assert_eq!(store.slots(PATIENT, RECORD).await.unwrap(), [slot(0, OTHER), slot(1, READER)]);
+}
+
+#[tokio::test]
+async fn two_who_write_the_same_version_do_not_touch_each_others_envelopes() {
+    let (_folder, store) = store();
+    let rival = EnvelopeSlot { manifest_hash: [5; 32], ..slot(1, READER) };
+    store.put(slot(1, READER), b"of the winner").await.unwrap();
+    store.put(rival, b"of the loser").await.unwrap();
+    assert!(store.discard(rival).await.unwrap());
+    let released = store.release(&REQUEST, &allows(1, READER)).await.unwrap();
+    assert_eq!(released.envelope, b"of the winner");
+}
+
+#[tokio::test]
+async fn destroying_a_record_leaves_one_of_the_same_id_of_another_patient() {
+    let (_folder, store) = store();
+    let foreign = [0xAA; 16];
+    store.put(slot(0, READER), b"envelope").await.unwrap();
+    store.put(EnvelopeSlot { patient: foreign, ..slot(0, READER) }, b"foreign").await.unwrap();
+    store.destroy(foreign, RECORD).await.unwrap();
+    assert!(store.release(&REQUEST, &allows(0, READER)).await.is_ok());
 }
 
 #[tokio::test]
@@ -185,6 +208,7 @@ async fn a_destroyed_record_opens_to_nobody_even_from_a_backup_of_its_envelopes(
         folder
             .path()
             .join("keys/record-keys")
+            .join(hex::encode(PATIENT))
             .join(format!("{}.destroyed", hex::encode(RECORD))),
     )
     .unwrap();
@@ -250,7 +274,7 @@ async fn nothing_in_the_folder_is_readable_by_others_or_in_the_clear() {
         0
     );
     let record_keys = folder.path().join("keys/record-keys");
-    assert_eq!(std::fs::read(record_keys.join(hex::encode(RECORD))).unwrap().len(), 32);
+    assert_eq!(std::fs::read(record_keys.join(hex::encode(PATIENT)).join(hex::encode(RECORD))).unwrap().len(), 32);
 }
 
 #[tokio::test]

@@ -42,11 +42,13 @@ pub async fn opens(thief: &Person, rpc: &str, patient: Id) -> Result<Vec<Id>> {
     let mut opened = Vec::new();
     for record in ledger.records(&patient).await? {
         let record = record.account;
-        for recipient in store.recipients(patient, record.id, record.version).await? {
+        for slot in store.slots(patient, record.id).await? {
+            let recipient = slot.recipient;
             let released = Released {
                 patient,
                 record: record.id,
-                version: record.version,
+                version: slot.version,
+                manifest_hash: slot.manifest_hash,
                 reader: recipient,
                 recipient,
             };
@@ -60,8 +62,8 @@ pub async fn opens(thief: &Person, rpc: &str, patient: Id) -> Result<Vec<Id>> {
                 program: chartseal_program::ID.to_bytes(),
                 patient,
                 record: record.id,
-                version: record.version,
-                manifest_hash: record.manifest_hash,
+                version: slot.version,
+                manifest_hash: slot.manifest_hash,
                 recipient,
                 recipient_key_epoch: 0,
             };

@@ -5,7 +5,7 @@ use chartseal_program::{
     events::{Actor, AnyEvent},
     seeds::Id,
     state::{Grant as GrantAccount, UNLIMITED},
-    vocabulary::{Action, GranteeKind, Purpose},
+    vocabulary::{Action, GranteeKind, Purpose, Reason},
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::now,
     ledger::Logged,
-    ops::{GrantRequest, OpError},
+    ops::{GrantRequest, OpError, Rewrapped},
 };
 
 pub(super) async fn patient(command: &Patient, globals: &Globals, output: &Output) -> Result<()> {
@@ -60,15 +60,25 @@ pub(super) async fn grant(command: &Grant, globals: &Globals, output: &Output) -
     };
     let granted = globals.session()?.grant(&request).await?;
     let id = hex::encode(granted.grant);
-    let pending = match granted.pending {
-        0 => String::new(),
-        n => format!("; {n} keys pending until somebody who holds them wraps them"),
-    };
+    let keys = &granted.keys;
     output.say(
-        &format!("grant {id}, {} keys wrapped{pending}", granted.wrapped),
-        &json!({ "grant": id, "signature": granted.signature, "wrapped": granted.wrapped, "pending": granted.pending }),
+        &format!("grant {id}, {}", describe_keys(keys)),
+        &json!({
+            "grant": id, "signature": granted.signature, "wrapped": keys.wrapped, "pending": keys.pending,
+            "because": keys.because,
+        }),
     );
     Ok(())
+}
+
+/// How many keys were wrapped, and what to do about those that were not.
+pub(super) fn describe_keys(keys: &Rewrapped) -> String {
+    let wrapped = format!("{} keys wrapped", keys.wrapped);
+    let why = keys.because.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    match keys.pending {
+        0 => wrapped + &why,
+        n => format!("{wrapped}; {n} pending until somebody who holds them runs `chartseal rewrap`{why}"),
+    }
 }
 
 pub(super) async fn revoke(patient: &Id, grant: &Id, globals: &Globals, output: &Output) -> Result<()> {
@@ -121,13 +131,7 @@ fn grant_row(grant: &GrantAccount) -> (Vec<String>, Value) {
     } else {
         grant.uses_left.to_string()
     };
-    let state = match () {
-        () if grant.revoked != 0 => "revoked",
-        () if now() >= grant.expires => "expired",
-        () if now() < grant.not_before => "not yet valid",
-        () if grant.uses_left == 0 => "used up",
-        () => "live",
-    };
+    let state = grant.fault(now()).map_or("live", Reason::word);
     let grantee = grant.grantee.to_string();
     let object = json!({
         "grant": id, "grantee_kind": kind, "grantee": grantee, "on": on, "rights": rights, "purposes": purposes,

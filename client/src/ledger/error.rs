@@ -75,9 +75,20 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// Whether asking again may help.
-    pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+    /// Whether a node said of a transaction that it would fail: then it did not pass it on.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Contract { .. } | Self::Rejected { .. })
+    }
+
+    /// Whether the transaction had been taken before: an answer to an earlier sending was lost.
+    pub(super) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Rejected { error: TransactionError::AlreadyProcessed, .. })
+    }
+
+    /// Whether the transaction may stand on chain all the same.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
     }
 
     /// From a transaction that failed.

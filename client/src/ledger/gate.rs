@@ -2,14 +2,17 @@
 
 use chartseal_program::{
     events::{AccessAllowed, AnyEvent},
-    policy::{Capacity, Credential, Query, Subject, decide},
     seeds::{NO_ID, address},
+    state::Record,
     vocabulary::{Action, ActorKind, Reason},
 };
 use solana_address::Address;
 use solana_signature::Signature;
 
-use super::{Ledger, LedgerError};
+use super::{
+    Ledger, LedgerError,
+    standing::{Question, Standing},
+};
 use crate::store::keystore::{GateError, ReleaseGate, Released};
 
 /// Opens for a request that a confirmed transaction allowed and that the policy still allows.
@@ -37,87 +40,55 @@ impl<'a> LedgerGate<'a> {
         allowed.ok_or(GateError::NoDecision)
     }
 
-    /// Asks the policy again, with what the accounts say now: a grant may have been revoked since.
-    async fn decide_again(&self, event: &AccessAllowed) -> Result<(), GateError> {
-        let registry = self.ledger.registry().await?;
-        if registry.is_paused() {
-            return Err(GateError::Refused {
-                reason: "the program is paused".into(),
-            });
+    /// Asks the policy again, with what the accounts say now: a grant may have been revoked since. The record.
+    async fn decide_again(&self, event: &AccessAllowed) -> Result<Record, GateError> {
+        let refused = |reason: &str| GateError::Refused { reason: reason.into() };
+        if self.ledger.registry().await?.is_paused() {
+            return Err(refused("the program is paused"));
         }
         let patient = self.ledger.patient(&event.link.subject).await?;
         let record = self.ledger.record(&patient.id, &event.record).await?;
         if record.version != event.version {
-            return Err(GateError::Refused {
-                reason: "the record has a newer version; ask for access again".into(),
-            });
+            return Err(refused("the record has a newer version; ask for access again"));
         }
-        let grant = match event.grant {
+        let mut grant = match event.grant {
             NO_ID => None,
             id => Some(self.ledger.grant(&patient.id, &id).await?),
         };
-        // The use that this very decision took does not count against it.
-        let grant = grant.map(|mut grant| {
+        if let Some(grant) = &mut grant {
+            // The use that this very decision took does not count against it.
             grant.uses_left = grant.uses_left.max(1);
-            grant
-        });
-        let membership = match event.actor.kind {
+        }
+        let actor = &event.actor;
+        let standing = match actor.kind {
             ActorKind::Member => {
-                let institution = self.ledger.institution(&event.actor.institution).await?;
-                let member = self
-                    .ledger
-                    .try_read(&event.actor.member)
-                    .await?
-                    .ok_or(GateError::NoDecision)?;
-                Some((member, institution, address::institution(&event.actor.institution)))
+                Standing::of_member(self.ledger, actor.wallet, &actor.institution, &actor.member).await?
             }
-            ActorKind::Patient | ActorKind::Person => None,
+            ActorKind::Patient | ActorKind::Person => Standing::of_wallet(actor.wallet),
         };
-        let patient_address = address::patient(&patient.id);
-        let capacity = match (&membership, event.actor.kind) {
-            (Some((member, institution, institution_address)), _) => Capacity::Member(Credential {
-                address: &event.actor.member,
-                member,
-                institution_address,
-                institution,
-            }),
-            (None, ActorKind::Patient) if patient.is_wallet(&event.actor.wallet) => Capacity::Patient {
-                address: &patient_address,
-            },
-            (None, _) => Capacity::Person {
-                wallet: &event.actor.wallet,
-            },
-        };
-        let decision = decide(&Query {
-            patient: &patient,
-            capacity,
-            subject: Subject {
-                record: &record.id,
-                class: record.class,
-                author: Some(&record.author),
-                erased: record.is_erased(),
-            },
+        let question = Question {
             action: Action::Read,
             purpose: event.purpose,
-            grant: grant.as_ref(),
-            consent: false,
-            // The key store's own clock: the chain's was asked when it decided.
-            now: crate::clock::now(),
-        });
-        decision.map(|_| ()).map_err(|reason| GateError::Refused {
-            reason: Reason::word(reason).into(),
-        })
+            record: &record.id,
+            class: record.class,
+            existing: Some(&record),
+        };
+        match standing.decide(&patient, &question, grant.as_ref()) {
+            Ok(_) => Ok(record),
+            Err(reason) => Err(refused(Reason::word(reason))),
+        }
     }
 }
 
 impl ReleaseGate for LedgerGate<'_> {
     async fn check(&self, request_id: [u8; 16]) -> Result<Released, GateError> {
         let event = self.decision(request_id).await?;
-        self.decide_again(&event).await?;
+        let record = self.decide_again(&event).await?;
         Ok(Released {
             patient: event.link.subject,
             record: event.record,
             version: event.version,
+            manifest_hash: record.manifest_hash,
             reader: event.actor.wallet.to_bytes(),
             recipient: recipient(&event).to_bytes(),
         })

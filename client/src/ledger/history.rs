@@ -1,6 +1,8 @@
 //! What the ledger says about the past: the events of transactions, and a patient's whole log, checked link by link
 //! against the head that stands on chain. It needs no indexer, only time.
 
+use std::time::Instant;
+
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use chartseal_program::{
     ID,
@@ -18,7 +20,7 @@ use solana_transaction_status_client_types::{
     option_serializer::OptionSerializer,
 };
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, PATIENCE, POLL};
 
 /// Transactions that are fetched at once.
 const AT_ONCE: usize = 16;
@@ -55,15 +57,23 @@ pub struct Broken {
 }
 
 impl Ledger {
-    /// The one event of a transaction of ours.
+    /// The one event of a transaction of ours that is confirmed. A node may not have it at hand at once, so it is asked
+    /// until it does; it stands on chain whatever the node says.
     ///
     /// # Errors
-    /// [`LedgerError::Malformed`] where it has none, or several.
+    /// [`LedgerError::Unknown`] where no answer comes.
     pub(super) async fn event_of(&self, signature: &Signature) -> Result<AnyEvent, LedgerError> {
-        let (_, mut events) = self.events_of(signature).await?;
-        match (events.pop(), events.is_empty()) {
-            (Some(event), true) => Ok(event),
-            _ => Err(malformed(signature)),
+        let since = Instant::now();
+        loop {
+            if let Ok((_, events)) = self.events_of(signature).await
+                && let [event] = events.as_slice()
+            {
+                return Ok(event.clone());
+            }
+            if since.elapsed() > PATIENCE {
+                return Err(LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() });
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod gate;
 mod history;
 mod read;
+pub(crate) mod standing;
 mod submit;
 
 use std::time::Duration;
@@ -25,6 +26,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a transaction's fate is asked for while the ledger does not answer.
 const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How often it is asked for.
+const POLL: Duration = Duration::from_millis(100);
 
 /// A Solana cluster that runs the contract, reached over JSON-RPC.
 pub struct Ledger {
@@ -68,7 +72,7 @@ impl Ledger {
     pub async fn airdrop(&self, wallet: [u8; 32], lamports: u64) -> Result<u64, LedgerError> {
         let address = solana_address::Address::new_from_array(wallet);
         let signature = self.call(self.rpc.request_airdrop(&address, lamports)).await?;
-        self.fate(&signature).await?;
+        self.wait_for(&signature).await?;
         self.call(self.rpc.get_balance(&address)).await
     }
 

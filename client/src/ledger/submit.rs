@@ -10,12 +10,11 @@ use solana_rpc_client_api::config::RpcSendTransactionConfig;
 use solana_signature::Signature;
 use solana_transaction::Transaction;
 
-use super::{Ledger, LedgerError, PATIENCE};
+use super::{Ledger, LedgerError, PATIENCE, POLL};
 use crate::keys::WalletKey;
 
 /// Blockhashes that are tried before we give up: each lives for about a minute.
 const ATTEMPTS: u32 = 3;
-const POLL: Duration = Duration::from_millis(100);
 const RESEND: Duration = Duration::from_secs(2);
 
 /// A transaction that stands on chain, confirmed.
@@ -31,8 +30,7 @@ impl Ledger {
     /// Sends one instruction, paid by the first signer, and waits until it is confirmed.
     ///
     /// # Errors
-    /// [`LedgerError::Contract`] and [`LedgerError::Rejected`]: nothing changed. [`LedgerError::Unreachable`]: nothing
-    /// was sent. [`LedgerError::Unknown`]: it may have been applied.
+    /// [`LedgerError::Unknown`]: it may have been applied. With every other error nothing changed, and nothing will.
     pub async fn submit(&self, instruction: Instruction, signers: &[&WalletKey]) -> Result<Receipt, LedgerError> {
         let payer = signers.first().map(|key| Address::new_from_array(key.address()));
         let mut message = Message::new(&[instruction], payer.as_ref());
@@ -56,82 +54,96 @@ impl Ledger {
     }
 
     /// Sends until the fate is known. `None`: it expired and can no longer be applied.
+    ///
+    /// The first sending is simulated by the node first; where the node says that it would fail, nothing was sent. From
+    /// then on, whatever a call answers, the transaction may be under way: only its status, or the end of its
+    /// blockhash's life, says what became of it.
     async fn push(&self, transaction: &Transaction, last_valid: u64) -> Result<Option<Signature>, LedgerError> {
         let signature = transaction.signatures.first().copied().unwrap_or_default();
-        let mut sent = false;
-        let mut resend_at = Instant::now();
+        let unknown = || LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() };
+        if let Err(error) = self.send(transaction, false).await
+            && error.is_refusal()
+            && !error.is_duplicate()
+        {
+            return Err(error);
+        }
+        let mut sent = Instant::now();
         let mut answered = Instant::now();
         loop {
-            if Instant::now() >= resend_at {
-                // Once it is under way a simulation could fail merely because it has been applied.
-                let config = RpcSendTransactionConfig {
-                    skip_preflight: sent,
-                    preflight_commitment: Some(self.rpc.commitment().commitment),
-                    max_retries: Some(0),
-                    ..Default::default()
-                };
-                match self
-                    .call(self.rpc.send_transaction_with_config(transaction, config))
-                    .await
-                {
-                    Ok(_) => sent = true,
-                    Err(error) if error.is_transient() => {}
-                    Err(error) if !sent => return Err(error),
-                    // A repeated sending is refused once the first was applied: the status tells.
-                    Err(_) => {}
-                }
-                resend_at = Instant::now() + RESEND;
-            }
             match self.status(&signature).await {
-                Ok(Some(())) => return Ok(Some(signature)),
-                Ok(None) => {
+                Ok(Fate::Confirmed) => return Ok(Some(signature)),
+                Ok(Fate::Failed(error)) => return Err(error),
+                Ok(Fate::Open) => {
                     answered = Instant::now();
                     let height = self.call(self.rpc.get_block_height()).await;
                     if height.is_ok_and(|height| height > last_valid) {
                         // Expired, unless it went through between the two questions.
-                        return Ok(self.status(&signature).await?.map(|()| signature));
+                        return match self.status(&signature).await {
+                            Ok(Fate::Confirmed) => Ok(Some(signature)),
+                            Ok(Fate::Failed(error)) => Err(error),
+                            Ok(Fate::Open) => Ok(None),
+                            Err(_) => Err(unknown()),
+                        };
                     }
                 }
-                Err(error) if error.is_transient() => {
-                    if answered.elapsed() > PATIENCE {
-                        let (signature, url) = (signature.to_string(), self.url.clone());
-                        return Err(LedgerError::Unknown { signature, url });
-                    }
-                }
-                Err(error) => return Err(error),
+                Err(_) if answered.elapsed() > PATIENCE => return Err(unknown()),
+                Err(_) => {}
+            }
+            if sent.elapsed() > RESEND {
+                // Its answer says nothing: a transaction that was applied is refused when it is sent again.
+                let _ = self.send(transaction, true).await;
+                sent = Instant::now();
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    async fn send(&self, transaction: &Transaction, skip_preflight: bool) -> Result<Signature, LedgerError> {
+        let config = RpcSendTransactionConfig {
+            skip_preflight,
+            preflight_commitment: Some(self.rpc.commitment().commitment),
+            max_retries: Some(0),
+            ..RpcSendTransactionConfig::default()
+        };
+        self.call(self.rpc.send_transaction_with_config(transaction, config)).await
     }
 
     /// Waits for a transaction that somebody else sent.
-    pub(super) async fn fate(&self, signature: &Signature) -> Result<(), LedgerError> {
+    pub(super) async fn wait_for(&self, signature: &Signature) -> Result<(), LedgerError> {
         let since = Instant::now();
-        while self.status(signature).await?.is_none() {
-            if since.elapsed() > PATIENCE {
-                return Err(LedgerError::Unknown {
-                    signature: signature.to_string(),
-                    url: self.url.clone(),
-                });
+        loop {
+            match self.status(signature).await? {
+                Fate::Confirmed => return Ok(()),
+                Fate::Failed(error) => return Err(error),
+                Fate::Open if since.elapsed() > PATIENCE => {
+                    return Err(LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() });
+                }
+                Fate::Open => tokio::time::sleep(POLL).await,
             }
-            tokio::time::sleep(POLL).await;
         }
-        Ok(())
     }
 
-    /// Whether a transaction is confirmed; an error where it failed.
-    async fn status(&self, signature: &Signature) -> Result<Option<()>, LedgerError> {
-        let answer = self
-            .call(self.rpc.get_signature_statuses(std::slice::from_ref(signature)))
-            .await?;
-        match answer.value.into_iter().next().flatten() {
+    /// What is known of a transaction.
+    async fn status(&self, signature: &Signature) -> Result<Fate, LedgerError> {
+        let answer = self.call(self.rpc.get_signature_statuses(std::slice::from_ref(signature))).await?;
+        Ok(match answer.value.into_iter().next().flatten() {
             Some(status) if status.satisfies_commitment(self.rpc.commitment()) => match status.err {
-                Some(error) => Err(LedgerError::failed(error, Vec::new())),
-                None => Ok(Some(())),
+                Some(error) => Fate::Failed(LedgerError::failed(error, Vec::new())),
+                None => Fate::Confirmed,
             },
-            _ => Ok(None),
-        }
+            _ => Fate::Open,
+        })
     }
+}
+
+/// What became of a transaction.
+enum Fate {
+    /// It stands on chain.
+    Confirmed,
+    /// It was taken and failed: nothing changed.
+    Failed(LedgerError),
+    /// Nothing is known, or nothing that is confirmed.
+    Open,
 }
 
 /// Signs a message with the keys that it asks for.

@@ -12,9 +12,9 @@ use chartseal_program::{
 };
 use tokio::io::AsyncWrite;
 
-use super::{OpError, Session, acting::Wish, keys::Version, new_id, put::refusal};
+use super::{OpError, Session, acting::Chosen, chart::PERSON_KEY_EPOCH, keys::Version, new_id, put::refusal};
 use crate::{
-    ledger::LedgerGate,
+    ledger::{LedgerGate, standing::Question},
     seal::{
         DataKey, OnChain, Opened, ProgressFn, RecordIds, Verified, envelope, fetch_manifest, open_stream, verify_stream,
     },
@@ -70,23 +70,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     {
         let patient = self.ledger.patient(&request.patient).await?;
         let record = self.ledger.record(&patient.id, &request.record).await?;
-        let (key, access) = self
-            .obtain_key(&patient, &record, request.purpose, request.grant)
-            .await?;
+        let (key, access, record) = self.obtain_key(&patient, &record, request.purpose, request.grant).await?;
         let on_chain = on_chain(&record);
         let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
-        let ids = RecordIds {
-            patient: patient.id,
-            record: record.id,
-            version: record.version,
-        };
+        let ids = RecordIds { patient: patient.id, record: record.id, version: record.version };
         let range = request.range.clone();
         let opened = open_stream(&manifest, &on_chain, ids, &key, &self.store, range, writer, progress).await?;
-        Ok(Got {
-            access,
-            version: record.version,
-            opened,
-        })
+        Ok(Got { access, version: record.version, opened })
     }
 
     /// Fetches all that is stored of a record and holds it against the chain. It needs no right and no key.
@@ -100,61 +90,43 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(verify_stream(&manifest, &on_chain, &self.store, progress).await?)
     }
 
-    /// Asks for access, on chain, and takes the data key against the decision.
+    /// Asks for access, on chain, and takes the data key against the decision. The record comes back in the version that
+    /// the decision is about.
     pub(super) async fn obtain_key(
         &self,
         patient: &Patient,
         record: &Record,
         purpose: Purpose,
         grant: Option<Id>,
-    ) -> Result<(DataKey, Access), OpError> {
-        let wish = Wish {
+    ) -> Result<(DataKey, Access, Record), OpError> {
+        let grants: Vec<_> = self.ledger.grants(&patient.id).await?.into_iter().map(|found| found.account).collect();
+        let question = Question {
             action: Action::Read,
             purpose,
-            record: record.id,
+            record: &record.id,
             class: record.class,
-            grant,
+            existing: Some(record),
         };
-        let reader = self.acting(patient, &wish).await?;
+        let Chosen { acting: reader, .. } = self.choose(patient, &grants, &question, grant).await?;
         let request = new_id()?;
-        let args = AccessRecordArgs {
-            request,
-            purpose,
-            grant: reader.claimed(),
-        };
+        let args = AccessRecordArgs { request, purpose, grant: reader.claimed() };
         let instruction = builders::access_record(&reader, &patient.id, &record.id, args);
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
-        let AnyEvent::AccessAllowed(allowed) = &receipt.event else {
-            return Err(refusal(&receipt.event));
-        };
+        let AnyEvent::AccessAllowed(allowed) = &receipt.event else { return Err(refusal(&receipt.event)) };
 
+        // It may have been amended between our look and the decision.
+        let record = match record.version == allowed.version {
+            true => *record,
+            false => self.ledger.record(&patient.id, &record.id).await?,
+        };
         let recipient = Self::own_account(patient, &reader).to_bytes();
         let gate = LedgerGate::new(&self.ledger, receipt.signature);
-        let released = self
-            .keys
-            .release(
-                &ReleaseRequest {
-                    request_id: request,
-                    recipient,
-                },
-                &gate,
-            )
-            .await?;
+        let released = self.keys.release(&ReleaseRequest { request_id: request, recipient }, &gate).await?;
         let epoch = self.own_epoch(patient, reader.member).await?;
-        let version = Version {
-            patient: patient.id,
-            record: record.id,
-            version: allowed.version,
-            manifest_hash: record.manifest_hash,
-        };
-        let context = self.context(&version, recipient, epoch).await?;
+        let context = self.context(&Version::of(&record), recipient, epoch).await?;
         let key = envelope::open(&released.envelope, &self.identity.encryption, &context)?;
-        let access = Access {
-            request,
-            signature: receipt.signature.to_string(),
-            basis: allowed.basis,
-        };
-        Ok((key, access))
+        let access = Access { request, signature: receipt.signature.to_string(), basis: allowed.basis };
+        Ok((key, access, record))
     }
 
     /// The epoch of the key that this session's envelopes are wrapped to. A person's never changes: it is in the grant.
@@ -162,7 +134,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(match member {
             _ if patient.is_wallet(&self.wallet()) => patient.key_epoch,
             Some((institution, member)) => self.ledger.member(&institution, &member).await?.key_epoch,
-            None => super::grant::PERSON_KEY_EPOCH,
+            None => PERSON_KEY_EPOCH,
         })
     }
 }

@@ -7,18 +7,15 @@ use chartseal_program::{
     events::Terms,
     instructions::CreateGrantArgs,
     seeds::{Id, NO_ID, address},
-    state::{Grant, Patient, Record},
+    state::{Grant, Record, UNLIMITED},
     vocabulary::{Action, GranteeKind, Purpose},
 };
 
-use super::{
-    OpError, Session, draw_id,
-    keys::{PublicKey, Recipients, Version},
+use super::{OpError, Rewrapped, Session, draw_id};
+use crate::{
+    seal::envelope,
+    store::{BlobStore, KeyStore},
 };
-use crate::store::{BlobStore, KeyStore, KeyStoreError};
-
-/// Epoch of a person's key. A person has no account, so its key cannot change: it gets a new grant instead.
-pub(super) const PERSON_KEY_EPOCH: u32 = 0;
 
 /// Whom a grant names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +29,8 @@ pub enum Grantee {
     },
     /// An institution, and so all of its members.
     Institution(Id),
-    /// A wallet. Persons publish no key on chain: without theirs the grant stays `key pending`.
+    /// A wallet. Persons have no account that could publish a key: theirs stands in the grant, and without it the
+    /// grant's keys stay pending.
     Person {
         /// The wallet's address.
         wallet: [u8; 32],
@@ -71,17 +69,15 @@ pub struct Granted {
     pub grant: Id,
     /// The transaction.
     pub signature: String,
-    /// Records whose key was wrapped for the grantee.
-    pub wrapped: usize,
-    /// Records whose key is still pending, because this session does not hold it.
-    pub pending: usize,
+    /// What became of the keys of the records that it covers.
+    pub keys: Rewrapped,
 }
 
 /// A grant that has ended.
 #[derive(Clone, Debug)]
 pub struct Revoked {
-    /// The transaction.
-    pub signature: String,
+    /// The transaction; none where it had been revoked before, and only envelopes were left to delete.
+    pub signature: Option<String>,
     /// Envelopes that were deleted.
     pub envelopes: u64,
 }
@@ -90,155 +86,92 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Grants rights, and wraps the keys of the records that it covers for the grantee.
     ///
     /// # Errors
-    /// [`OpError`]. A grant that stands on chain and whose keys could not be wrapped is no error but `pending`.
+    /// [`OpError`], as long as nothing stands on chain. Keys that could not be wrapped afterwards are no error but
+    /// pending: [`rewrap`](Self::rewrap) makes up for them.
     pub async fn grant(&self, request: &GrantRequest) -> Result<Granted, OpError> {
+        if let Grantee::Person { key: Some(key), .. } = &request.grantee {
+            envelope::check_key(key)?;
+        }
         let patient = self.ledger.patient(&request.patient).await?;
         let id = draw_id(|id| address::fits_grant(&patient.id, id))?;
-        let (grantee_kind, grantee) = request.grantee.address();
-        let terms = Terms {
-            record: request.record.unwrap_or(NO_ID),
-            classes: request.classes,
-            grantee_kind,
-            grantee,
-            rights: request.rights.iter().fold(0, |mask, right| mask | right.bit()),
-            purposes: request.purposes.iter().fold(0, |mask, purpose| mask | purpose.bit()),
-            not_before: request.not_before.unwrap_or_default(),
-            expires: request.expires,
-            uses: request.uses.unwrap_or(chartseal_program::state::UNLIMITED),
-        };
+        let terms = request.terms();
         let steward = Self::steward_of(&patient);
         let wallet = self.wallet();
-        let instruction = builders::create_grant(
-            wallet,
-            wallet,
-            steward.as_ref(),
-            &patient.id,
-            CreateGrantArgs { id, terms },
-        );
+        let instruction =
+            builders::create_grant(wallet, wallet, steward.as_ref(), &patient.id, CreateGrantArgs { id, terms });
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
 
-        let grant = self.ledger.grant(&patient.id, &id).await?;
-        let mut granted = Granted {
-            grant: id,
-            signature: receipt.signature.to_string(),
-            wrapped: 0,
-            pending: 0,
-        };
-        if grant.rights & Action::Read.bit() == 0 {
-            return Ok(granted);
+        let mut keys = Rewrapped::default();
+        if terms.rights & Action::Read.bit() != 0
+            && let Err(error) = self.wrap_covered(&patient.id, &id, &mut keys).await
+        {
+            keys.because = Some(error.to_string());
         }
-        let mut readers = Recipients::new();
-        self.grantee_keys(&grant, &mut readers).await?;
-        if let Grantee::Person { wallet, key: Some(key) } = request.grantee {
-            readers.insert(
-                wallet,
-                PublicKey {
-                    key,
-                    epoch: PERSON_KEY_EPOCH,
-                },
-            );
-        }
-        for record in self.covered(&patient, &grant).await? {
-            if readers.is_empty() || !self.rewrap(&patient, &record, &readers).await? {
-                granted.pending += 1;
-            } else {
-                granted.wrapped += 1;
-            }
-        }
-        Ok(granted)
+        Ok(Granted { grant: id, signature: receipt.signature.to_string(), keys })
     }
 
-    /// Ends a grant, and deletes the envelopes of everybody who could read by it and by nothing else.
+    async fn wrap_covered(&self, patient: &Id, grant: &Id, keys: &mut Rewrapped) -> Result<(), OpError> {
+        let chart = self.chart(patient).await?;
+        let grant = self.ledger.grant(patient, grant).await?;
+        for record in self.covered(&grant).await? {
+            self.rewrap_one(&chart, &record, keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a grant, and deletes the envelopes of everybody who could read by it and by nothing else. A grant that was
+    /// revoked before is no error: what was left to delete is deleted.
     ///
     /// # Errors
-    /// [`OpError`]. Where the grant has ended on chain and an envelope could not be deleted, revoking again says so;
-    /// the key store releases it to nobody all the same.
+    /// [`OpError`]. Where an envelope could not be deleted, revoke again; nobody gets it meanwhile, because the key
+    /// store asks the chain.
     pub async fn revoke(&self, patient: &Id, grant: &Id) -> Result<Revoked, OpError> {
-        let patient = self.ledger.patient(patient).await?;
-        let steward = Self::steward_of(&patient);
-        let instruction = builders::revoke_grant(self.wallet(), steward.as_ref(), &patient.id, grant);
-        let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
-        let grant = self.ledger.grant(&patient.id, grant).await?;
-        let mut revoked = Revoked {
-            signature: receipt.signature.to_string(),
-            envelopes: 0,
-        };
-        let mut former = Recipients::new();
-        self.grantee_keys(&grant, &mut former).await?;
-        if grant.grantee_kind == GranteeKind::Person.byte() {
-            former.insert(
-                grant.grantee.to_bytes(),
-                PublicKey {
-                    key: [0; 32],
-                    epoch: PERSON_KEY_EPOCH,
-                },
-            );
+        let before = self.ledger.grant(patient, grant).await?;
+        let mut revoked = Revoked { signature: None, envelopes: 0 };
+        if before.revoked == 0 {
+            let steward = Self::steward_of(&self.ledger.patient(patient).await?);
+            let instruction = builders::revoke_grant(self.wallet(), steward.as_ref(), patient, grant);
+            let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
+            revoked.signature = Some(receipt.signature.to_string());
         }
-        for record in self.covered(&patient, &grant).await? {
-            let readers = self.readers(&patient, &record.id, record.class).await?;
-            for recipient in former.keys() {
-                let still = readers.contains_key(recipient) || record.author.to_bytes() == *recipient;
-                if !still && !self.still_granted(&patient, &record, recipient).await? {
-                    revoked.envelopes += self.keys.remove(patient.id, record.id, None, *recipient).await?;
+        let chart = self.chart(patient).await?;
+        for record in self.covered(&before).await? {
+            let keepers = chart.keepers(&record.id, record.class, &record.author);
+            for slot in self.keys.slots(record.patient, record.id).await? {
+                if !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {
+                    revoked.envelopes += 1;
                 }
             }
         }
         Ok(revoked)
     }
 
-    /// Opens this session's own envelope of a record, by an access that is logged like any other, and wraps the key for
-    /// more readers. False where this session has no envelope.
-    async fn rewrap(&self, patient: &Patient, record: &Record, readers: &Recipients) -> Result<bool, OpError> {
-        let purpose = if patient.is_wallet(&self.wallet()) {
-            Purpose::Personal
-        } else {
-            Purpose::Operations
-        };
-        let key = match self.obtain_key(patient, record, purpose, None).await {
-            Ok((key, _)) => key,
-            Err(OpError::Refused { .. } | OpError::KeyStore(KeyStoreError::NoEnvelope)) => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let version = Version {
-            patient: patient.id,
-            record: record.id,
-            version: record.version,
-            manifest_hash: record.manifest_hash,
-        };
-        self.wrap_all(&key, &version, readers).await?;
-        Ok(true)
-    }
-
     /// The records that a grant is about.
-    async fn covered(&self, patient: &Patient, grant: &Grant) -> Result<Vec<Record>, OpError> {
-        let records = self
-            .ledger
-            .records(&patient.id)
-            .await?
-            .into_iter()
-            .map(|found| found.account);
-        Ok(records
-            .filter(|record| !record.is_erased() && grant.covers(&record.id, record.class))
-            .collect())
+    async fn covered(&self, grant: &Grant) -> Result<Vec<Record>, OpError> {
+        let records = self.ledger.records(&grant.patient).await?.into_iter().map(|found| found.account);
+        Ok(records.filter(|record| !record.is_erased() && grant.covers(&record.id, record.class)).collect())
     }
+}
 
-    /// Whether a person has another live grant on a record. Persons have no account, so `readers` does not list them.
-    async fn still_granted(&self, patient: &Patient, record: &Record, wallet: &[u8; 32]) -> Result<bool, OpError> {
-        let now = crate::clock::now();
-        Ok(self
-            .ledger
-            .grants(&patient.id)
-            .await?
-            .into_iter()
-            .map(|found| found.account)
-            .any(|grant| {
-                grant.grantee_kind == GranteeKind::Person.byte()
-                    && grant.grantee.to_bytes() == *wallet
-                    && grant.revoked == 0
-                    && now < grant.expires
-                    && grant.rights & Action::Read.bit() != 0
-                    && grant.covers(&record.id, record.class)
-            }))
+impl GrantRequest {
+    fn terms(&self) -> Terms {
+        let (grantee_kind, grantee) = self.grantee.address();
+        let grantee_key = match self.grantee {
+            Grantee::Person { key: Some(key), .. } => key,
+            _ => [0; 32],
+        };
+        Terms {
+            record: self.record.unwrap_or(NO_ID),
+            classes: self.classes,
+            grantee_kind,
+            grantee,
+            grantee_key,
+            rights: self.rights.iter().fold(0, |mask, right| mask | right.bit()),
+            purposes: self.purposes.iter().fold(0, |mask, purpose| mask | purpose.bit()),
+            not_before: self.not_before.unwrap_or_default(),
+            expires: self.expires,
+            uses: self.uses.unwrap_or(UNLIMITED),
+        }
     }
 }
 

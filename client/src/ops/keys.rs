@@ -1,34 +1,23 @@
-//! For whom a version's data key is wrapped, and how the envelopes come into the key store.
+//! How the envelopes of a version come into the key store, and how those that are missing are made up for.
 
-use std::collections::BTreeMap;
-
-use anchor_lang::prelude::Address;
 use chartseal_program::{
     ID,
-    seeds::{Id, address},
-    state::{Grant, Institution, Member, Patient},
-    vocabulary::{Action, GranteeKind, Standing},
+    seeds::Id,
+    state::Record,
+    vocabulary::Purpose,
 };
 
-use super::{OpError, Session};
+use super::{
+    OpError, Session,
+    chart::{Chart, Recipients},
+};
 use crate::{
-    clock::now,
     seal::{
         DataKey,
-        envelope::{self, EnvelopeContext},
+        envelope::{self, EnvelopeContext, EnvelopeError},
     },
     store::{BlobStore, KeyStore, keystore::EnvelopeSlot},
 };
-
-/// A public encryption key and its epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PublicKey {
-    pub(super) key: [u8; 32],
-    pub(super) epoch: u32,
-}
-
-/// Accounts that get an envelope, and their keys.
-pub(super) type Recipients = BTreeMap<[u8; 32], PublicKey>;
 
 /// The version that a data key opens.
 #[derive(Clone, Copy, Debug)]
@@ -39,74 +28,118 @@ pub(super) struct Version {
     pub(super) manifest_hash: [u8; 32],
 }
 
-impl<S: BlobStore, K: KeyStore> Session<S, K> {
-    /// Everybody who may read a record of this class by now: the patient, and every live grantee. Persons publish no
-    /// key on chain: theirs is wrapped when they are granted, from the key that the patient has of them.
-    pub(super) async fn readers(&self, patient: &Patient, record: &Id, class: u8) -> Result<Recipients, OpError> {
-        let mut readers = Recipients::new();
-        readers.insert(
-            address::patient(&patient.id).to_bytes(),
-            PublicKey {
-                key: patient.keys.encryption,
-                epoch: patient.key_epoch,
-            },
-        );
-        let now = now();
-        for grant in self.ledger.grants(&patient.id).await? {
-            let grant = grant.account;
-            let live = grant.revoked == 0 && now < grant.expires && grant.uses_left > 0;
-            if live && grant.rights & Action::Read.bit() != 0 && grant.covers(record, class) {
-                self.grantee_keys(&grant, &mut readers).await?;
-            }
+/// What became of the keys of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Envelopes that were made.
+    pub wrapped: usize,
+    /// Envelopes that are still missing.
+    pub pending: usize,
+    /// Why, as far as it is one thing.
+    pub because: Option<String>,
+}
+
+impl Version {
+    /// A record's newest version.
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            patient: record.patient,
+            record: record.id,
+            version: record.version,
+            manifest_hash: record.manifest_hash,
         }
-        Ok(readers)
     }
 
-    /// The accounts behind a grantee: a member; an institution and all of its members, who act by its grants.
-    pub(super) async fn grantee_keys(&self, grant: &Grant, readers: &mut Recipients) -> Result<(), OpError> {
-        match GranteeKind::from_byte(grant.grantee_kind) {
-            Some(GranteeKind::Member) => {
-                if let Some(member) = self.ledger.try_read::<Member>(&grant.grantee).await? {
-                    insert_member(&grant.grantee, &member, readers);
-                }
+    pub(super) fn slot(&self, recipient: [u8; 32]) -> EnvelopeSlot {
+        EnvelopeSlot {
+            patient: self.patient,
+            record: self.record,
+            version: self.version,
+            manifest_hash: self.manifest_hash,
+            recipient,
+        }
+    }
+}
+
+impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// Makes up for envelopes that readers of a patient's records (or of one) ought to have and do not: of somebody who
+    /// joined an institution, was reinstated, or was granted while nobody who holds the key was at hand. For each such
+    /// record this session opens its own envelope, by an access that is logged like any other.
+    ///
+    /// # Errors
+    /// [`OpError`] where ledger or key store cannot be asked; a key that cannot be wrapped is counted as pending.
+    pub async fn rewrap(&self, patient: &Id, record: Option<&Id>) -> Result<Rewrapped, OpError> {
+        let chart = self.chart(patient).await?;
+        let mut done = Rewrapped::default();
+        for found in self.ledger.records(&chart.patient.id).await? {
+            let ours = record.is_none_or(|id| *id == found.account.id);
+            if ours && !found.account.is_erased() {
+                self.rewrap_one(&chart, &found.account, &mut done).await?;
             }
-            Some(GranteeKind::Institution) => {
-                if let Some(institution) = self.ledger.try_read::<Institution>(&grant.grantee).await? {
-                    let key = PublicKey {
-                        key: institution.keys.encryption,
-                        epoch: institution.key_epoch,
-                    };
-                    if key.epoch > 0 {
-                        readers.insert(grant.grantee.to_bytes(), key);
-                    }
-                    for member in self.ledger.members(&institution.id).await? {
-                        insert_member(&member.address, &member.account, readers);
-                    }
-                }
+        }
+        Ok(done)
+    }
+
+    /// The same for one record.
+    pub(super) async fn rewrap_one(
+        &self,
+        chart: &Chart,
+        record: &Record,
+        done: &mut Rewrapped,
+    ) -> Result<(), OpError> {
+        let version = Version::of(record);
+        let mut missing = chart.readers(&record.id, record.class);
+        for slot in self.keys.slots(version.patient, version.record).await? {
+            if slot == version.slot(slot.recipient) {
+                missing.remove(&slot.recipient);
             }
-            Some(GranteeKind::Person) | None => {}
+        }
+        done.pending += chart.keyless(&record.id, record.class);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let purpose = if chart.patient.is_wallet(&self.wallet()) { Purpose::Personal } else { Purpose::Treatment };
+        match self.obtain_key(&chart.patient, record, purpose, None).await {
+            Ok((key, _, _)) => {
+                let refused = self.wrap_all(&key, &version, &missing).await?;
+                done.wrapped += missing.len() - refused;
+                done.pending += refused;
+            }
+            // The grant stands, the rest can be made up for later: what failed is told, not lost.
+            Err(error) => {
+                done.pending += missing.len();
+                done.because = Some(error.to_string());
+            }
         }
         Ok(())
     }
 
-    /// Wraps a data key for every reader and puts the envelopes into the key store.
-    pub(super) async fn wrap_all(&self, key: &DataKey, version: &Version, readers: &Recipients) -> Result<(), OpError> {
+    /// Wraps a data key for readers and puts the envelopes into the key store. How many published a key that nothing can
+    /// be wrapped to: that is their loss, and must not be the others'.
+    pub(super) async fn wrap_all(
+        &self,
+        key: &DataKey,
+        version: &Version,
+        readers: &Recipients,
+    ) -> Result<usize, OpError> {
+        let mut refused = 0;
         for (recipient, public) in readers {
             let context = self.context(version, *recipient, public.epoch).await?;
-            let envelope = envelope::wrap(key, &public.key, &context)?;
-            self.keys.put(slot(version, *recipient), &envelope).await?;
+            match envelope::wrap(key, &public.key, &context) {
+                Ok(envelope) => self.keys.put(version.slot(*recipient), &envelope).await?,
+                Err(EnvelopeError::BadRecipientKey) => refused += 1,
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(())
+        Ok(refused)
     }
 
-    /// Takes back the envelopes of a version that did not come to stand on chain.
-    pub(super) async fn unwrap_all(&self, version: &Version, readers: &Recipients) -> Result<(), OpError> {
+    /// Takes back the envelopes of a version that did not come to stand on chain. They open nothing that anybody could
+    /// find, so one that stays behind is litter and no more; the reason that led here matters more than it.
+    pub(super) async fn discard_all(&self, version: &Version, readers: &Recipients) {
         for recipient in readers.keys() {
-            self.keys
-                .remove(version.patient, version.record, Some(version.version), *recipient)
-                .await?;
+            let _ = self.keys.discard(version.slot(*recipient)).await;
         }
-        Ok(())
     }
 
     /// What an envelope is bound to.
@@ -126,26 +159,5 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             recipient,
             recipient_key_epoch,
         })
-    }
-}
-
-fn insert_member(at: &Address, member: &Member, readers: &mut Recipients) {
-    if member.standing() == Standing::Active {
-        readers.insert(
-            at.to_bytes(),
-            PublicKey {
-                key: member.keys.encryption,
-                epoch: member.key_epoch,
-            },
-        );
-    }
-}
-
-fn slot(version: &Version, recipient: [u8; 32]) -> EnvelopeSlot {
-    EnvelopeSlot {
-        patient: version.patient,
-        record: version.record,
-        version: version.version,
-        recipient,
     }
 }

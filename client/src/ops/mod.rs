@@ -3,6 +3,7 @@
 //! ends in [`OpError::Refused`], with the reason, and the refusal stands in the patient's log.
 
 mod acting;
+mod chart;
 mod error;
 mod get;
 mod grant;
@@ -16,6 +17,7 @@ use chartseal_program::seeds::Id;
 pub use error::OpError;
 pub use get::{Access, GetRequest, Got};
 pub use grant::{GrantRequest, Granted, Grantee, Revoked};
+pub use keys::Rewrapped;
 pub use put::{AmendRequest, Put, PutRequest};
 
 use crate::{

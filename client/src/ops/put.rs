@@ -1,25 +1,29 @@
-//! Storing: seal, upload, wrap the key for everybody who may read, and then let the chain decide. A version that the
-//! chain does not take leaves no envelope behind, and nobody holds its key.
+//! Storing: seal, upload, wrap the key for everybody who may read, and then let the chain decide. Whoever would be
+//! refused is refused before anything is uploaded. Of a version that the chain does not take nobody holds the key.
 
 use chartseal_program::{
-    builders,
+    builders::{self, As},
     events::{AnyEvent, Content},
     instructions::{AmendRecordArgs, CreateRecordArgs},
     seeds::{Id, address},
-    state::{Patient, Record},
     vocabulary::{Action, Purpose},
 };
+use solana_instruction::Instruction;
 use tokio::io::AsyncRead;
 
 use super::{
     OpError, Session,
-    acting::Wish,
+    acting::Chosen,
+    chart::{Chart, PublicKey, Recipients},
     draw_id,
-    keys::{PublicKey, Recipients, Version},
+    keys::Version,
     new_id,
 };
 use crate::{
-    ledger::{LedgerError, Receipt},
+    ledger::{
+        LedgerError,
+        standing::Question,
+    },
     seal::{ProgressFn, RecordIds, SealOptions, SealStats, Sealed, seal_stream},
     store::{BlobStore, KeyStore},
 };
@@ -75,55 +79,50 @@ pub struct Put {
     pub readers: usize,
 }
 
+/// What an attempt to write is about, whether it makes a record or amends one.
+struct Attempt<'a> {
+    ids: RecordIds,
+    question: Question<'a>,
+    grant: Option<Id>,
+    seal: &'a SealOptions,
+}
+
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Seals a file and stores it as a new record of a patient.
     ///
     /// # Errors
-    /// [`OpError::Refused`] where this session may not write for the patient; otherwise what failed. Ciphertext that was
-    /// uploaded by then stays where it is; no envelope of it is kept.
+    /// [`OpError::Refused`] where this session may not write for the patient: nothing was uploaded then. Otherwise what
+    /// failed; ciphertext that was uploaded by then stays where it is, and nobody has its key.
     pub async fn put(
         &self,
         request: &PutRequest,
         reader: impl AsyncRead + Unpin + Send,
         progress: ProgressFn<'_>,
     ) -> Result<Put, OpError> {
-        let patient = self.ledger.patient(&request.patient).await?;
-        let record = draw_id(|id| address::fits_record(&patient.id, id))?;
-        let wish = Wish {
+        let chart = self.chart(&request.patient).await?;
+        let patient = chart.patient.id;
+        let record = draw_id(|id| address::fits_record(&patient, id))?;
+        let question = Question {
             action: Action::Append,
             purpose: request.purpose,
-            record,
+            record: &record,
             class: request.class,
-            grant: request.grant,
+            existing: None,
         };
-        let author = self.acting(&patient, &wish).await?;
-        let ids = RecordIds {
-            patient: patient.id,
-            record,
-            version: 1,
+        let ids = RecordIds { patient, record, version: 1 };
+        let attempt = Attempt { ids, question, grant: request.grant, seal: &request.seal };
+        let instruction = |author: &As, content: Content| {
+            let args = CreateRecordArgs {
+                request: new_id()?,
+                record,
+                class: request.class,
+                purpose: request.purpose,
+                grant: author.claimed(),
+                content,
+            };
+            Ok(builders::create_record(author, self.wallet(), None, &patient, args))
         };
-        let sealed = seal_stream(
-            reader,
-            ids,
-            &request.seal,
-            &self.identity.storage,
-            &self.store,
-            progress,
-        )
-        .await?;
-        let (version, readers) = self.deliver(&patient, ids, request.class, &author, &sealed).await?;
-
-        let args = CreateRecordArgs {
-            request: new_id()?,
-            record,
-            class: request.class,
-            purpose: request.purpose,
-            grant: author.claimed(),
-            content: content(&sealed),
-        };
-        let instruction = builders::create_record(&author, self.wallet(), None, &patient.id, args);
-        let submitted = self.ledger.submit(instruction, &[&self.identity.wallet]).await;
-        self.conclude(submitted, &version, &readers, sealed).await
+        self.write(&chart, &attempt, reader, progress, instruction).await
     }
 
     /// Seals a file and puts it in the place of a record's newest version.
@@ -136,117 +135,116 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         reader: impl AsyncRead + Unpin + Send,
         progress: ProgressFn<'_>,
     ) -> Result<Put, OpError> {
-        let patient = self.ledger.patient(&request.patient).await?;
-        let Record {
-            id: record,
-            class,
-            version: newest,
-            ..
-        } = self.ledger.record(&patient.id, &request.record).await?;
+        let chart = self.chart(&request.patient).await?;
+        let patient = chart.patient.id;
+        let existing = self.ledger.record(&patient, &request.record).await?;
+        let newest = existing.version;
         let expected_version = request.expected_version.unwrap_or(newest);
         if expected_version != newest {
             return Err(OpError::Usage(format!(
                 "the record is at version {newest}, not {expected_version}: read it again and amend that one"
             )));
         }
-        let next = newest
-            .checked_add(1)
-            .ok_or_else(|| OpError::Usage("the record has no further version".into()))?;
-        let wish = Wish {
+        let next = newest.checked_add(1).ok_or_else(|| OpError::Usage("the record has no further version".into()))?;
+        let question = Question {
             action: Action::Amend,
             purpose: request.purpose,
-            record,
-            class,
-            grant: request.grant,
+            record: &existing.id,
+            class: existing.class,
+            existing: Some(&existing),
         };
-        let author = self.acting(&patient, &wish).await?;
-        let ids = RecordIds {
-            patient: patient.id,
-            record,
-            version: next,
+        let ids = RecordIds { patient, record: existing.id, version: next };
+        let attempt = Attempt { ids, question, grant: request.grant, seal: &request.seal };
+        let instruction = |author: &As, content: Content| {
+            let args = AmendRecordArgs {
+                request: new_id()?,
+                expected_version,
+                purpose: request.purpose,
+                grant: author.claimed(),
+                content,
+            };
+            Ok(builders::amend_record(author, None, &patient, &existing.id, args))
         };
-        let sealed = seal_stream(
-            reader,
-            ids,
-            &request.seal,
-            &self.identity.storage,
-            &self.store,
-            progress,
-        )
-        .await?;
-        let (version, readers) = self.deliver(&patient, ids, class, &author, &sealed).await?;
-
-        let args = AmendRecordArgs {
-            request: new_id()?,
-            expected_version,
-            purpose: request.purpose,
-            grant: author.claimed(),
-            content: content(&sealed),
-        };
-        let instruction = builders::amend_record(&author, None, &patient.id, &record, args);
-        let submitted = self.ledger.submit(instruction, &[&self.identity.wallet]).await;
-        self.conclude(submitted, &version, &readers, sealed).await
+        self.write(&chart, &attempt, reader, progress, instruction).await
     }
 
-    /// Wraps the key for everybody who may read, the author first of all: before the chain decides, because a version
-    /// that stands there and that nobody can open would be lost.
-    async fn deliver(
+    /// Seals, uploads, wraps the key for everybody who may read, and lets the chain decide: in this order, because a
+    /// version that stands on chain and that nobody can open would be lost.
+    async fn write(
         &self,
-        patient: &Patient,
-        ids: RecordIds,
-        class: u8,
-        author: &builders::As,
-        sealed: &Sealed,
-    ) -> Result<(Version, Recipients), OpError> {
-        let mut readers = self.readers(patient, &ids.record, class).await?;
+        chart: &Chart,
+        attempt: &Attempt<'_>,
+        reader: impl AsyncRead + Unpin + Send,
+        progress: ProgressFn<'_>,
+        instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
+    ) -> Result<Put, OpError> {
+        let Attempt { ids, question, grant, seal } = attempt;
+        let Chosen { acting: author, verdict } = self.choose(&chart.patient, &chart.grants, question, *grant).await?;
+        if verdict.is_err() {
+            // Asked before anything is uploaded for good. By the chain, so that the refusal is logged.
+            match self.ledger.submit(instruction(&author, NOTHING)?, &[&self.identity.wallet]).await {
+                Ok(receipt) => return Err(refusal(&receipt.event)),
+                // Allowed meanwhile: then there is something to seal.
+                Err(LedgerError::Contract { name: "NoContent", .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut readers = chart.readers(&ids.record, question.class);
         if let Some((institution, member)) = author.member {
             let account = self.ledger.member(&institution, &member).await?;
-            let key = PublicKey {
-                key: account.keys.encryption,
-                epoch: account.key_epoch,
-            };
+            let key = PublicKey { key: account.keys.encryption, epoch: account.key_epoch };
             readers.insert(address::member(&institution, &member).to_bytes(), key);
         }
+
+        let sealed = seal_stream(reader, *ids, seal, &self.identity.storage, &self.store, progress).await?;
         let version = Version {
             patient: ids.patient,
             record: ids.record,
             version: ids.version,
             manifest_hash: sealed.on_chain.manifest_hash,
         };
-        self.wrap_all(&sealed.data_key, &version, &readers).await?;
-        Ok((version, readers))
+        let outcome = self.deliver(&author, &sealed, &version, &readers, instruction).await;
+        match &outcome {
+            // It may stand on chain after all: then its envelopes are the only keys there are.
+            Ok(_) | Err(OpError::Ledger(LedgerError::Unknown { .. })) => {}
+            Err(_) => self.discard_all(&version, &readers).await,
+        }
+        outcome
     }
 
-    /// Learns what the chain decided; takes the envelopes back where it did not take the version.
-    async fn conclude(
+    async fn deliver(
         &self,
-        submitted: Result<Receipt, LedgerError>,
+        author: &As,
+        sealed: &Sealed,
         version: &Version,
         readers: &Recipients,
-        sealed: Sealed,
+        instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
     ) -> Result<Put, OpError> {
-        let done = |receipt: &Receipt| Put {
-            record: version.record,
-            version: version.version,
-            signature: receipt.signature.to_string(),
-            content: content(&sealed),
-            media_type: sealed.media_type.clone(),
-            stats: sealed.stats,
-            readers: readers.len(),
-        };
-        let error = match submitted {
-            Ok(receipt) => match &receipt.event {
-                AnyEvent::RecordCreated(_) | AnyEvent::RecordAmended(_) => return Ok(done(&receipt)),
-                event => refusal(event),
-            },
-            // It may stand on chain after all: then its envelopes are the only keys there are.
-            Err(error @ (LedgerError::Unknown { .. } | LedgerError::Malformed { .. })) => return Err(error.into()),
-            Err(error) => error.into(),
-        };
-        self.unwrap_all(version, readers).await?;
-        Err(error)
+        let refused = self.wrap_all(&sealed.data_key, version, readers).await?;
+        if refused == readers.len() {
+            return Err(OpError::Usage(
+                "nobody who may read this has a usable encryption key; it would be lost, so it was not stored".into(),
+            ));
+        }
+        let content = content(sealed);
+        let receipt = self.ledger.submit(instruction(author, content)?, &[&self.identity.wallet]).await?;
+        match &receipt.event {
+            AnyEvent::RecordCreated(_) | AnyEvent::RecordAmended(_) => Ok(Put {
+                record: version.record,
+                version: version.version,
+                signature: receipt.signature.to_string(),
+                content,
+                media_type: sealed.media_type.clone(),
+                stats: sealed.stats,
+                readers: readers.len() - refused,
+            }),
+            event => Err(refusal(event)),
+        }
     }
 }
+
+/// The content of an attempt that only asks: the contract refuses it by policy, or because it is none.
+const NOTHING: Content = Content { manifest_hash: [0; 32], root: [0; 32], locator: [0; 32], padded_size: 0 };
 
 /// What stands on chain of a sealed file.
 fn content(sealed: &Sealed) -> Content {

@@ -115,6 +115,25 @@ pub fn wrap(key: &DataKey, recipient_key: &[u8; 32], context: &EnvelopeContext) 
     })
 }
 
+/// Whether data keys can be wrapped to a public key. Points of low order cannot be used: what they agree on is known to
+/// everybody (RFC 7748, section 6.1).
+///
+/// # Errors
+/// [`EnvelopeError::BadRecipientKey`].
+pub fn check_key(recipient_key: &[u8; 32]) -> Result<(), EnvelopeError> {
+    let context = EnvelopeContext {
+        cluster: [0; 32],
+        program: [0; 32],
+        patient: [0; 16],
+        record: [0; 16],
+        version: 0,
+        manifest_hash: [0; 32],
+        recipient: [0; 32],
+        recipient_key_epoch: 0,
+    };
+    wrap(&DataKey::generate()?, recipient_key, &context).map(|_| ())
+}
+
 /// Unwraps a data key.
 ///
 /// # Errors

@@ -97,17 +97,23 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the bytes are at fault: they are not what was sealed, or not what their author said.
+    /// Whether the bytes are at fault: they are not what was sealed, or not what their author said. What only a newer
+    /// release knows is no fault of theirs.
     #[must_use]
     pub fn is_tampered(&self) -> bool {
         match self {
-            Self::Tampered { .. } | Self::Undecryptable { .. } | Self::PlaintextDiffers | Self::Media(_) => true,
-            Self::Manifest(error) => {
-                !matches!(
-                    error,
-                    ManifestError::WrongKey | ManifestError::OtherRecord | ManifestError::Crypto(_)
-                ) && !matches!(error, ManifestError::UnknownVersion(_) | ManifestError::UnknownSuite(_))
+            Self::Tampered { .. } | Self::Undecryptable { .. } | Self::PlaintextDiffers => true,
+            Self::Media(error) | Self::Manifest(ManifestError::Media(error)) => {
+                !matches!(error, MediaError::UnknownCodec { .. })
             }
+            Self::Manifest(error) => !matches!(
+                error,
+                ManifestError::WrongKey
+                    | ManifestError::OtherRecord
+                    | ManifestError::Crypto(_)
+                    | ManifestError::UnknownVersion(_)
+                    | ManifestError::UnknownSuite(_)
+            ),
             _ => false,
         }
     }
@@ -131,5 +137,25 @@ impl OpenError {
         } else {
             Self::Output(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_a_newer_release_knows_is_not_tampering() {
+        let unknown = || MediaError::UnknownCodec { frame: 0, codec: 9 };
+        for error in [
+            OpenError::Media(unknown()),
+            ManifestError::Media(unknown()).into(),
+            ManifestError::UnknownVersion(9).into(),
+            ManifestError::UnknownSuite(9).into(),
+        ] {
+            assert!(!error.is_tampered(), "{error}");
+            assert!(error.to_string().contains("use a newer release"), "{error}");
+        }
+        assert!(OpenError::Media(MediaError::Undecodable("it has another length")).is_tampered());
     }
 }

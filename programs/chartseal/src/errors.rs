@@ -61,4 +61,5 @@ errors! {
     BumpNot255: "the address of this id has another bump than 255: draw another id",
     GrantMismatch: "a grant's id and its account go together: name neither, or both and of the same grant",
     RoleNotOfKind: "an institution of this kind has no members of this role",
+    NoContent: "allowed, but the manifest's hash is zeros: seal the file and send its hash",
 }

@@ -8,6 +8,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
+    errors::ChartsealError,
     log::{ChainKind, Chained, Link},
     seeds::Id,
     vocabulary::{Action, ActorKind, Basis, GranteeKind, InstitutionKind, Purpose, Reason, Role, Standing},
@@ -322,6 +323,15 @@ pub struct Content {
     pub padded_size: u64,
 }
 
+impl Content {
+    /// Refuses content that nobody sealed. Whoever only wants to know whether it may write, before it seals and uploads
+    /// anything, sends zeros: a refusal is logged like any other, and an allowed attempt fails here and changes nothing.
+    pub fn validate(&self) -> Result<()> {
+        require!(self.manifest_hash != [0; 32], ChartsealError::NoContent);
+        Ok(())
+    }
+}
+
 /// What a grant allows, to whom, and when.
 #[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -332,6 +342,8 @@ pub struct Terms {
     pub grantee_kind: GranteeKind,
     /// Address of the Member or Institution account, or the person's wallet.
     pub grantee: Address,
+    /// A person's X25519 public key, or zeros where it is not known. Zeros for others: their accounts have theirs.
+    pub grantee_key: [u8; 32],
     /// One bit for each `Action`.
     pub rights: u8,
     /// One bit for each `Purpose`.

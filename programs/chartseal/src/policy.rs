@@ -193,17 +193,8 @@ fn check_grant(
     if !GranteeKind::from_byte(grant.grantee_kind).is_some_and(|kind| names(kind, &grant.grantee)) {
         return Err(Reason::GrantNotYours);
     }
-    if grant.revoked != 0 {
-        return Err(Reason::GrantRevoked);
-    }
-    if query.now < grant.not_before {
-        return Err(Reason::GrantNotYetValid);
-    }
-    if query.now >= grant.expires {
-        return Err(Reason::GrantExpired);
-    }
-    if grant.uses_left == 0 {
-        return Err(Reason::GrantExhausted);
+    if let Some(fault) = grant.fault(query.now) {
+        return Err(fault);
     }
     if !grant.covers(query.subject.record, query.subject.class) {
         return Err(Reason::GrantOtherSubject);

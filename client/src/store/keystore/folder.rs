@@ -3,12 +3,15 @@
 //! destroyed everywhere.
 //!
 //! ```text
-//! <root>/envelopes/<patient>/<record>/<version>/<recipient>   nonce (12), then AES-256-GCM under the record's key;
-//!                                                             AAD: label, patient, record, version, recipient
-//! <root>/record-keys/<record>                                 32 random bytes; keep this folder out of backups
-//! <root>/record-keys/<record>.destroyed                       empty: the record was erased, its key must not come back
+//! <root>/envelopes/<patient>/<record>/<version>/<manifest hash>/<recipient>
+//!                                               nonce (12), then AES-256-GCM under the record's key;
+//!                                               AAD: label and all of these names
+//! <root>/record-keys/<patient>/<record>         32 random bytes; keep this folder out of backups
+//! <root>/record-keys/<patient>/<record>.destroyed
+//!                                               empty: the record was erased, its key must not come back
 //! ```
-//! Names are hexadecimal, versions decimal. Folders are for their owner only (0700), files too (0600).
+//! Names are hexadecimal, versions decimal. Folders are for their owner only (0700), files too (0600): whoever can read
+//! them holds the store, and only the envelopes' own wrapping keeps the data keys from that person.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
@@ -70,25 +73,12 @@ impl KeyStore for FolderKeyStore {
         self.run(move |files| files.put(&slot, &envelope)).await
     }
 
-    async fn recipients(
-        &self,
-        patient: [u8; 16],
-        record: [u8; 16],
-        version: u32,
-    ) -> Result<Vec<[u8; 32]>, KeyStoreError> {
-        self.run(move |files| files.recipients(&files.version_folder(patient, record, version)))
-            .await
+    async fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
+        self.run(move |files| files.slots(patient, record)).await
     }
 
-    async fn remove(
-        &self,
-        patient: [u8; 16],
-        record: [u8; 16],
-        version: Option<u32>,
-        recipient: [u8; 32],
-    ) -> Result<u64, KeyStoreError> {
-        self.run(move |files| files.remove(patient, record, version, recipient))
-            .await
+    async fn discard(&self, slot: EnvelopeSlot) -> Result<bool, KeyStoreError> {
+        self.run(move |files| Ok(delete(&files.envelope_file(&slot))?)).await
     }
 
     async fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<(), KeyStoreError> {
@@ -120,38 +110,42 @@ impl Files<'_> {
             .join(hex::encode(record))
     }
 
-    fn version_folder(&self, patient: [u8; 16], record: [u8; 16], version: u32) -> PathBuf {
-        self.record_folder(patient, record).join(version.to_string())
+    fn version_folder(&self, slot: &EnvelopeSlot) -> PathBuf {
+        self.record_folder(slot.patient, slot.record)
+            .join(slot.version.to_string())
+            .join(hex::encode(slot.manifest_hash))
     }
 
     fn envelope_file(&self, slot: &EnvelopeSlot) -> PathBuf {
-        self.version_folder(slot.patient, slot.record, slot.version)
-            .join(hex::encode(slot.recipient))
+        self.version_folder(slot).join(hex::encode(slot.recipient))
     }
 
-    fn key_file(&self, record: [u8; 16]) -> PathBuf {
-        self.root.join("record-keys").join(hex::encode(record))
+    /// A record's id is unique for its patient only, so its key is filed under both.
+    fn key_folder(&self, patient: [u8; 16]) -> PathBuf {
+        self.root.join("record-keys").join(hex::encode(patient))
     }
 
-    fn tombstone(&self, record: [u8; 16]) -> PathBuf {
-        self.root
-            .join("record-keys")
-            .join(format!("{}.destroyed", hex::encode(record)))
+    fn key_file(&self, patient: [u8; 16], record: [u8; 16]) -> PathBuf {
+        self.key_folder(patient).join(hex::encode(record))
+    }
+
+    fn tombstone(&self, patient: [u8; 16], record: [u8; 16]) -> PathBuf {
+        self.key_folder(patient).join(format!("{}.destroyed", hex::encode(record)))
     }
 
     fn put(&self, slot: &EnvelopeSlot, envelope: &[u8]) -> Result<(), KeyStoreError> {
-        let key = self.make_record_key(slot.record)?;
+        let key = self.make_record_key(slot.patient, slot.record)?;
         // Random nonces: a record has some dozens of envelopes, far below the 2^32 that GCM allows.
         let nonce: [u8; NONCE_LEN] = crypto::random()?;
         let mut file = nonce.to_vec();
         file.extend_from_slice(&crypto::seal(&key, nonce, &aad(slot), envelope)?);
         let path = self.envelope_file(slot);
-        make_folder(&self.version_folder(slot.patient, slot.record, slot.version))?;
+        make_folder(&self.version_folder(slot))?;
         Ok(write_file(&path, &file, Existing::Replace)?)
     }
 
     fn get(&self, slot: &EnvelopeSlot) -> Result<Vec<u8>, KeyStoreError> {
-        let Some(key) = self.record_key(slot.record)? else {
+        let Some(key) = self.record_key(slot.patient, slot.record)? else {
             return Err(KeyStoreError::NoEnvelope);
         };
         let path = self.envelope_file(slot);
@@ -163,48 +157,32 @@ impl Files<'_> {
         Ok(envelope.to_vec())
     }
 
-    fn recipients(&self, version_folder: &Path) -> Result<Vec<[u8; 32]>, KeyStoreError> {
-        let mut recipients: Vec<[u8; 32]> = names(version_folder)?
-            .iter()
-            .filter_map(|name| parse_hex::<32>(name))
-            .collect();
-        recipients.sort_unstable();
-        Ok(recipients)
-    }
-
-    fn remove(
-        &self,
-        patient: [u8; 16],
-        record: [u8; 16],
-        version: Option<u32>,
-        recipient: [u8; 32],
-    ) -> Result<u64, KeyStoreError> {
-        let versions = match version {
-            Some(version) => vec![version],
-            None => {
-                let folders = names(&self.record_folder(patient, record))?;
-                folders.iter().filter_map(|name| name.parse().ok()).collect()
-            }
-        };
-        let mut removed = 0;
-        for version in versions {
-            let path = self.envelope_file(&EnvelopeSlot {
-                patient,
-                record,
-                version,
-                recipient,
-            });
-            if delete(&path)? {
-                removed += 1;
+    fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
+        let folder = self.record_folder(patient, record);
+        let mut slots = Vec::new();
+        for version in names(&folder)?.iter().filter_map(|name| name.parse::<u32>().ok()) {
+            let folder = folder.join(version.to_string());
+            for manifest_hash in names(&folder)?.iter().filter_map(|name| parse_hex::<32>(name)) {
+                let recipients = names(&folder.join(hex::encode(manifest_hash)))?;
+                let recipients = recipients.iter().filter_map(|name| parse_hex::<32>(name));
+                slots.extend(recipients.map(|recipient| EnvelopeSlot {
+                    patient,
+                    record,
+                    version,
+                    manifest_hash,
+                    recipient,
+                }));
             }
         }
-        Ok(removed)
+        slots.sort_unstable();
+        Ok(slots)
     }
 
     fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<(), KeyStoreError> {
         // The tombstone first: whatever stops us in between, the key cannot come back, and a second run ends the work.
-        write_file(&self.tombstone(record), b"", Existing::Replace)?;
-        let key_file = self.key_file(record);
+        make_folder(&self.key_folder(patient))?;
+        write_file(&self.tombstone(patient, record), b"", Existing::Replace)?;
+        let key_file = self.key_file(patient, record);
         wipe(&key_file)?;
         delete(&key_file)?;
         let folder = self.record_folder(patient, record);
@@ -216,32 +194,44 @@ impl Files<'_> {
         }
     }
 
-    fn record_key(&self, record: [u8; 16]) -> Result<Option<Zeroizing<[u8; 32]>>, KeyStoreError> {
-        if self.tombstone(record).exists() {
+    fn record_key(
+        &self,
+        patient: [u8; 16],
+        record: [u8; 16],
+    ) -> Result<Option<Zeroizing<[u8; 32]>>, KeyStoreError> {
+        if self.is_destroyed(patient, record)? {
             return Err(KeyStoreError::Destroyed);
         }
-        let Some(bytes) = present(read_file(&self.key_file(record), 32))?.map(Zeroizing::new) else {
+        let Some(bytes) = present(read_file(&self.key_file(patient, record), 32))?.map(Zeroizing::new) else {
             return Ok(None);
         };
-        let key = bytes.as_slice().try_into().map_err(|_| KeyStoreError::Damaged)?;
-        Ok(Some(Zeroizing::new(key)))
+        let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| KeyStoreError::Damaged)?;
+        // Zeros are what destroying writes before it deletes.
+        if key == [0; 32] { Err(KeyStoreError::Destroyed) } else { Ok(Some(Zeroizing::new(key))) }
     }
 
     /// The record's key, made if there is none. Two who make it at once end with the same one: the first file stays.
-    fn make_record_key(&self, record: [u8; 16]) -> Result<Zeroizing<[u8; 32]>, KeyStoreError> {
-        if let Some(key) = self.record_key(record)? {
+    fn make_record_key(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Zeroizing<[u8; 32]>, KeyStoreError> {
+        if let Some(key) = self.record_key(patient, record)? {
             return Ok(key);
         }
+        make_folder(&self.key_folder(patient))?;
         let fresh: Zeroizing<[u8; 32]> = Zeroizing::new(crypto::random()?);
-        match write_file(&self.key_file(record), fresh.as_slice(), Existing::Refuse) {
+        match write_file(&self.key_file(patient, record), fresh.as_slice(), Existing::Refuse) {
             Ok(()) | Err(FileError::Exists { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        if self.tombstone(record).exists() {
+        if self.is_destroyed(patient, record)? {
             // The record was erased while we were at it.
-            delete(&self.key_file(record))?;
+            delete(&self.key_file(patient, record))?;
         }
-        self.record_key(record)?.ok_or(KeyStoreError::Destroyed)
+        self.record_key(patient, record)?.ok_or(KeyStoreError::Destroyed)
+    }
+
+    /// A disk that does not say whether a record was erased is no reason to make it a key.
+    fn is_destroyed(&self, patient: [u8; 16], record: [u8; 16]) -> Result<bool, FileError> {
+        let tombstone = self.tombstone(patient, record);
+        tombstone.try_exists().map_err(|error| FileError::new("read", &tombstone, error))
     }
 }
 
@@ -251,6 +241,7 @@ fn aad(slot: &EnvelopeSlot) -> Vec<u8> {
         &slot.patient,
         &slot.record,
         &slot.version.to_le_bytes(),
+        &slot.manifest_hash,
         &slot.recipient,
     ]
     .concat()

@@ -14,7 +14,10 @@ use super::FileError;
 use crate::CryptoError;
 
 /// The place of one envelope.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// A version is named by its manifest too: of two who write the next version at once, the chain takes one, and the other
+/// must not touch the winner's envelopes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvelopeSlot {
     /// The patient's id.
     pub patient: [u8; 16],
@@ -22,6 +25,8 @@ pub struct EnvelopeSlot {
     pub record: [u8; 16],
     /// The record's version.
     pub version: u32,
+    /// SHA-256 of that version's manifest.
+    pub manifest_hash: [u8; 32],
     /// The address of the account that the data key is wrapped for.
     pub recipient: [u8; 32],
 }
@@ -56,6 +61,8 @@ pub struct Released {
     pub record: [u8; 16],
     /// The version that may be read.
     pub version: u32,
+    /// SHA-256 of that version's manifest, as it stands on chain.
+    pub manifest_hash: [u8; 32],
     /// The wallet that signed the request.
     pub reader: [u8; 32],
     /// The account whose envelope it may have.
@@ -105,28 +112,21 @@ pub trait KeyStore: Send + Sync {
     /// [`KeyStoreError::Destroyed`] for an erased record, otherwise what the storage says.
     fn put(&self, slot: EnvelopeSlot, envelope: &[u8]) -> impl Future<Output = Result<(), KeyStoreError>> + Send;
 
-    /// The accounts that have an envelope for a version, in the order of their addresses.
+    /// Every envelope that is kept of a record, in the order of versions and recipients.
     ///
     /// # Errors
     /// What the storage says.
-    fn recipients(
+    fn slots(
         &self,
         patient: [u8; 16],
         record: [u8; 16],
-        version: u32,
-    ) -> impl Future<Output = Result<Vec<[u8; 32]>, KeyStoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<EnvelopeSlot>, KeyStoreError>> + Send;
 
-    /// Deletes a recipient's envelopes of one version, or of all, and says how many there were.
+    /// Deletes one envelope, and says whether it was there.
     ///
     /// # Errors
     /// What the storage says.
-    fn remove(
-        &self,
-        patient: [u8; 16],
-        record: [u8; 16],
-        version: Option<u32>,
-        recipient: [u8; 32],
-    ) -> impl Future<Output = Result<u64, KeyStoreError>> + Send;
+    fn discard(&self, slot: EnvelopeSlot) -> impl Future<Output = Result<bool, KeyStoreError>> + Send;
 
     /// Destroys the record's own key, and with it every envelope of the record, in backups too; then deletes these.
     /// The record takes no envelopes any more. Destroying twice is no error.
@@ -135,7 +135,8 @@ pub trait KeyStore: Send + Sync {
     /// What the storage says; run it again then.
     fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> impl Future<Output = Result<(), KeyStoreError>> + Send;
 
-    /// Gives out the envelope that an allowed request is about, and no other.
+    /// Gives out the envelope that an allowed request is about, and no other. The gate is the store's owner's: a store
+    /// that serves others over a network brings its own and takes nobody else's.
     ///
     /// # Errors
     /// [`KeyStoreError::Gate`] where the ledger does not allow it, [`KeyStoreError::NotTheReader`] where it allowed
@@ -159,19 +160,8 @@ pub(crate) async fn pass_gate(request: &ReleaseRequest, gate: &impl ReleaseGate)
 
 impl From<&Released> for EnvelopeSlot {
     fn from(released: &Released) -> Self {
-        let Released {
-            patient,
-            record,
-            version,
-            recipient,
-            ..
-        } = *released;
-        Self {
-            patient,
-            record,
-            version,
-            recipient,
-        }
+        let Released { patient, record, version, manifest_hash, recipient, .. } = *released;
+        Self { patient, record, version, manifest_hash, recipient }
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
     let event = match outcome {
         Outcome::Refused(event) => event,
         Outcome::Allowed { actor, basis, grant } => {
+            args.content.validate()?;
             let patient_address = *accounts.acting.patient.address();
             let patient = accounts.acting.patient.id;
             let record = &mut accounts.record;

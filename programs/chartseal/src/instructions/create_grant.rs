@@ -95,7 +95,9 @@ impl CreateGrant {
             GranteeKind::Institution => is(Institution::DISCRIMINATOR),
             GranteeKind::Person => !view.owned_by(&crate::ID) && terms.grantee != Address::default(),
         };
-        require!(fits, ChartsealError::BadGrantee);
+        // A person has no account that could publish a key; everybody else has, and it is that one which counts.
+        let keyless = terms.grantee_kind == GranteeKind::Person || terms.grantee_key == [0; 32];
+        require!(fits && keyless, ChartsealError::BadGrantee);
         Ok(())
     }
 }
@@ -113,6 +115,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateGrant>, args: &CreateGrantArgs) ->
     grant.patient = patient;
     grant.record = terms.record;
     grant.grantee = terms.grantee;
+    grant.grantee_key = terms.grantee_key;
     grant.issuer = issuer;
     grant.not_before = terms.not_before;
     grant.expires = terms.expires;

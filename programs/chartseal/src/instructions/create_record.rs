@@ -97,6 +97,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
     let event = match outcome {
         Outcome::Refused(event) => event,
         Outcome::Allowed { actor, basis, grant } => {
+            args.content.validate()?;
             let patient = accounts.acting.patient.id;
             let mut record = accounts.create(&args.record)?;
             record.id = args.record;

@@ -1,6 +1,10 @@
 use anchor_lang::prelude::*;
 
-use crate::{events::Terms, seeds::Id, vocabulary::GranteeKind};
+use crate::{
+    events::Terms,
+    seeds::Id,
+    vocabulary::{GranteeKind, Reason},
+};
 
 /// `uses_left` of a grant without a limit.
 pub const UNLIMITED: u32 = u32::MAX;
@@ -16,6 +20,8 @@ pub struct Grant {
     pub record: Id,
     /// Address of the Member or Institution account, or the person's wallet.
     pub grantee: Address,
+    /// A person's X25519 public key, or zeros where it is not known. Zeros for others: their accounts have theirs.
+    pub grantee_key: [u8; 32],
     /// The wallet that signed it.
     pub issuer: Address,
     /// Seconds since 1970: valid from here ...
@@ -51,6 +57,23 @@ impl Grant {
         }
     }
 
+    /// Why it gives no right at this time, if it does not.
+    pub fn fault(&self, now: i64) -> Option<Reason> {
+        if self.revoked != 0 {
+            return Some(Reason::GrantRevoked);
+        }
+        if now < self.not_before {
+            return Some(Reason::GrantNotYetValid);
+        }
+        if now >= self.expires {
+            return Some(Reason::GrantExpired);
+        }
+        if self.uses_left == 0 {
+            return Some(Reason::GrantExhausted);
+        }
+        None
+    }
+
     /// Takes one use, where they are counted. The policy has seen that there is one.
     pub fn take_use(&mut self) {
         if self.uses_left != UNLIMITED {
@@ -65,6 +88,7 @@ impl Grant {
             classes: self.classes,
             grantee_kind: GranteeKind::from_byte(self.grantee_kind)?,
             grantee: self.grantee,
+            grantee_key: self.grantee_key,
             rights: self.rights,
             purposes: self.purposes,
             not_before: self.not_before,
