@@ -1,6 +1,7 @@
-//! Files that appear whole or not at all. Bytes go to a temporary file beside the target, readable by its owner only;
-//! it is synced and renamed when everything is in it, and removed when anything went wrong, so that no reader and no
-//! crash ever meets half a file.
+//! Files that appear whole or not at all. Bytes go to a file without a name in the target's folder, readable by its owner
+//! only; it is synced, and gets its name when everything is in it. So no reader ever meets half a file, and whatever ends
+//! the program before that, `kill -9` and a power cut too, leaves nothing behind. Where the file system has no nameless
+//! files, a temporary one beside the target does instead, which goes unless the program is killed outright.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -77,22 +78,22 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 #[derive(Debug)]
 pub struct AtomicFile {
     file: tokio::fs::File,
-    temp: TempPath,
+    making: Making,
     target: PathBuf,
     existing: Existing,
 }
 
 impl AtomicFile {
-    /// Opens a temporary file (mode 0600) in the target's folder.
+    /// Opens a file (mode 0600) in the target's folder, without a name as yet.
     ///
     /// # Errors
     /// [`FileError::Exists`] where the target is taken and `existing` refuses, otherwise what the file system says.
     pub fn create(target: impl Into<PathBuf>, existing: Existing) -> Result<Self, FileError> {
         let target = target.into();
-        let (file, temp) = open_temp(&target, existing)?;
+        let (file, making) = begin(&target, existing)?;
         Ok(Self {
             file: tokio::fs::File::from_std(file),
-            temp,
+            making,
             target,
             existing,
         })
@@ -101,16 +102,20 @@ impl AtomicFile {
     /// Syncs the bytes to disk and gives the file its name.
     ///
     /// # Errors
-    /// As [`create`](Self::create); the temporary file is gone then.
+    /// As [`create`](Self::create); nothing is left of it then.
     pub async fn commit(mut self) -> Result<(), FileError> {
         let at = |source| FileError::new("write", &self.target, source);
         self.file.flush().await.map_err(at)?;
         self.file.sync_all().await.map_err(at)?;
         let Self {
-            temp, target, existing, ..
+            file,
+            making,
+            target,
+            existing,
         } = self;
+        let file = file.into_std().await;
         let name = target.clone();
-        tokio::task::spawn_blocking(move || publish(temp, &target, existing))
+        tokio::task::spawn_blocking(move || publish(&file, making, &target, existing))
             .await
             .map_err(|error| FileError::new("write", &name, io::Error::other(error)))?
     }
@@ -135,11 +140,11 @@ impl AsyncWrite for AtomicFile {
 /// # Errors
 /// As [`AtomicFile::create`].
 pub fn write_file(target: &Path, bytes: &[u8], existing: Existing) -> Result<(), FileError> {
-    let (mut file, temp) = open_temp(target, existing)?;
+    let (mut file, making) = begin(target, existing)?;
     let at = |source| FileError::new("write", target, source);
     file.write_all(bytes).map_err(at)?;
     file.sync_all().map_err(at)?;
-    publish(temp, target, existing)
+    publish(&file, making, target, existing)
 }
 
 /// Reads a file of at most `limit` bytes; a longer one is an error, never a large allocation.
@@ -171,27 +176,103 @@ fn folder_of(target: &Path) -> &Path {
     }
 }
 
-fn open_temp(target: &Path, existing: Existing) -> Result<(File, TempPath), FileError> {
+/// How a file in the making is held on to.
+#[derive(Debug)]
+enum Making {
+    /// By its descriptor alone: it goes when that is closed.
+    Nameless,
+    /// By a name of its own: it goes when this is dropped.
+    Named(TempPath),
+}
+
+fn begin(target: &Path, existing: Existing) -> Result<(File, Making), FileError> {
     if existing == Existing::Refuse && target.symlink_metadata().is_ok() {
         return Err(FileError::Exists {
             path: target.to_path_buf(),
         });
     }
-    let temp = tempfile::Builder::new()
-        .prefix(".chartseal-")
-        .suffix(".part")
-        .tempfile_in(folder_of(target))
-        .map_err(|source| FileError::new("write", target, source))?;
-    Ok(temp.into_parts())
+    let folder = folder_of(target);
+    match nameless::open(folder) {
+        Some(file) => Ok((file, Making::Nameless)),
+        None => begin_named(folder).map_err(|source| FileError::new("write", target, source)),
+    }
 }
 
-fn publish(temp: TempPath, target: &Path, existing: Existing) -> Result<(), FileError> {
+fn begin_named(folder: &Path) -> io::Result<(File, Making)> {
+    let (file, temp) = temporary().tempfile_in(folder)?.into_parts();
+    Ok((file, Making::Named(temp)))
+}
+
+/// Temporary names, all alike, so that a leftover is known for one.
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".chartseal-").suffix(".part");
+    builder
+}
+
+/// Gives a file in the making its name, atomically, and makes that last.
+fn publish(file: &File, making: Making, target: &Path, existing: Existing) -> Result<(), FileError> {
+    let named = match making {
+        Making::Named(temp) => rename(temp, target, existing),
+        Making::Nameless => match nameless::link(file, target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {
+                // A link replaces nothing and a rename does: so the whole file gets a passing name first.
+                let passing = temporary().make_in(folder_of(target), |name| nameless::link(file, name));
+                passing.and_then(|passing| rename(passing.into_temp_path(), target, existing))
+            }
+            linked => linked,
+        },
+    };
+    named.map_err(|source| FileError::new("write", target, source))?;
+    sync_folder(folder_of(target))
+}
+
+fn rename(temp: TempPath, target: &Path, existing: Existing) -> io::Result<()> {
     match existing {
         Existing::Refuse => temp.persist_noclobber(target),
         Existing::Replace => temp.persist(target),
     }
-    .map_err(|failed| FileError::new("write", target, failed.error))?;
-    sync_folder(folder_of(target))
+    .map_err(|failed| failed.error)
+}
+
+/// Files without a name (`O_TMPFILE`), and how they come by one.
+#[cfg(target_os = "linux")]
+mod nameless {
+    use std::os::fd::AsRawFd as _;
+
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open as open_at};
+
+    use super::{File, Path, PathBuf, io};
+
+    /// A file without a name in a folder; none where the file system, or a missing `/proc`, does not allow for it. What
+    /// else is wrong with the folder, trying with a name will tell.
+    pub(super) fn open(folder: &Path) -> Option<File> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = File::from(open_at(folder, flags, Mode::RUSR | Mode::WUSR).ok()?);
+        own_path(&file).exists().then_some(file)
+    }
+
+    pub(super) fn link(file: &File, name: &Path) -> io::Result<()> {
+        Ok(linkat(CWD, own_path(file), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+    }
+
+    /// The way to name an open file that needs no privilege (open(2), `O_TMPFILE`).
+    fn own_path(file: &File) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod nameless {
+    use super::{File, Path, io};
+
+    pub(super) fn open(_: &Path) -> Option<File> {
+        None
+    }
+
+    pub(super) fn link(_: &File, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(test)]
@@ -243,9 +324,56 @@ mod tests {
     fn files_are_for_their_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("key");
-        write_file(&target, b"secret", Existing::Refuse).unwrap();
-        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for existing in [Existing::Refuse, Existing::Replace] {
+            let target = folder.path().join(format!("{existing:?}"));
+            write_file(&target, b"secret", existing).unwrap();
+            assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_where_that_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("report.pdf");
+        write_file(&target, b"first", Existing::Replace).unwrap();
+        write_file(&target, b"second", Existing::Replace).unwrap();
+        let refused = write_file(&target, b"third", Existing::Refuse);
+        assert!(matches!(refused, Err(FileError::Exists { .. })));
+        assert_eq!(std::fs::read(&target).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["report.pdf"]);
+    }
+
+    /// Where the file system has no nameless files, the same promises hold.
+    #[test]
+    fn a_named_file_in_the_making_is_published_or_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("report.pdf");
+        let (mut file, making) = begin_named(folder.path()).unwrap();
+        file.write_all(b"whole").unwrap();
+        assert_eq!(names(folder.path()).len(), 1);
+        publish(&file, making, &target, Existing::Refuse).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+
+        let (file, making) = begin_named(folder.path()).unwrap();
+        let refused = publish(&file, making, &target, Existing::Refuse);
+        assert!(matches!(refused, Err(FileError::Exists { .. })));
+        drop(begin_named(folder.path()).unwrap());
+        assert_eq!(names(folder.path()), ["report.pdf"]);
+    }
+
+    /// What `kill -9` in the middle would leave.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_file_in_the_making_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = AtomicFile::create(folder.path().join("report.pdf"), Existing::Refuse).unwrap();
+        file.write_all(b"half").await.unwrap();
+        file.flush().await.unwrap();
+        assert!(
+            matches!(file.making, Making::Nameless),
+            "the folder for temporary files has no O_TMPFILE"
+        );
+        assert!(names(folder.path()).is_empty());
     }
 
     #[test]
