@@ -198,8 +198,45 @@ async fn a_range_of_another_length_than_its_header_says_is_found_out() {
 
 #[tokio::test]
 async fn an_item_shorter_than_the_range_is_another_file() {
-    let error = get_range(|asked, _| serve(&[0; 15], asked.range())).await.unwrap_err();
-    assert!(matches!(error, StoreError::OutOfRange { end: 20, .. }) && error.is_another_file());
+    // It ends before the range or within it.
+    for len in [5, 10, 15, 19] {
+        let error = get_range(move |asked, _| serve(&vec![0; len], asked.range()))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, StoreError::OutOfRange { id: ID, end: 20 }) && error.is_another_file(),
+            "{len}: {error}"
+        );
+    }
+    assert_eq!(
+        get_range(|asked, _| serve(&[0; 20], asked.range())).await.unwrap(),
+        [0; 10]
+    );
+}
+
+#[tokio::test]
+async fn a_part_of_a_range_that_exists_is_the_servers_fault() {
+    for range in [
+        "bytes 10-14/100",
+        "bytes 10-14/*",
+        "bytes 11-19/100",
+        "bytes 9-19/100",
+        "bytes 10-14/20",
+    ] {
+        let answer = move |_: &Asked, _: usize| {
+            (
+                StatusCode::PARTIAL_CONTENT,
+                [(header::CONTENT_RANGE, range)],
+                vec![0; 5],
+            )
+                .into_response()
+        };
+        let error = get_range(answer).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::RangeIgnored { .. }) && !error.is_another_file(),
+            "{range}: {error}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -125,25 +125,25 @@ pub fn receipt(id: &str) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Serves bytes, or the range of them that was asked for.
+/// Serves bytes, or of the range that was asked for as much as there is (RFC 9110, section 14).
 pub fn serve(data: &[u8], range: Option<&str>) -> Response {
     let Some(range) = range else {
         return data.to_vec().into_response();
     };
-    let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
-    let (start, end): (usize, usize) = (start.parse().unwrap(), end.parse().unwrap());
-    match data.get(start..=end) {
-        Some(part) => {
-            let content_range = format!("bytes {start}-{end}/{}", data.len());
-            (
-                StatusCode::PARTIAL_CONTENT,
-                [(header::CONTENT_RANGE, content_range)],
-                part.to_vec(),
-            )
-                .into_response()
-        }
-        None => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
+    let (start, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    let (start, last): (usize, usize) = (start.parse().unwrap(), last.parse().unwrap());
+    if start >= data.len() {
+        return StatusCode::RANGE_NOT_SATISFIABLE.into_response();
     }
+    let last = last.min(data.len() - 1);
+    let content_range = format!("bytes {start}-{last}/{}", data.len());
+    let part = data[start..=last].to_vec();
+    (
+        StatusCode::PARTIAL_CONTENT,
+        [(header::CONTENT_RANGE, content_range)],
+        part,
+    )
+        .into_response()
 }
 
 /// Announces `announced` bytes, sends fewer, and hangs up.

@@ -29,7 +29,7 @@ pub(super) async fn download(
     match (response.status(), range) {
         (StatusCode::OK, None) => read_body(response, id, limit, None).await,
         (StatusCode::PARTIAL_CONTENT, Some(range)) => {
-            check_range(&response, &range)?;
+            check_range(&response, id, &range)?;
             let len = range.end - range.start;
             read_body(response, id, len.min(limit), Some(len)).await
         }
@@ -46,24 +46,54 @@ pub(super) async fn download(
 
 /// Holds `Content-Range: bytes a-b/n` against what was asked for. A range cut short by the item's end is told apart
 /// from another range: it means that the item is another one.
-fn check_range(response: &Response, asked: &Range<u64>) -> Result<(), Attempt> {
+fn check_range(response: &Response, id: ItemId, asked: &Range<u64>) -> Result<(), Attempt> {
     let header = response
         .headers()
         .get(CONTENT_RANGE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let expected = format!("bytes {}-{}/", asked.start, asked.end - 1);
-    if header.starts_with(&expected) {
-        return Ok(());
+    match Served::read(header) {
+        Some(served) if served.first == asked.start && served.last == asked.end - 1 => Ok(()),
+        Some(served) if served.first == asked.start && served.length.is_some_and(|length| length < asked.end) => {
+            Err(Attempt::over(StoreError::OutOfRange { id, end: asked.end }))
+        }
+        _ => {
+            let shown: String = header.chars().take(60).collect();
+            let detail = format!(
+                "asked for bytes {}-{}, it answered `{shown}`",
+                asked.start,
+                asked.end - 1
+            );
+            Err(Attempt::over(StoreError::RangeIgnored { detail }))
+        }
     }
-    let shown: String = header.chars().take(60).collect();
-    Err(Attempt::over(StoreError::RangeIgnored {
-        detail: format!(
-            "asked for bytes {}-{}, it answered `{shown}`",
-            asked.start,
-            asked.end - 1
-        ),
-    }))
+}
+
+/// What a `Content-Range` says (RFC 9110, section 14.4).
+#[derive(Debug, PartialEq, Eq)]
+struct Served {
+    first: u64,
+    last: u64,
+    /// The whole item's; `None` where the server does not know it (`*`).
+    length: Option<u64>,
+}
+
+impl Served {
+    fn read(header: &str) -> Option<Self> {
+        let (unit, rest) = header.trim().split_once(' ')?;
+        let (range, length) = rest.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let length = match length {
+            "*" => None,
+            length => Some(length.parse().ok()?),
+        };
+        let served = Self {
+            first: first.parse().ok()?,
+            last: last.parse().ok()?,
+            length,
+        };
+        unit.eq_ignore_ascii_case("bytes").then_some(served)
+    }
 }
 
 async fn read_body(mut response: Response, id: ItemId, limit: u64, exact: Option<u64>) -> Result<Vec<u8>, Attempt> {
@@ -90,4 +120,28 @@ async fn read_body(mut response: Response, id: ItemId, limit: u64, exact: Option
         return Err(Attempt::again(StoreError::Truncated { id, expected, got }));
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read_as_the_standard_has_them() {
+        let served = |first, last, length| Some(Served { first, last, length });
+        assert_eq!(Served::read("bytes 10-19/100"), served(10, 19, Some(100)));
+        assert_eq!(Served::read("Bytes 0-0/*"), served(0, 0, None));
+        for wrong in [
+            "",
+            "bytes",
+            "bytes */100",
+            "bytes 1-/5",
+            "items 0-1/2",
+            "bytes 0-1",
+            "bytes 0-1/x",
+            "bytes -1-2/3",
+        ] {
+            assert_eq!(Served::read(wrong), None, "{wrong}");
+        }
+    }
 }
