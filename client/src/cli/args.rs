@@ -24,7 +24,7 @@ pub(super) struct Args {
     pub(super) command: Command,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Globals {
     /// The ledger's JSON-RPC address.
     #[arg(
@@ -144,6 +144,16 @@ pub(super) enum Command {
         #[arg(value_parser = parse::id)]
         grant: Id,
     },
+    /// Wrap the keys of a patient's records for readers who ought to have them and do not: somebody who joined since, was
+    /// reinstated, or was granted while nobody who holds the keys was at hand.
+    Rewrap {
+        /// The patient's id.
+        #[arg(value_parser = parse::id)]
+        patient: Id,
+        /// Of this record only.
+        #[arg(long, value_parser = parse::id)]
+        record: Option<Id>,
+    },
     /// List a patient's grants.
     Grants {
         /// The patient's id.
@@ -156,6 +166,22 @@ pub(super) enum Command {
         #[arg(value_parser = parse::id)]
         patient: Id,
     },
+}
+
+impl Command {
+    /// Whether it sends transactions.
+    pub(super) fn sends(&self) -> bool {
+        !matches!(
+            self,
+            Self::Keys(_)
+                | Self::Registry(Registry::Show)
+                | Self::Patient(Patient::Show { .. })
+                | Self::Grants { .. }
+                | Self::Log { .. }
+                | Self::Verify { .. }
+                | Self::List { .. }
+        )
+    }
 }
 
 #[derive(Debug, Subcommand)]

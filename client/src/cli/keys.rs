@@ -1,29 +1,28 @@
 //! `chartseal keys`.
 
-use anyhow::Result;
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::Path};
+
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::{
-    args::{Globals, Keys},
-    output::Output,
-    passphrase,
-};
+use super::{args::Keys, caller::Caller, output::Output, passphrase};
 use crate::{
     keys::{Identity, KdfCost, WalletKey},
     ops::OpError,
 };
 
-pub(super) fn run(command: &Keys, globals: &Globals, output: &Output) -> Result<()> {
-    let home = globals.identity()?;
+/// Runs a command. It blocks.
+pub(super) fn run(command: &Keys, caller: Caller, output: Output) -> Result<()> {
+    let home = caller.globals.identity()?;
     let identity = match command {
-        Keys::New => create(Identity::generate().map_err(OpError::from)?, globals)?,
+        Keys::New => create(Identity::generate().map_err(OpError::from)?, &home, caller)?,
         Keys::Import { keypair } => {
             let wallet = WalletKey::import_solana_file(keypair).map_err(OpError::from)?;
-            create(Identity::with_wallet(wallet).map_err(OpError::from)?, globals)?
+            create(Identity::with_wallet(wallet).map_err(OpError::from)?, &home, caller)?
         }
-        Keys::Show => globals.open_identity()?,
+        Keys::Show => caller.open_identity()?,
         Keys::Backup { to, other } => {
-            let passphrase = passphrase::ask(globals, "Passphrase of the identity")?;
+            let passphrase = caller.passphrase.ask("Passphrase of the identity")?;
             let file = other.backup_passphrase_file.as_deref();
             let backup = passphrase::choose_other(file, "Passphrase for the backup")?;
             Identity::backup(&home, &passphrase, to, &backup, KdfCost::DEFAULT).map_err(OpError::from)?
@@ -31,8 +30,8 @@ pub(super) fn run(command: &Keys, globals: &Globals, output: &Output) -> Result<
         Keys::Restore { from, other } => {
             let file = other.backup_passphrase_file.as_deref();
             let backup = passphrase::ask_other(file, "Passphrase of the backup")?;
-            let passphrase = passphrase::choose(globals, "Passphrase for the identity")?;
-            make_folder(globals)?;
+            let passphrase = caller.passphrase.choose("Passphrase for the identity")?;
+            make_folder(&home)?;
             Identity::restore(from, &backup, &home, &passphrase, KdfCost::DEFAULT).map_err(OpError::from)?
         }
     };
@@ -48,19 +47,23 @@ pub(super) fn run(command: &Keys, globals: &Globals, output: &Output) -> Result<
     Ok(())
 }
 
-fn create(identity: Identity, globals: &Globals) -> Result<Identity> {
-    let passphrase = passphrase::choose(globals, "Passphrase for the new identity")?;
-    make_folder(globals)?;
+fn create(identity: Identity, home: &Path, caller: Caller) -> Result<Identity> {
+    let passphrase = caller.passphrase.choose("Passphrase for the new identity")?;
+    make_folder(home)?;
     identity
-        .create(&globals.identity()?, &passphrase, KdfCost::DEFAULT)
+        .create(home, &passphrase, KdfCost::DEFAULT)
         .map_err(OpError::from)?;
     Ok(identity)
 }
 
-/// The folder of the identity, where it is the default one and this is the first time.
-fn make_folder(globals: &Globals) -> Result<()> {
-    if let Some(folder) = globals.identity()?.parent() {
-        std::fs::create_dir_all(folder)?;
+/// The folder of the identity, where this is the first time; for its owner only.
+fn make_folder(home: &Path) -> Result<()> {
+    match home.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display())),
+        _ => Ok(()),
     }
-    Ok(())
 }

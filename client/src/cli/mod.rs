@@ -1,8 +1,15 @@
 //! The command line. Output is for people, or with `--json` one object a line for programs; errors go to standard
 //! error. Exit codes: 0 done, 1 error, 2 refused by policy, 3 stored bytes do not match their hash.
+//!
+//! A run begins with what must come before anything is opened, the passphrase on a descriptor. Then it listens for
+//! signals, and asks for what has to be typed; only after that it reads files and talks to others.
 
 mod args;
+mod caller;
+mod failure;
+mod interrupt;
 mod keys;
+mod no_keys;
 mod output;
 mod parse;
 mod passphrase;
@@ -10,23 +17,19 @@ mod patients;
 mod records;
 mod registry;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use args::{Args, Command, Globals};
+use args::{Args, Command};
+use caller::{Caller, off_thread};
+use interrupt::{Interrupted, Signals};
 use output::Output;
 
-use crate::{
-    keys::Identity,
-    ledger::Ledger,
-    ops::{OpError, Session},
-    store::{FolderKeyStore, Gateway, GatewayOptions},
-};
-
-/// The session that commands work with.
-type Here = Session<Gateway, FolderKeyStore>;
+/// How long work that cannot be dropped, a file that is being renamed for example, may take when the program ends. A
+/// read of a terminal or a pipe that nobody writes to is not waited for.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -47,81 +50,49 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(args.globals.json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return output.failed(&anyhow::Error::new(error).context("cannot start"), ExitCode::FAILURE),
-    };
+    match start(args, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output.failed(&error),
+    }
+}
+
+fn start(args: Args, output: Output) -> Result<()> {
+    let Args { globals, command } = args;
+    let may_have_sent = command.sends();
+    let caller = Caller::new(globals)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
     let outcome = runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen for signals")?;
         tokio::select! {
-            outcome = run(&args, &output) => outcome,
-            // Files appear by rename and envelopes are whole, so stopping anywhere leaves nothing half-done.
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was left half-written")),
+            outcome = run(command, caller, output) => outcome,
+            () = signals.any() => Err(Interrupted { may_have_sent }.into()),
         }
     });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => output.failed(&error, exit_code(&error)),
-    }
+    passphrase::restore_terminal();
+    runtime.shutdown_timeout(GRACE);
+    outcome
 }
 
-fn exit_code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref::<OpError>() {
-        Some(error) if error.is_refusal() => ExitCode::from(2),
-        Some(error) if error.is_tampered() => ExitCode::from(3),
-        _ => ExitCode::FAILURE,
-    }
-}
-
-async fn run(args: &Args, output: &Output) -> Result<()> {
-    let globals = &args.globals;
-    match &args.command {
-        Command::Keys(command) => keys::run(command, globals, output),
-        Command::Airdrop { sol } => registry::airdrop(*sol, globals, output).await,
-        Command::Registry(command) => registry::registry(command, globals, output).await,
-        Command::Institution(command) => registry::institution(command, globals, output).await,
-        Command::Member(command) => registry::member(command, globals, output).await,
-        Command::Patient(command) => patients::patient(command, globals, output).await,
-        Command::Grant(command) => patients::grant(command, globals, output).await,
-        Command::Revoke { patient, grant } => patients::revoke(patient, grant, globals, output).await,
-        Command::Grants { patient } => patients::grants(patient, globals, output).await,
-        Command::Log { patient } => patients::log(patient, globals, output).await,
-        Command::Put(command) => records::put(command, globals, output).await,
-        Command::Amend(command) => records::amend(command, globals, output).await,
-        Command::Get(command) => records::get(command, globals, output).await,
-        Command::Verify { patient, record } => records::verify(patient, record, globals, output).await,
-        Command::List { patient } => records::list(patient, globals, output).await,
-    }
-}
-
-impl Globals {
-    fn ledger(&self) -> Ledger {
-        Ledger::new(&self.rpc)
-    }
-
-    fn open_identity(&self) -> Result<Identity> {
-        let path = self.identity()?;
-        let passphrase = passphrase::ask(self, "Passphrase of the identity")?;
-        Ok(Identity::load(&path, &passphrase).map_err(OpError::from)?)
-    }
-
-    /// A session of this identity.
-    fn session(&self) -> Result<Here> {
-        let identity = self.open_identity()?;
-        self.session_of(identity)
-    }
-
-    /// A session of nobody, for what needs no identity.
-    fn anonymous(&self) -> Result<Here> {
-        self.session_of(Identity::generate().map_err(OpError::from)?)
-    }
-
-    fn session_of(&self, identity: Identity) -> Result<Here> {
-        let gateway = Gateway::new(&self.gateway, GatewayOptions::default()).map_err(OpError::from)?;
-        let keys = FolderKeyStore::open(self.key_store()?).map_err(OpError::from)?;
-        let session = Session::new(identity, self.ledger(), gateway, keys);
-        Ok(match self.act_as {
-            Some((institution, member)) => session.as_member(institution, member),
-            None => session,
-        })
+async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
+    match command {
+        Command::Keys(command) => off_thread(move || keys::run(&command, caller, output)).await,
+        Command::Airdrop { sol } => registry::airdrop(sol, caller, output).await,
+        Command::Registry(command) => registry::registry(&command, caller, output).await,
+        Command::Institution(command) => registry::institution(&command, caller, output).await,
+        Command::Member(command) => registry::member(&command, caller, output).await,
+        Command::Patient(command) => patients::patient(&command, caller, output).await,
+        Command::Grant(command) => patients::grant(&command, caller, output).await,
+        Command::Revoke { patient, grant } => patients::revoke(&patient, &grant, caller, output).await,
+        Command::Rewrap { patient, record } => patients::rewrap(&patient, record.as_ref(), caller, output).await,
+        Command::Grants { patient } => patients::grants(&patient, &caller, output).await,
+        Command::Log { patient } => patients::log(&patient, &caller, output).await,
+        Command::Put(command) => records::put(&command, caller, output).await,
+        Command::Amend(command) => records::amend(&command, caller, output).await,
+        Command::Get(command) => records::get(&command, caller, output).await,
+        Command::Verify { patient, record } => records::verify(&patient, &record, &caller, output).await,
+        Command::List { patient } => records::list(&patient, &caller, output).await,
     }
 }

@@ -10,9 +10,11 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use super::failure::Failure;
 use crate::seal::Progress;
 
 /// How this run speaks.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     json: bool,
 }
@@ -23,7 +25,7 @@ impl Output {
     }
 
     /// Says one thing: a sentence to people, an object to programs.
-    pub(super) fn say(&self, sentence: &str, object: &Value) {
+    pub(super) fn say(self, sentence: &str, object: &Value) {
         let line = if self.json {
             object.to_string()
         } else {
@@ -33,7 +35,7 @@ impl Output {
     }
 
     /// Says many of one kind: a table to people, an object a line to programs.
-    pub(super) fn table(&self, head: &[&str], rows: Vec<(Vec<String>, Value)>) {
+    pub(super) fn table(self, head: &[&str], rows: Vec<(Vec<String>, Value)>) {
         if self.json {
             for (_, object) in rows {
                 print_line(&object.to_string());
@@ -59,21 +61,25 @@ impl Output {
         }
     }
 
-    /// Says why it did not work.
-    pub(super) fn failed(&self, error: &anyhow::Error, code: ExitCode) -> ExitCode {
-        let message = format!("{error:#}");
+    /// Says why it did not work, and gives the exit code for it.
+    pub(super) fn failed(self, error: &anyhow::Error) -> ExitCode {
+        let (message, failure) = (format!("{error:#}"), Failure::of(error));
         let mut stderr = std::io::stderr().lock();
         // Where standard error is closed there is nobody to tell.
         let _ = if self.json {
-            writeln!(stderr, "{}", serde_json::json!({ "error": message }))
+            writeln!(
+                stderr,
+                "{}",
+                serde_json::json!({ "error": message, "kind": failure.word() })
+            )
         } else {
             writeln!(stderr, "chartseal: {message}")
         };
-        code
+        ExitCode::from(failure.exit_code())
     }
 
     /// A bar for a stream of `length` bytes, if that is known.
-    pub(super) fn progress(&self, length: Option<u64>) -> Bar {
+    pub(super) fn progress(self, length: Option<u64>) -> Bar {
         let bar = match length {
             _ if self.json || !std::io::stderr().is_terminal() => ProgressBar::hidden(),
             Some(length) => ProgressBar::new(length)

@@ -1,30 +1,64 @@
 //! Where a passphrase comes from: a prompt, a file, or a descriptor; never an argument or the environment, which other
-//! processes can read.
+//! processes can read. A descriptor is read before anything else is opened, because a number that nobody passed would
+//! soon be that of something of ours. A prompt may be cut short by a signal: [`restore_terminal`] makes that good.
 
-use std::{fs::File, io::Read, os::fd::FromRawFd as _, path::Path};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    os::fd::{BorrowedFd, FromRawFd as _, RawFd},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::{
+    io::fcntl_getfd,
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+};
 use zeroize::Zeroizing;
 
-use super::args::Globals;
+use super::{args::Globals, interrupt::Interrupted};
 use crate::keys::Passphrase;
 
 /// No passphrase is longer, in bytes.
 const LIMIT: usize = 4096;
 
-/// The passphrase of something that exists.
-pub(super) fn ask(globals: &Globals, what: &str) -> Result<Passphrase> {
-    match given(globals)? {
-        Some(passphrase) => Ok(passphrase),
-        None => prompt(what),
-    }
+/// Where the identity's passphrase comes from.
+pub(super) enum Source {
+    /// It was passed on a descriptor, and has been read.
+    Read(Passphrase),
+    /// It is the first line of a file.
+    File(PathBuf),
+    /// It is typed.
+    Prompt,
 }
 
-/// A passphrase for something new: where it is typed, it is typed twice.
-pub(super) fn choose(globals: &Globals, what: &str) -> Result<Passphrase> {
-    match given(globals)? {
-        Some(passphrase) => Ok(passphrase),
-        None => prompt_twice(what),
+impl Source {
+    /// What the command line says. Call it before anything is opened.
+    pub(super) fn new(globals: &Globals) -> Result<Self> {
+        Ok(match (globals.passphrase_fd, &globals.passphrase_file) {
+            (Some(number), _) => Self::Read(from_descriptor(number)?),
+            (None, Some(path)) => Self::File(path.clone()),
+            (None, None) => Self::Prompt,
+        })
+    }
+
+    /// The passphrase of something that exists.
+    pub(super) fn ask(self, what: &str) -> Result<Passphrase> {
+        self.read_or(|| prompt(what))
+    }
+
+    /// A passphrase for something new: where it is typed, it is typed twice.
+    pub(super) fn choose(self, what: &str) -> Result<Passphrase> {
+        self.read_or(|| prompt_twice(what))
+    }
+
+    fn read_or(self, prompt: impl FnOnce() -> Result<Passphrase>) -> Result<Passphrase> {
+        match self {
+            Self::Read(passphrase) => Ok(passphrase),
+            Self::File(path) => from_file(&path),
+            Self::Prompt => prompt(),
+        }
     }
 }
 
@@ -38,32 +72,48 @@ pub(super) fn choose_other(file: Option<&Path>, what: &str) -> Result<Passphrase
     file.map_or_else(|| prompt_twice(what), from_file)
 }
 
-fn given(globals: &Globals) -> Result<Option<Passphrase>> {
-    if let Some(path) = &globals.passphrase_file {
-        return from_file(path).map(Some);
-    }
-    globals.passphrase_fd.map(from_descriptor).transpose()
-}
-
 fn prompt(what: &str) -> Result<Passphrase> {
-    let typed = rpassword::prompt_password(format!("{what}: "))
-        .context("cannot ask for a passphrase here; use --passphrase-file or --passphrase-fd")?;
-    Ok(Passphrase::new(typed)?)
+    Ok(Passphrase::new(type_in(what)?.as_bytes())?)
 }
 
 fn prompt_twice(what: &str) -> Result<Passphrase> {
-    let ask = |prompt: String| {
-        rpassword::prompt_password(prompt)
-            .map(Zeroizing::new)
-            .context("cannot ask for a passphrase here; use --passphrase-file or --passphrase-fd")
-    };
-    let first = ask(format!("{what}: "))?;
-    let again = ask("The same again: ".into())?;
+    let first = type_in(what)?;
+    let again = type_in("The same again")?;
     ensure!(
         *first == *again,
         "the two are not the same; nothing was written, try again"
     );
     Ok(Passphrase::new(first.as_bytes())?)
+}
+
+/// The terminal, and how it was before we began to ask.
+static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+fn type_in(what: &str) -> Result<Zeroizing<String>> {
+    remember_terminal();
+    match rpassword::prompt_password(format!("{what}: ")) {
+        Ok(typed) => Ok(Zeroizing::new(typed)),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Interrupted { may_have_sent: false }.into()),
+        Err(error) => Err(error).context("cannot ask for a passphrase here; use --passphrase-file or --passphrase-fd"),
+    }
+}
+
+fn remember_terminal() {
+    let mut terminal = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+    if terminal.is_none() {
+        *terminal = File::open("/dev/tty")
+            .ok()
+            .and_then(|tty| tcgetattr(&tty).ok().map(|state| (tty, state)));
+    }
+}
+
+/// Gives the terminal back as it was, where a prompt had changed it.
+pub(super) fn restore_terminal() {
+    let terminal = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((tty, state)) = terminal {
+        // A terminal that is gone needs nothing.
+        let _ = tcsetattr(&tty, OptionalActions::Now, &state);
+    }
 }
 
 fn from_file(path: &Path) -> Result<Passphrase> {
@@ -72,12 +122,16 @@ fn from_file(path: &Path) -> Result<Passphrase> {
 }
 
 #[allow(unsafe_code)]
-fn from_descriptor(number: i32) -> Result<Passphrase> {
+fn from_descriptor(number: RawFd) -> Result<Passphrase> {
     if number < 3 {
         bail!("descriptor {number} is standard input, output or error; pass the passphrase on another one, from 3");
     }
-    // SAFETY: the caller of the program names the descriptor for this use alone. It is taken over here, once, before
-    // anything else of ours was opened under a number that the caller could mean; a closed one makes reading fail.
+    // SAFETY: the number is not -1, and it is only looked up in the system's table: where it is not open, that says so
+    // (EBADF), and nothing else is done with it. No other thread exists yet that could close it meanwhile.
+    let known = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) });
+    known.with_context(|| format!("descriptor {number} was not passed to this program; try `{number}<FILE`"))?;
+    // SAFETY: it is open, and nothing of ours has been opened yet, so it came from whoever started this program and named
+    // it for this use alone. It is taken over here, once.
     let file = unsafe { File::from_raw_fd(number) };
     first_line(file).with_context(|| format!("descriptor {number}"))
 }

@@ -8,9 +8,11 @@ use chartseal_program::{
     vocabulary::{Action, GranteeKind, Purpose, Reason},
 };
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use super::{
-    args::{Globals, Grant, Patient},
+    args::{Grant, Patient},
+    caller::Caller,
     output::Output,
 };
 use crate::{
@@ -19,16 +21,16 @@ use crate::{
     ops::{GrantRequest, OpError, Rewrapped},
 };
 
-pub(super) async fn patient(command: &Patient, globals: &Globals, output: &Output) -> Result<()> {
+pub(super) async fn patient(command: &Patient, caller: Caller, output: Output) -> Result<()> {
     match command {
         Patient::Open { steward } => {
-            let (id, receipt) = globals.session()?.open_patient(steward.as_ref()).await?;
+            let (id, receipt) = caller.session().await?.open_patient(steward.as_ref()).await?;
             let id = hex::encode(id);
             let object = json!({ "patient": id, "signature": receipt.signature.to_string() });
             output.say(&format!("patient {id}"), &object);
         }
         Patient::Show { patient } => {
-            let patient = globals.ledger().patient(patient).await.map_err(OpError::from)?;
+            let patient = caller.ledger().patient(patient).await.map_err(OpError::from)?;
             let wallet = patient.has_wallet().then(|| patient.wallet.to_string());
             let steward = (!patient.has_wallet()).then(|| hex::encode(patient.steward));
             let sentence = match (&wallet, &steward) {
@@ -44,7 +46,7 @@ pub(super) async fn patient(command: &Patient, globals: &Globals, output: &Outpu
     Ok(())
 }
 
-pub(super) async fn grant(command: &Grant, globals: &Globals, output: &Output) -> Result<()> {
+pub(super) async fn grant(command: &Grant, caller: Caller, output: Output) -> Result<()> {
     let now = now();
     let not_before = command.starts_in.map(|starts_in| now.saturating_add(starts_in));
     let request = GrantRequest {
@@ -58,7 +60,7 @@ pub(super) async fn grant(command: &Grant, globals: &Globals, output: &Output) -
         expires: not_before.unwrap_or(now).saturating_add(command.lasts),
         uses: command.uses,
     };
-    let granted = globals.session()?.grant(&request).await?;
+    let granted = caller.session().await?.grant(&request).await?;
     let id = hex::encode(granted.grant);
     let keys = &granted.keys;
     output.say(
@@ -72,7 +74,7 @@ pub(super) async fn grant(command: &Grant, globals: &Globals, output: &Output) -
 }
 
 /// How many keys were wrapped, and what to do about those that were not.
-pub(super) fn describe_keys(keys: &Rewrapped) -> String {
+fn describe_keys(keys: &Rewrapped) -> String {
     let wrapped = format!("{} keys wrapped", keys.wrapped);
     let why = keys.because.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     match keys.pending {
@@ -81,17 +83,33 @@ pub(super) fn describe_keys(keys: &Rewrapped) -> String {
     }
 }
 
-pub(super) async fn revoke(patient: &Id, grant: &Id, globals: &Globals, output: &Output) -> Result<()> {
-    let revoked = globals.session()?.revoke(patient, grant).await?;
+pub(super) async fn rewrap(patient: &Id, record: Option<&Id>, caller: Caller, output: Output) -> Result<()> {
+    let keys = caller.session().await?.rewrap(patient, record).await?;
     output.say(
-        &format!("revoked, {} envelopes deleted", revoked.envelopes),
-        &json!({ "signature": revoked.signature, "envelopes_deleted": revoked.envelopes }),
+        &describe_keys(&keys),
+        &json!({ "wrapped": keys.wrapped, "pending": keys.pending, "because": keys.because }),
     );
     Ok(())
 }
 
-pub(super) async fn grants(patient: &Id, globals: &Globals, output: &Output) -> Result<()> {
-    let grants = globals.ledger().grants(patient).await.map_err(OpError::from)?;
+pub(super) async fn revoke(patient: &Id, grant: &Id, caller: Caller, output: Output) -> Result<()> {
+    let revoked = caller.session().await?.revoke(patient, grant).await?;
+    let what = match revoked.signature {
+        Some(_) => "revoked",
+        None => "it was revoked already",
+    };
+    output.say(
+        &format!("{what}, {} envelopes deleted", revoked.envelopes),
+        &json!({
+            "signature": revoked.signature, "already_revoked": revoked.signature.is_none(),
+            "envelopes_deleted": revoked.envelopes,
+        }),
+    );
+    Ok(())
+}
+
+pub(super) async fn grants(patient: &Id, caller: &Caller, output: Output) -> Result<()> {
+    let grants = caller.ledger().grants(patient).await.map_err(OpError::from)?;
     let rows = grants.iter().map(|found| grant_row(&found.account)).collect();
     output.table(
         &[
@@ -158,20 +176,31 @@ fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str, has: impl Fn(T) -> boo
     words.join(",")
 }
 
-pub(super) async fn log(patient: &Id, globals: &Globals, output: &Output) -> Result<()> {
-    let log = globals.ledger().patient_log(patient).await.map_err(OpError::from)?;
+/// A log in which something is missing or is not what was logged.
+#[derive(Debug, Error)]
+#[error(
+    "the {chain} of patient {patient} does not hold at {seq}: an event is missing or was altered on the way here; \
+     ask another node"
+)]
+pub(super) struct BrokenLog {
+    patient: String,
+    chain: &'static str,
+    seq: u64,
+}
+
+pub(super) async fn log(patient: &Id, caller: &Caller, output: Output) -> Result<()> {
+    let log = caller.ledger().patient_log(patient).await.map_err(OpError::from)?;
     output.table(
         &["at (unix)", "log", "seq", "event", "what", "who"],
         log.events.iter().map(log_row).collect(),
     );
     if let Some(broken) = log.broken {
-        anyhow::bail!(
-            "the {} of patient {} does not hold at {}: an event is missing or was altered on the way here; \
-             ask another node",
-            broken.chain.word(),
-            hex::encode(patient),
-            broken.seq
-        );
+        return Err(BrokenLog {
+            patient: hex::encode(patient),
+            chain: broken.chain.word(),
+            seq: broken.seq,
+        }
+        .into());
     }
     let count = log.events.len();
     output.say(

@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::{fs::File, io::AsyncRead};
 
 use super::{
-    Here,
-    args::{Amend, Claim, Get, Globals, Put, Sealing},
+    args::{Amend, Claim, Get, Put, Sealing},
+    caller::{Caller, Here},
     output::Output,
 };
 use crate::{
@@ -21,9 +21,9 @@ use crate::{
     store::{AtomicFile, Existing},
 };
 
-pub(super) async fn put(command: &Put, globals: &Globals, output: &Output) -> Result<()> {
+pub(super) async fn put(command: &Put, caller: Caller, output: Output) -> Result<()> {
+    let session = caller.session().await?;
     let (source, length) = open(&command.file).await?;
-    let session = globals.session()?;
     let request = PutRequest {
         patient: command.patient,
         class: command.class,
@@ -38,9 +38,9 @@ pub(super) async fn put(command: &Put, globals: &Globals, output: &Output) -> Re
     Ok(())
 }
 
-pub(super) async fn amend(command: &Amend, globals: &Globals, output: &Output) -> Result<()> {
+pub(super) async fn amend(command: &Amend, caller: Caller, output: Output) -> Result<()> {
+    let session = caller.session().await?;
     let (source, length) = open(&command.file).await?;
-    let session = globals.session()?;
     let request = AmendRequest {
         patient: command.patient,
         record: command.record,
@@ -56,8 +56,8 @@ pub(super) async fn amend(command: &Amend, globals: &Globals, output: &Output) -
     Ok(())
 }
 
-pub(super) async fn get(command: &Get, globals: &Globals, output: &Output) -> Result<()> {
-    let session = globals.session()?;
+pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result<()> {
+    let session = caller.session().await?;
     let request = GetRequest {
         patient: command.patient,
         record: command.record,
@@ -84,9 +84,9 @@ pub(super) async fn get(command: &Get, globals: &Globals, output: &Output) -> Re
     Ok(())
 }
 
-pub(super) async fn verify(patient: &Id, record: &Id, globals: &Globals, output: &Output) -> Result<()> {
+pub(super) async fn verify(patient: &Id, record: &Id, caller: &Caller, output: Output) -> Result<()> {
     let bar = output.progress(None);
-    let verified = globals.anonymous()?.verify(patient, record, &bar.callback()).await?;
+    let verified = caller.anonymous()?.verify(patient, record, &bar.callback()).await?;
     drop(bar);
     output.say(
         &format!(
@@ -98,8 +98,8 @@ pub(super) async fn verify(patient: &Id, record: &Id, globals: &Globals, output:
     Ok(())
 }
 
-pub(super) async fn list(patient: &Id, globals: &Globals, output: &Output) -> Result<()> {
-    let records = globals.ledger().records(patient).await.map_err(OpError::from)?;
+pub(super) async fn list(patient: &Id, caller: &Caller, output: Output) -> Result<()> {
+    let records = caller.ledger().records(patient).await.map_err(OpError::from)?;
     let rows = records.iter().map(|found| {
         let record = &found.account;
         let id = hex::encode(record.id);
@@ -181,7 +181,7 @@ fn options(sealing: &Sealing, file: &Path) -> SealOptions {
     }
 }
 
-fn say_stored(stored: &Stored, output: &Output) {
+fn say_stored(stored: &Stored, output: Output) {
     let record = hex::encode(stored.record);
     let stats = &stored.stats;
     output.say(
@@ -198,7 +198,7 @@ fn say_stored(stored: &Stored, output: &Output) {
     );
 }
 
-fn say_got(got: &Got, out: &Path, output: &Output) {
+fn say_got(got: &Got, out: &Path, output: Output) {
     let opened = &got.opened;
     output.say(
         &format!(

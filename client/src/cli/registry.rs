@@ -5,18 +5,19 @@ use chartseal_program::vocabulary::Standing;
 use serde_json::json;
 
 use super::{
-    args::{Globals, Institution, Member, Registry},
+    args::{Institution, Member, Registry},
+    caller::Caller,
     output::Output,
 };
 use crate::{clock::now, ledger::Receipt, ops::OpError};
 
 const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
 
-pub(super) async fn airdrop(sol: u32, globals: &Globals, output: &Output) -> Result<()> {
-    let identity = globals.open_identity()?;
+pub(super) async fn airdrop(sol: u32, caller: Caller, output: Output) -> Result<()> {
+    let ledger = caller.ledger();
+    let (identity, _) = caller.identity().await?;
     let lamports = u64::from(sol) * LAMPORTS_PER_SOL;
-    let balance = globals
-        .ledger()
+    let balance = ledger
         .airdrop(identity.wallet.address(), lamports)
         .await
         .map_err(OpError::from)?;
@@ -27,10 +28,10 @@ pub(super) async fn airdrop(sol: u32, globals: &Globals, output: &Output) -> Res
     Ok(())
 }
 
-pub(super) async fn registry(command: &Registry, globals: &Globals, output: &Output) -> Result<()> {
+pub(super) async fn registry(command: &Registry, caller: Caller, output: Output) -> Result<()> {
     let receipt = match command {
         Registry::Show => {
-            let registry = globals.ledger().registry().await.map_err(OpError::from)?;
+            let registry = caller.ledger().registry().await.map_err(OpError::from)?;
             let (admin, paused) = (registry.admin.to_string(), registry.is_paused());
             let state = if paused { "paused" } else { "running" };
             output.say(
@@ -40,21 +41,21 @@ pub(super) async fn registry(command: &Registry, globals: &Globals, output: &Out
             return Ok(());
         }
         Registry::Init { admin } => {
-            let session = globals.session()?;
+            let session = caller.session().await?;
             let own = session.identity().wallet.address();
             session.initialize(admin.unwrap_or(own)).await?
         }
-        Registry::Pause => globals.session()?.set_paused(true).await?,
-        Registry::Resume => globals.session()?.set_paused(false).await?,
-        Registry::ProposeAdmin { wallet } => globals.session()?.propose_admin(*wallet).await?,
-        Registry::AcceptAdmin => globals.session()?.accept_admin().await?,
+        Registry::Pause => caller.session().await?.set_paused(true).await?,
+        Registry::Resume => caller.session().await?.set_paused(false).await?,
+        Registry::ProposeAdmin { wallet } => caller.session().await?.propose_admin(*wallet).await?,
+        Registry::AcceptAdmin => caller.session().await?.accept_admin().await?,
     };
     done(&receipt, output);
     Ok(())
 }
 
-pub(super) async fn institution(command: &Institution, globals: &Globals, output: &Output) -> Result<()> {
-    let session = globals.session()?;
+pub(super) async fn institution(command: &Institution, caller: Caller, output: Output) -> Result<()> {
+    let session = caller.session().await?;
     let receipt = match command {
         Institution::Register { kind, authority } => {
             let (id, receipt) = session.register_institution(*kind, *authority).await?;
@@ -79,8 +80,8 @@ pub(super) async fn institution(command: &Institution, globals: &Globals, output
     Ok(())
 }
 
-pub(super) async fn member(command: &Member, globals: &Globals, output: &Output) -> Result<()> {
-    let session = globals.session()?;
+pub(super) async fn member(command: &Member, caller: Caller, output: Output) -> Result<()> {
+    let session = caller.session().await?;
     let receipt = match command {
         Member::Register {
             institution,
@@ -119,7 +120,7 @@ pub(super) async fn member(command: &Member, globals: &Globals, output: &Output)
     Ok(())
 }
 
-pub(super) fn done(receipt: &Receipt, output: &Output) {
+pub(super) fn done(receipt: &Receipt, output: Output) {
     let (event, signature) = (receipt.event.name(), receipt.signature.to_string());
     output.say(
         &format!("{event} in transaction {signature}"),

@@ -1,0 +1,78 @@
+//! Who types a command, and what they work with.
+
+use super::{args::Globals, no_keys::NoKeys, passphrase::Source};
+use crate::{
+    keys::Identity,
+    ledger::Ledger,
+    ops::{OpError, Session},
+    store::{FolderKeyStore, Gateway, GatewayOptions},
+};
+use anyhow::{Context as _, Result};
+
+/// The session that commands work with.
+pub(super) type Here = Session<Gateway, FolderKeyStore>;
+
+/// Somebody at the command line.
+pub(super) struct Caller {
+    pub(super) globals: Globals,
+    pub(super) passphrase: Source,
+}
+
+impl Caller {
+    /// Takes what the command line gives. Call it before anything is opened: see [`Source::new`].
+    pub(super) fn new(globals: Globals) -> Result<Self> {
+        let passphrase = Source::new(&globals)?;
+        Ok(Self { globals, passphrase })
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.globals.ledger()
+    }
+
+    /// Opens the identity, asking for its passphrase where it was not given. It blocks.
+    pub(super) fn open_identity(self) -> Result<Identity> {
+        let path = self.globals.identity()?;
+        let passphrase = self.passphrase.ask("Passphrase of the identity")?;
+        Ok(Identity::load(&path, &passphrase).map_err(OpError::from)?)
+    }
+
+    /// Opens the identity; what else was said on the command line comes back with it.
+    pub(super) async fn identity(self) -> Result<(Identity, Globals)> {
+        let globals = self.globals.clone();
+        Ok((off_thread(move || self.open_identity()).await?, globals))
+    }
+
+    /// A session of this identity.
+    pub(super) async fn session(self) -> Result<Here> {
+        let (identity, globals) = self.identity().await?;
+        let keys = FolderKeyStore::open(globals.key_store()?).map_err(OpError::from)?;
+        let session = Session::new(identity, globals.ledger(), globals.gateway()?, keys);
+        Ok(match globals.act_as {
+            Some((institution, member)) => session.as_member(institution, member),
+            None => session,
+        })
+    }
+
+    /// A session of nobody, for what needs neither identity nor keys.
+    pub(super) fn anonymous(&self) -> Result<Session<Gateway, NoKeys>> {
+        let nobody = Identity::generate().map_err(OpError::from)?;
+        Ok(Session::new(nobody, self.ledger(), self.globals.gateway()?, NoKeys))
+    }
+}
+
+impl Globals {
+    fn ledger(&self) -> Ledger {
+        Ledger::new(&self.rpc)
+    }
+
+    fn gateway(&self) -> Result<Gateway> {
+        Ok(Gateway::new(&self.gateway, GatewayOptions::default()).map_err(OpError::from)?)
+    }
+}
+
+/// Does blocking work, reading what is typed for example, where signals are heard all the same.
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .context("a thread ended early")?
+}
