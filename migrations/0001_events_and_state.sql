@@ -309,6 +309,7 @@ CREATE TABLE grants (
     classes integer[],
     grantee_kind grantee_kind NOT NULL,
     grantee address NOT NULL,
+    grantee_key hash,
     rights text[] NOT NULL CHECK (rights <@ ARRAY['read', 'append', 'amend', 'share', 'aggregate']),
     purposes text[] NOT NULL
         CHECK (purposes <@ ARRAY['treatment', 'payment', 'operations', 'research', 'legal', 'emergency', 'personal']),
@@ -335,6 +336,7 @@ COMMENT ON COLUMN grants.record IS 'The one record it is about; null where it is
 COMMENT ON COLUMN grants.classes IS 'The sharing classes it is about; null where it is about one record.';
 COMMENT ON COLUMN grants.grantee_kind IS 'Whether grantee is a member, an institution or a person.';
 COMMENT ON COLUMN grants.grantee IS 'members.address, institutions.address, or the person''s wallet.';
+COMMENT ON COLUMN grants.grantee_key IS 'A person''s X25519 public key, to which data keys are wrapped; null where it is not known, and for others.';
 COMMENT ON COLUMN grants.rights IS 'What the grantee may do.';
 COMMENT ON COLUMN grants.purposes IS 'What for.';
 COMMENT ON COLUMN grants.not_before IS 'Valid from here; -infinity where that lies before the calendar.';

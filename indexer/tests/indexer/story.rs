@@ -69,6 +69,11 @@ fn terms(record: Id, classes: u32, grantee_kind: GranteeKind, grantee: Address, 
         classes,
         grantee_kind,
         grantee,
+        grantee_key: if grantee_kind == GranteeKind::Person {
+            [6; 32]
+        } else {
+            [0; 32]
+        },
         rights: Action::Read.bit(),
         purposes: Purpose::Payment.bit() | Purpose::Treatment.bit(),
         not_before: 0,

@@ -9,7 +9,7 @@ use chartseal_program::{
 };
 use sqlx::PgConnection;
 
-use super::{classes, each, id, number, purposes, rights};
+use super::{classes, each, hash, id, number, purposes, rights};
 use crate::{
     decode::Located,
     sink::{Instant, SinkError},
@@ -21,15 +21,15 @@ pub(super) async fn create(connection: &mut PgConnection, events: &[&GrantCreate
     }
     let uses = |e: &&GrantCreated| (e.terms.uses != UNLIMITED).then_some(i64::from(e.terms.uses));
     sqlx::query!(
-        "INSERT INTO grants (patient, id, issuer, record, classes, grantee_kind, grantee, rights, purposes, not_before,
-                             expires_at, uses, uses_left, created_at, changed_at, made_seq, changed_seq)
-         SELECT patient, id, issuer, record, classes::integer[], grantee_kind, grantee, rights::text[],
+        "INSERT INTO grants (patient, id, issuer, record, classes, grantee_kind, grantee, grantee_key, rights, purposes,
+                             not_before, expires_at, uses, uses_left, created_at, changed_at, made_seq, changed_seq)
+         SELECT patient, id, issuer, record, classes::integer[], grantee_kind, grantee, grantee_key, rights::text[],
                 purposes::text[], not_before, expires, uses, uses, at, at, seq, seq
          FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::bytea[],
-                     $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[],
-                     $13::timestamptz[], $14::bigint[])
-              AS event (patient, id, issuer, record, classes, grantee_kind, grantee, rights, purposes, not_before,
-                        expires, uses, at, seq)",
+                     $8::bytea[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::bigint[],
+                     $14::timestamptz[], $15::bigint[])
+              AS event (patient, id, issuer, record, classes, grantee_kind, grantee, grantee_key, rights, purposes,
+                        not_before, expires, uses, at, seq)",
         each(events, |e| e.link.subject) as _,
         each(events, |e| e.grant) as _,
         each(events, |e| e.issuer.to_bytes()) as _,
@@ -37,6 +37,7 @@ pub(super) async fn create(connection: &mut PgConnection, events: &[&GrantCreate
         each(events, |e| classes(e.terms.classes)) as _,
         each(events, |e| e.terms.grantee_kind.word()) as _,
         each(events, |e| e.terms.grantee.to_bytes()) as _,
+        each(events, |e| hash(&e.terms.grantee_key)) as _,
         each(events, |e| rights(e.terms.rights)) as _,
         each(events, |e| purposes(e.terms.purposes)) as _,
         each(events, |e| Instant(e.terms.not_before)) as _,
