@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::folder::FolderError;
 use crate::ledger::LedgerError;
 use crate::postgres::PostgresError;
 
@@ -17,6 +18,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The data folder is not one that the sandbox can trust.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Another sandbox runs on the folder.
     #[error("another sandbox{} is using {folder}; stop it, or choose another --data folder", .pid.as_ref().map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     Locked {

@@ -7,6 +7,7 @@
 
 mod config;
 mod error;
+mod folder;
 mod gateway;
 mod ledger;
 mod postgres;
@@ -15,6 +16,7 @@ mod sandbox;
 
 pub use config::{Config, MAX_ITEM_BYTES, MAX_UPLOADS, ProgramSpec};
 pub use error::Error;
+pub use folder::FolderError;
 pub use ledger::{JournalError, LedgerError};
 pub use postgres::{Postgres, PostgresConfig, PostgresError};
 pub use sandbox::{Endpoints, Sandbox};

@@ -1,11 +1,11 @@
 //! A running sandbox: what it starts, in which order, and how it ends.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::folder;
 use crate::gateway::{self, GatewayConfig};
 use crate::ledger::{Ledger, LedgerConfig, LedgerThread};
 use crate::postgres::{Postgres, PostgresConfig};
@@ -25,6 +26,15 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How often a free pair of ports is looked for.
 const PORT_ATTEMPTS: u32 = 64;
+
+/// Ports that nobody was asked for are taken from here on, and up to where the system takes those of connections that
+/// go out: a later start on the same port must not find it taken by one of them.
+const LOWEST_PORT: u16 = 10_000;
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// How long a port that was asked for may be taken still, as by a sandbox that is about to end.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+const PORT_POLL: Duration = Duration::from_millis(100);
 
 /// Where a sandbox is reached. This is also the ready file, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +72,7 @@ impl Sandbox {
     /// # Errors
     /// Whatever keeps one part from starting; the others are stopped again.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let data = std::path::absolute(&config.data).map_err(Error::at(&config.data))?;
-        std::fs::create_dir_all(&data).map_err(Error::at(&data))?;
+        let data = folder::data(&config.data)?;
         let lock = lock(&data)?;
 
         let (http, ws) = listen_pair(config.rpc_port).await?;
@@ -215,36 +224,67 @@ struct Bound {
     port: u16,
 }
 
+/// Takes a port, or with 0 any free one.
 async fn listen(port: u16) -> Result<Bound, Error> {
-    let bind = async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        let port = listener.local_addr()?.port();
-        Ok(Bound { listener, port })
-    };
-    bind.await.map_err(|source| Error::Port { port, source })
+    if port == 0 {
+        return Ok(free_ports(1).await?.remove(0));
+    }
+    let begun = Instant::now();
+    loop {
+        match bind(port).await {
+            Err(source) if source.kind() == ErrorKind::AddrInUse && begun.elapsed() < PORT_PATIENCE => {
+                tokio::time::sleep(PORT_POLL).await;
+            }
+            bound => return bound.map_err(|source| Error::Port { port, source }),
+        }
+    }
+}
+
+async fn bind(port: u16) -> std::io::Result<Bound> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let port = listener.local_addr()?.port();
+    Ok(Bound { listener, port })
 }
 
 /// A port and the one after it: Solana's clients find the WebSocket by adding one.
 async fn listen_pair(port: u16) -> Result<(Bound, Bound), Error> {
+    if port == 0 {
+        let mut pair = free_ports(2).await?;
+        let second = pair.remove(1);
+        return Ok((pair.remove(0), second));
+    }
     let no_next = || Error::Port {
         port,
         source: std::io::Error::other("there is no port after it"),
     };
-    if port != 0 {
-        let next = port.checked_add(1).ok_or_else(no_next)?;
-        return Ok((listen(port).await?, listen(next).await?));
-    }
+    let next = port.checked_add(1).ok_or_else(no_next)?;
+    Ok((listen(port).await?, listen(next).await?))
+}
+
+/// So many free ports in a row.
+async fn free_ports(count: u16) -> Result<Vec<Bound>, Error> {
+    let text = std::fs::read_to_string(EPHEMERAL).unwrap_or_default();
+    let end = text.split_whitespace().next().and_then(|first| first.parse().ok());
+    // Where connections take even the low ports there is nothing to keep clear of.
+    let end = end.filter(|end| *end > LOWEST_PORT + 1_000).unwrap_or(u16::MAX);
     for _ in 0..PORT_ATTEMPTS {
-        let first = listen(0).await?;
-        if let Some(next) = first.port.checked_add(1)
-            && let Ok(second) = listen(next).await
-        {
-            return Ok((first, second));
+        let mut dice = [0; 2];
+        getrandom::fill(&mut dice).map_err(|e| Error::Port {
+            port: 0,
+            source: std::io::Error::other(e),
+        })?;
+        let first = LOWEST_PORT + u16::from_le_bytes(dice) % (end - LOWEST_PORT - count);
+        let mut bound = Vec::new();
+        for port in first..first + count {
+            bound.extend(bind(port).await.ok());
+        }
+        if bound.len() == usize::from(count) {
+            return Ok(bound);
         }
     }
     Err(Error::Port {
-        port,
-        source: std::io::Error::other("no two neighbouring ports are free"),
+        port: 0,
+        source: std::io::Error::other("no free ports were found"),
     })
 }
 
@@ -266,4 +306,29 @@ fn write_ready_file(path: &Path, endpoints: &Endpoints) -> Result<(), Error> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_becomes_free_is_waited_for() {
+        let other = listen(0).await.unwrap();
+        let port = other.port;
+        let waiting = tokio::spawn(listen(port));
+        tokio::time::sleep(PORT_POLL).await;
+        drop(other);
+        assert_eq!(waiting.await.unwrap().unwrap().port, port);
+    }
+
+    #[tokio::test]
+    async fn free_ports_are_neighbours_and_not_those_of_connections() {
+        let (http, ws) = listen_pair(0).await.unwrap();
+        assert_eq!(http.port + 1, ws.port);
+        let text = std::fs::read_to_string(EPHEMERAL).unwrap();
+        let first: u16 = text.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(first < LOWEST_PORT + 1_000 || ws.port < first);
+    }
 }

@@ -3,18 +3,31 @@
 use std::io;
 use std::path::PathBuf;
 
-/// How to install Postgres on Debian and Ubuntu without a cluster of the system's own.
-const INSTALL: &str = "sudo mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' | sudo tee \
-                       /etc/postgresql-common/createcluster.conf && sudo apt-get install -y --no-install-recommends postgresql";
+use crate::folder::FolderError;
+
+/// How to get Postgres. The one recipe, which leaves the system's settings as they are, is that of `cargo xtask`.
+const INSTALL: &str = "in a checkout of Chartseal `cargo xtask test` installs it on Debian and Ubuntu, and says elsewhere what to type; or \
+                       install Postgres 15 or later yourself and put its folder `bin` on PATH";
 
 /// What went wrong, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
     /// There are no binaries.
     #[error(
-        "Postgres is not installed: there is no `initdb` and `postgres` on PATH or under /usr/lib/postgresql/*/bin. On Debian and Ubuntu: {INSTALL}"
+        "Postgres is not installed: there is no `initdb` and `postgres` on PATH or under /usr/lib/postgresql/*/bin; {INSTALL}"
     )]
     NotInstalled,
+    /// There are binaries, but only of versions that are too old.
+    #[error("Postgres 15 or later is needed, and {bin} is {version}; {INSTALL}")]
+    TooOld {
+        /// The folder of the newest binaries.
+        bin: PathBuf,
+        /// Their version.
+        version: String,
+    },
+    /// A folder is not one that the sandbox can trust.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// There are binaries, but not of the version that made the cluster.
     #[error(
         "the cluster in {folder} was made by Postgres {version}, which is not installed (sudo apt-get install -y postgresql-{version}); install it, or remove the folder to begin with an empty database"
@@ -26,7 +39,7 @@ pub enum PostgresError {
         version: String,
     },
     /// We are root, under which Postgres refuses to run, and its user is not there.
-    #[error("there is no user `postgres` to run Postgres as (it does not run as root); install it with: {INSTALL}")]
+    #[error("there is no user `postgres` to run Postgres as (it does not run as root); {INSTALL}")]
     NoUser,
     /// The user that Postgres runs as cannot reach the folder.
     #[error(

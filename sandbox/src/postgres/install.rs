@@ -5,9 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::PostgresError;
+use super::folders::read_small;
 
 /// Where Debian and Ubuntu keep the binaries, one folder for each major version.
 const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// The oldest major version that our migrations and the cluster's settings are for.
+const OLDEST: u32 = 15;
+
+/// A variable that is handed on to the server although nothing else of our environment is: `.ci/run` marks with it all
+/// that a run starts, and finds by it what is left running.
+const RUN_MARK: &str = "CHARTSEAL_CI_RUN";
 
 /// A user of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +32,8 @@ pub(super) struct Install {
 }
 
 impl Install {
-    /// Chooses the binaries: those on PATH, else the newest of Debian's; for a cluster that exists, those of its version.
+    /// Chooses the binaries: those on PATH, else the newest of Debian's, but none that is too old; for a cluster that
+    /// exists, those of its version.
     pub(super) fn find(cluster: &Path) -> Result<Self, PostgresError> {
         let user = if rustix::process::geteuid().is_root() {
             Some(
@@ -34,20 +43,8 @@ impl Install {
         } else {
             None
         };
-        let candidates = candidates();
-        let made_by = std::fs::read_to_string(cluster.join("PG_VERSION"))
-            .ok()
-            .map(|v| v.trim().to_owned());
-        let bin = match made_by {
-            None => candidates.into_iter().next().ok_or(PostgresError::NotInstalled)?,
-            Some(version) => candidates
-                .into_iter()
-                .find(|bin| major_version(bin).as_ref() == Some(&version))
-                .ok_or_else(|| PostgresError::OtherVersion {
-                    folder: cluster.to_owned(),
-                    version,
-                })?,
-        };
+        let made_by = read_small(&cluster.join("PG_VERSION")).map(|v| v.trim().to_owned());
+        let bin = choose(candidates(), made_by, cluster)?;
         Ok(Self { bin, user })
     }
 
@@ -61,6 +58,9 @@ impl Install {
             .env("LC_ALL", "C")
             .env("TZ", "UTC");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        if let Some(mark) = std::env::var_os(RUN_MARK) {
+            command.env(RUN_MARK, mark);
+        }
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid);
         }
@@ -68,10 +68,14 @@ impl Install {
     }
 }
 
-fn candidates() -> Vec<PathBuf> {
+/// A folder of binaries and their major version, empty where they do not tell it.
+type Candidate = (PathBuf, String);
+
+/// The whole folders of binaries on this machine, the best first.
+fn candidates() -> impl Iterator<Item = Candidate> {
     let complete = |bin: &PathBuf| bin.join("initdb").is_file() && bin.join("postgres").is_file();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).filter(|bin| bin.is_absolute());
+    let on_path: Vec<_> = std::env::split_paths(&path).filter(|bin| bin.is_absolute()).collect();
     let mut debian: Vec<(u32, PathBuf)> = std::fs::read_dir(DEBIAN)
         .into_iter()
         .flatten()
@@ -79,10 +83,36 @@ fn candidates() -> Vec<PathBuf> {
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     debian.sort_unstable_by(|a, b| b.cmp(a));
-    on_path
-        .chain(debian.into_iter().map(|(_, bin)| bin))
-        .filter(complete)
-        .collect()
+    let all = on_path.into_iter().chain(debian.into_iter().map(|(_, bin)| bin));
+    all.filter(complete).map(|bin| {
+        let version = major_version(&bin).unwrap_or_default();
+        (bin, version)
+    })
+}
+
+fn choose(
+    candidates: impl Iterator<Item = Candidate>,
+    made_by: Option<String>,
+    cluster: &Path,
+) -> Result<PathBuf, PostgresError> {
+    let mut too_old = None;
+    for (bin, version) in candidates {
+        match &made_by {
+            Some(made_by) if *made_by == version => return Ok(bin),
+            Some(_) => {}
+            None if version.parse().is_ok_and(|version: u32| version >= OLDEST) => return Ok(bin),
+            None => {
+                too_old.get_or_insert(PostgresError::TooOld { bin, version });
+            }
+        }
+    }
+    Err(match made_by {
+        Some(version) => PostgresError::OtherVersion {
+            folder: cluster.to_owned(),
+            version,
+        },
+        None => too_old.unwrap_or(PostgresError::NotInstalled),
+    })
 }
 
 /// `postgres (PostgreSQL) 15.14 (Debian 15.14-1)` is of version 15.
@@ -109,8 +139,39 @@ fn lookup(name: &str, passwd: &str) -> Option<User> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn chosen(versions: &[&str], made_by: Option<&str>) -> Result<PathBuf, PostgresError> {
+        let candidates = versions.iter().map(|v| (Path::new(DEBIAN).join(v), (*v).to_owned()));
+        choose(candidates, made_by.map(str::to_owned), Path::new("cluster"))
+    }
+
+    #[test]
+    fn old_servers_are_passed_over_and_named_where_there_are_no_others() {
+        assert_eq!(
+            chosen(&["9", "14", "17", "15"], None).unwrap(),
+            Path::new(DEBIAN).join("17")
+        );
+        assert!(matches!(chosen(&[], None), Err(PostgresError::NotInstalled)));
+        let error = chosen(&["14", "", "9"], None).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("15 or later is needed, and /usr/lib/postgresql/14 is 14"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_cluster_gets_the_servers_that_made_it() {
+        assert_eq!(chosen(&["17", "15"], Some("15")).unwrap(), Path::new(DEBIAN).join("15"));
+        assert!(matches!(
+            chosen(&["17"], Some("15")),
+            Err(PostgresError::OtherVersion { .. })
+        ));
+    }
 
     #[test]
     fn a_user_is_found_by_its_whole_name() {

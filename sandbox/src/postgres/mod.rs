@@ -25,7 +25,8 @@ const NAME: &str = "chartseal";
 /// What Postgres is started with.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// The folder for the cluster, the log and the record of the socket. Postgres's user must be able to get there.
+    /// The folder for the cluster, the log and the record of the socket. It is made ours, and the cluster in it that of
+    /// the user that Postgres runs as, who must be able to get there.
     pub folder: PathBuf,
 }
 
@@ -48,7 +49,7 @@ impl Postgres {
         let cluster = folder.join("cluster");
         let install = Install::find(&cluster)?;
         folders::prepare(&folder, install.user)?;
-        server::stop_leftover(&cluster).await?;
+        server::stop_leftover(&cluster, install.user).await?;
         if !cluster.try_exists().map_err(PostgresError::at(&cluster))? {
             let (install, folder) = (install.clone(), folder.clone());
             let made = tokio::task::spawn_blocking(move || make_cluster(&install, &folder)).await;
@@ -92,6 +93,7 @@ fn make_cluster(install: &Install, folder: &Path) -> Result<(), PostgresError> {
     if draft.exists() {
         std::fs::remove_dir_all(&draft).map_err(PostgresError::at(&draft))?;
     }
+    folders::cluster(&draft, install.user)?;
     let mut initdb = install.command("initdb", folder);
     initdb.args([
         "--username",

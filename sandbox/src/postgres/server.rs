@@ -5,7 +5,11 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{oneshot, watch};
 
 use super::PostgresError;
+use super::folders::read_small;
+use super::install::User;
 
 /// How long a server may take to recover and become ready.
 const START: Duration = Duration::from_secs(60);
@@ -175,7 +181,7 @@ struct PidFile {
 
 impl PidFile {
     fn read(cluster: &Path) -> Option<Self> {
-        let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
+        let text = read_small(&cluster.join("postmaster.pid"))?;
         let mut lines = text.lines();
         let pid = Pid::from_raw(lines.next()?.trim().parse().ok()?)?;
         Some(Self {
@@ -186,43 +192,84 @@ impl PidFile {
 }
 
 /// Stops a server that a killed sandbox left in the cluster. Usually it is stopping already.
-pub(super) async fn stop_leftover(cluster: &Path) -> Result<(), PostgresError> {
+pub(super) async fn stop_leftover(cluster: &Path, user: Option<User>) -> Result<(), PostgresError> {
     let Some(PidFile { pid, .. }) = PidFile::read(cluster) else {
         return Ok(());
     };
     for (signal, patience) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
-        if !runs_in(pid, cluster) {
-            return Ok(());
+        match runs_in(pid, cluster, user) {
+            Runs::Here => {
+                tracing::warn!(
+                    pid = pid.as_raw_nonzero().get(),
+                    ?signal,
+                    "stopping the Postgres of an earlier sandbox"
+                );
+                // It may have ended just now.
+                let _ = kill_process(pid, signal);
+            }
+            // Whatever it is, it is not ours to signal. If it is the server, it ends by itself, because we did.
+            Runs::Unknown => {}
+            Runs::Elsewhere => return Ok(()),
         }
-        tracing::warn!(
-            pid = pid.as_raw_nonzero().get(),
-            ?signal,
-            "stopping the Postgres of an earlier sandbox"
-        );
-        // It may have ended just now.
-        let _ = kill_process(pid, signal);
         let begun = Instant::now();
-        while begun.elapsed() < patience && runs_in(pid, cluster) {
+        while begun.elapsed() < patience && runs_in(pid, cluster, user) != Runs::Elsewhere {
             tokio::time::sleep(POLL).await;
         }
     }
-    if runs_in(pid, cluster) {
-        return Err(PostgresError::Leftover {
-            pid: pid.as_raw_nonzero().get(),
-            folder: cluster.to_owned(),
-        });
+    if runs_in(pid, cluster, user) == Runs::Elsewhere {
+        return Ok(());
     }
-    Ok(())
+    Err(PostgresError::Leftover {
+        pid: pid.as_raw_nonzero().get(),
+        folder: cluster.to_owned(),
+    })
+}
+
+/// What is known of the process that a cluster names as its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// It is the server of that cluster.
+    Here,
+    /// It has ended, or its number was given to another.
+    Elsewhere,
+    /// The system tells too little.
+    Unknown,
 }
 
 /// Whether that process is the server of that cluster, and not one that was given its number later. A server works in its
-/// data folder. A process of which we may not know that is not ours to stop.
-fn runs_in(pid: Pid, cluster: &Path) -> bool {
-    let folder = fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero()));
-    match (folder, fs::canonicalize(cluster)) {
-        (Ok(folder), Ok(cluster)) => folder == cluster,
-        _ => false,
+/// data folder; where that is kept from us, as it is from root without the right to trace others, its command line and
+/// its user tell.
+fn runs_in(pid: Pid, cluster: &Path, user: Option<User>) -> Runs {
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let Ok(cluster) = fs::canonicalize(cluster) else {
+        return Runs::Elsewhere;
+    };
+    match fs::read_link(process.join("cwd")) {
+        Ok(folder) if folder == cluster => return Runs::Here,
+        Ok(_) => return Runs::Elsewhere,
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => return Runs::Elsewhere,
+        Err(_) => {}
     }
+    match (fs::metadata(&process), fs::read(process.join("cmdline"))) {
+        (Ok(metadata), Ok(line)) => {
+            let owner = user.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
+            if metadata.uid() == owner && cluster_of(&line).is_some_and(|folder| folder == cluster) {
+                Runs::Here
+            } else {
+                Runs::Elsewhere
+            }
+        }
+        (Err(error), _) | (_, Err(error)) if error.kind() != ErrorKind::PermissionDenied => Runs::Elsewhere,
+        _ => Runs::Unknown,
+    }
+}
+
+/// The folder that a command line of a server names, as [`super::server_command`] makes it. A process that has ended and
+/// was not yet waited for has an empty one.
+fn cluster_of(line: &[u8]) -> Option<PathBuf> {
+    let mut words = line.split(|byte| *byte == 0);
+    words.find(|word| *word == b"-D")?;
+    fs::canonicalize(OsStr::from_bytes(words.next()?)).ok()
 }
 
 /// The last lines of a log.
@@ -232,4 +279,33 @@ pub(super) fn tail(log: &Path) -> String {
         .unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_known_by_the_folder_on_its_command_line() {
+        let cluster = tempfile::tempdir().unwrap();
+        let folder = cluster.path().canonicalize().unwrap();
+        let line = format!(
+            "/usr/lib/postgresql/15/bin/postgres\0-D\0{}/.\0-k\0/tmp/s\0",
+            folder.display()
+        );
+        assert_eq!(cluster_of(line.as_bytes()), Some(folder));
+        for other in ["", "postgres: checkpointer ", "sleep\0-D", "sleep\0-D\0/not there\0"] {
+            assert_eq!(cluster_of(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_works_elsewhere_is_not_taken_for_the_server() {
+        let cluster = tempfile::tempdir().unwrap();
+        let us = Pid::from_raw(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert_eq!(runs_in(us, cluster.path(), None), Runs::Elsewhere);
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(runs_in(us, &here, None), Runs::Here);
+    }
 }

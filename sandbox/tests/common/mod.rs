@@ -106,15 +106,28 @@ pub struct Process {
 impl Process {
     /// Starts it on `folder` and waits until it is ready.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_by(&[], folder, arguments)
+    }
+
+    /// The same by way of another program, which becomes it.
+    pub fn start_by(launcher: &[&str], folder: &Path, arguments: &[&str]) -> Self {
         let ready = folder.join("ready.json");
         // A killed one leaves its file behind.
         let _ = std::fs::remove_file(&ready);
-        let mut child = command(folder)
-            .arg("--ready-file")
-            .arg(&ready)
-            .args(arguments)
-            .spawn()
-            .unwrap();
+        let sandbox = command(folder);
+        let mut command = match launcher {
+            [] => sandbox,
+            [program, options @ ..] => {
+                let mut command = Command::new(program);
+                command
+                    .args(options)
+                    .arg(sandbox.get_program())
+                    .args(sandbox.get_args());
+                command.stdout(Stdio::null());
+                command
+            }
+        };
+        let mut child = command.arg("--ready-file").arg(&ready).args(arguments).spawn().unwrap();
         let endpoints = wait_for("the ready file", || {
             assert!(
                 child.try_wait().unwrap().is_none(),
