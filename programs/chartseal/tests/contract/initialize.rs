@@ -92,6 +92,16 @@ fn look_alike_of_the_data_account_is_refused() {
 }
 
 #[test]
+fn data_account_that_is_not_the_loaders_names_no_authority() {
+    let mut chain = Chain::bare();
+    let by = chain.upgrade_authority.insecure_clone();
+    let mut account = chain.svm.get_account(&program_data()).unwrap();
+    account.owner = by.pubkey();
+    chain.svm.set_account(program_data(), account).unwrap();
+    chain.refuse(initialize(&chain, &by), &[&by], ChartsealError::NotUpgradeAuthority);
+}
+
+#[test]
 fn another_program_cannot_stand_for_this_one() {
     let mut chain = Chain::bare();
     let impostor = chain.wallet();
