@@ -55,6 +55,9 @@ pub struct Config {
     pub slot_time_ms: Option<u64>,
     /// The largest data item that the gateway takes, in bytes.
     pub max_item_bytes: u64,
+    /// The largest data item that costs nothing, in bytes. Nobody has a balance here, so larger ones are answered 402.
+    /// `None`: nothing costs anything.
+    pub charge_above: Option<u64>,
     /// How many uploads the gateway takes at once; it answers 429 to others.
     pub max_uploads: usize,
     /// A file to write the endpoints to once everything is up.
@@ -73,6 +76,7 @@ impl Config {
             upgrade_authority: None,
             slot_time_ms: None,
             max_item_bytes: MAX_ITEM_BYTES,
+            charge_above: None,
             max_uploads: MAX_UPLOADS,
             ready_file: None,
         }

@@ -42,6 +42,9 @@ struct Options {
     /// The largest data item that the gateway takes, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = MAX_ITEM_BYTES)]
     max_item_bytes: u64,
+    /// Answer 402 to data items that are larger than this, as a gateway does where nobody has paid [default: never]
+    #[arg(long, value_name = "BYTES")]
+    charge_above: Option<u64>,
     /// How many uploads the gateway takes at once; others are answered 429
     #[arg(long, value_name = "N", default_value_t = MAX_UPLOADS)]
     max_uploads: usize,
@@ -134,6 +137,7 @@ impl From<Options> for Config {
             upgrade_authority: options.upgrade_authority,
             slot_time_ms: options.slot_time_ms,
             max_item_bytes: options.max_item_bytes,
+            charge_above: options.charge_above,
             max_uploads: options.max_uploads,
             ready_file: options.ready_file,
             ..Self::new(options.data)

@@ -117,6 +117,7 @@ impl Sandbox {
         let gateway_routes = gateway::router(&GatewayConfig {
             folder: data.clone(),
             max_item_bytes: config.max_item_bytes,
+            charge_above: config.charge_above,
             max_uploads: config.max_uploads,
         })?;
         let rpc_routes = rpc::router(ledger, sandbox.stop.clone());

@@ -265,6 +265,31 @@ async fn an_item_over_the_limit_is_refused_however_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_costs_something_is_not_taken_on_credit() {
+    let folder = folder();
+    let charging = Config {
+        charge_above: Some(1_000),
+        max_item_bytes: 100_000,
+        ..config(folder.path())
+    };
+    let sandbox = Sandbox::start(charging).await.unwrap();
+    let gateway = &sandbox.endpoints().gateway;
+    let (id, bytes) = item(9, &[7; 2_000]);
+    let parts = bytes.chunks(300).map(<[u8]>::to_vec).collect();
+    for body in [Body::from(bytes), stream(parts, std::time::Duration::ZERO)] {
+        let response = upload(gateway, body).await;
+        assert_eq!(response.status(), StatusCode::PAYMENT_REQUIRED);
+        assert!(response.text().await.unwrap().contains("Insufficient balance"));
+    }
+    assert_eq!(get(gateway, &id, None).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(drafts(folder.path()), 0);
+    let (_, small) = item(9, &[7; 500]);
+    assert_eq!(upload(gateway, small).await.status(), StatusCode::OK);
+    let (_, large) = item(9, &[7; 200_000]);
+    assert_eq!(upload(gateway, large).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_uploads_at_once_are_told_to_wait() {
     let folder = folder();
     let one = Config {

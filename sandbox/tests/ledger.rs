@@ -44,14 +44,6 @@ async fn an_airdrop_and_a_transfer_are_confirmed() {
     assert_eq!(client.get_account(&bob).await.unwrap().lamports, SOL);
     assert!(client.get_account(&Address::new_unique()).await.is_err());
     assert_eq!(client.get_minimum_balance_for_rent_exemption(0).await.unwrap(), 890_880);
-    assert!(
-        client
-            .get_recent_prioritization_fees(&[bob])
-            .await
-            .unwrap()
-            .iter()
-            .all(|f| f.prioritization_fee == 0)
-    );
     assert_eq!(client.get_epoch_info().await.unwrap().epoch, 0);
     sandbox.stop().await.unwrap();
 }

@@ -141,10 +141,7 @@ async fn a_transaction_is_told_with_what_it_called() {
         .unwrap();
     assert_eq!(told.transaction.version, None);
     assert_eq!(told.transaction.transaction.decode().unwrap(), sent.clone().into());
-    assert_eq!(
-        client.get_block_time(told.slot).await.unwrap(),
-        told.block_time.unwrap()
-    );
+    assert!(told.block_time.is_some());
 
     let parsed = client
         .get_transaction(&sent.signatures[0], UiTransactionEncoding::JsonParsed)
@@ -315,7 +312,6 @@ async fn a_block_holds_the_transactions_of_its_slot() {
     let before = client.get_block_with_config(slot - 1, config).await.unwrap();
     assert_eq!(block.previous_blockhash, before.blockhash);
     assert_eq!((block.parent_slot, block.block_height), (slot - 1, Some(slot)));
-    assert_eq!(client.get_blocks(slot - 1, Some(slot)).await.unwrap(), [slot - 1, slot]);
     let error = client.get_block_with_config(slot + 1_000, config).await.unwrap_err();
     assert_eq!(refusal(&error).0, -32004);
 }
@@ -382,7 +378,7 @@ async fn what_is_malformed_or_unknown_gets_an_error_and_nothing_breaks() {
         ("getTransaction", json!(["short"]), -32602),
         ("getMinimumBalanceForRentExemption", json!([u64::MAX]), -32602),
         ("getBlock", json!([u64::MAX]), -32004),
-        ("getBlocks", json!([u64::MAX, "x"]), -32602),
+        ("getBlocks", json!([1]), -32601),
         ("isBlockhashValid", json!(["x"]), -32602),
         ("sendTransaction", json!(["AAAA", { "encoding": "base64" }]), -32602),
         ("sendTransaction", json!(["????", { "encoding": "base64" }]), -32602),
@@ -426,5 +422,43 @@ async fn what_is_malformed_or_unknown_gets_an_error_and_nothing_breaks() {
     assert_eq!(batch[0], json!({ "jsonrpc": "2.0", "id": 1, "result": "ok" }));
     assert_eq!(batch[1]["error"]["code"], -32601);
     assert_eq!(batch[2]["error"]["code"], -32600);
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_more_than_fits() {
+    let folder = folder();
+    let sandbox = sandbox(folder.path()).await;
+    let url = &sandbox.endpoints().rpc;
+    let health = json!({ "jsonrpc": "2.0", "id": 1, "method": "getHealth" });
+    let answers = post(url, json!(vec![health.clone(); 256])).await;
+    assert!(
+        answers
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|answer| answer["result"] == "ok")
+    );
+    let answer = post(url, json!(vec![health; 257])).await;
+    assert!(
+        answer["error"]["message"].as_str().unwrap().contains("max 256"),
+        "{answer}"
+    );
+
+    // The program's file is some tens of kilobytes long.
+    let much = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "getMultipleAccounts",
+        "params": [vec![MEMO; 100], { "encoding": "base64" }],
+    });
+    assert!(post(url, much.clone()).await["result"].is_object());
+    let answers = post(url, json!(vec![much; 100])).await;
+    let answers = answers.as_array().unwrap();
+    let refused = |answer: &&Value| {
+        answer["error"]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("32 MiB"))
+    };
+    assert!(answers.iter().any(|answer| answer["result"].is_object()));
+    assert!(answers.iter().filter(refused).count() > 50);
     sandbox.stop().await.unwrap();
 }

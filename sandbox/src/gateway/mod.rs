@@ -1,8 +1,8 @@
 //! A small Arweave gateway: it takes data items as Turbo does, and gives them out as any gateway does.
 //!
 //! It is as strict as the real ones where that protects the user: an item's signature is checked before it is kept, and
-//! only whole items are ever seen. It is more generous where the real ones cost money or time: nothing is charged, and an
-//! item is confirmed as soon as it is there. Uploads go to disk as they arrive; no body is held in memory.
+//! only whole items are ever seen. It is more generous where the real ones cost money or time: nothing is charged unless it
+//! is told to, and an item is confirmed as soon as it is there. Uploads go to disk as they arrive; no body is held in memory.
 
 mod ans104;
 mod range;
@@ -51,6 +51,7 @@ pub(crate) struct GatewayConfig {
     /// Where its folders are made.
     pub(crate) folder: PathBuf,
     pub(crate) max_item_bytes: u64,
+    pub(crate) charge_above: Option<u64>,
     pub(crate) max_uploads: usize,
 }
 
@@ -60,6 +61,7 @@ struct Gateway {
     store: Store,
     key: ReceiptKey,
     max_item_bytes: u64,
+    charge_above: Option<u64>,
     uploads: Semaphore,
 }
 
@@ -71,6 +73,7 @@ pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
         store,
         key,
         max_item_bytes: config.max_item_bytes,
+        charge_above: config.charge_above,
         uploads: Semaphore::new(config.max_uploads),
     };
     Ok(Router::new()

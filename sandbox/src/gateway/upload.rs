@@ -55,8 +55,8 @@ async fn take(gateway: &Arc<Gateway>, headers: &HeaderMap, body: &mut BodyDataSt
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > gateway.max_item_bytes) {
-        return Err(too_large(gateway.max_item_bytes));
+    if let Some(length) = announced {
+        check_size(gateway, length)?;
     }
     let Ok(_place) = gateway.uploads.try_acquire() else {
         return Err(Refusal(
@@ -108,9 +108,7 @@ async fn receive(gateway: &Gateway, body: &mut BodyDataStream) -> Result<Receive
         };
         let chunk = chunk.map_err(cut)?;
         size += chunk.len() as u64;
-        if size > gateway.max_item_bytes {
-            return Err(too_large(gateway.max_item_bytes));
-        }
+        check_size(gateway, size)?;
         if header.is_some() {
             hash.update(&chunk);
             file.write_all(&chunk).await?;
@@ -134,9 +132,20 @@ async fn receive(gateway: &Gateway, body: &mut BodyDataStream) -> Result<Receive
     Ok(Received { header, draft })
 }
 
-fn too_large(max: u64) -> Refusal {
-    let message = format!("Data item is too large, this service only accepts data items up to {max} bytes!");
-    Refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
+/// Refuses an item that is too large, or too large to cost nothing.
+fn check_size(gateway: &Gateway, bytes: u64) -> Result<(), Refusal> {
+    let max = gateway.max_item_bytes;
+    if bytes > max {
+        let message = format!("Data item is too large, this service only accepts data items up to {max} bytes!");
+        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    match gateway.charge_above {
+        Some(free) if bytes > free => {
+            let message = format!("Insufficient balance: data items of more than {free} bytes must be paid for");
+            Err(Refusal(StatusCode::PAYMENT_REQUIRED, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn known_already(id: &str) -> Refusal {

@@ -301,14 +301,12 @@ impl Chain {
         };
         let message = sanitized.message();
         let keys: Vec<Address> = message.account_keys().iter().copied().collect();
-        let writable = (0..keys.len()).map(|index| message.is_writable(index)).collect();
         let slot = self.clock.slot();
         Ok(Arc::new(Executed {
             slot,
             block_time: self.clock.unix_time(slot),
             signature,
             keys,
-            writable,
             meta: status_meta(status, meta, &sanitized, pre_balances, self.balances(&sanitized)),
             transaction,
         }))

@@ -23,8 +23,6 @@ pub(crate) struct Executed {
     pub(crate) signature: Signature,
     /// Every account it names, also by lookup table, in the order of its indices.
     pub(crate) keys: Vec<Address>,
-    /// Which of `keys` it may write.
-    pub(crate) writable: Vec<bool>,
     /// Its outcome, in the terms of a validator.
     pub(crate) meta: TransactionStatusMeta,
 }
@@ -33,14 +31,6 @@ impl Executed {
     /// Whether it names this account.
     pub(crate) fn mentions(&self, address: &Address) -> bool {
         self.keys.contains(address)
-    }
-
-    /// Whether it could have changed this account.
-    pub(crate) fn writes(&self, address: &Address) -> bool {
-        self.keys
-            .iter()
-            .zip(&self.writable)
-            .any(|(key, writable)| *writable && key == address)
     }
 }
 
@@ -127,7 +117,6 @@ mod tests {
             transaction: VersionedTransaction::default(),
             signature: signature(n),
             keys: keys.iter().map(|&k| Address::new_from_array([k; 32])).collect(),
-            writable: vec![true; keys.len()],
             meta: TransactionStatusMeta::default(),
         })
     }

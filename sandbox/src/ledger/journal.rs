@@ -1,16 +1,23 @@
 //! The ledger's memory on disk: one file that only grows, from which the whole ledger is rebuilt at start.
 //!
 //! What is promised: a record that [`Journal::commit`] has returned for is there after `kill -9` and after a power cut,
-//! and a journal is read back either whole or not at all. The one exception is a torn tail, the part of a write that
-//! was under way when the process died; nobody was told of it, so it is cut off with a warning.
+//! and a journal is read back either whole or not at all. The one exception is a torn tail: of a write that was under way
+//! when the machine died any part may be on disk, and any part missing. Nobody was told of it, so it is cut off with a
+//! warning, from its first frame that is not right.
+//!
+//! How far the journal was confirmed stands in its head: after each `fdatasync`, and before anybody is answered, that
+//! length is noted there. The note itself goes to disk with the next write, which may be later than the answer; then the
+//! last write counts as unconfirmed after a power cut, and is read back all the same because it is whole.
 //!
 //! # Format
-//! An eight-byte magic number, then frames. All integers are little-endian.
+//! An eight-byte magic number, two notes, then frames. All integers are little-endian. A note is a length of the file
+//! (8 bytes) and its checksum (8 bytes: of SHA-256(magic number, length)). They are written in turn, so one is always
+//! whole, and the longer one counts. A frame:
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 4 | length of the payload |
-//! | 4 | that length, inverted: a damaged length cannot pass for a torn tail and take later records with it |
+//! | 4 | that length, inverted: a damaged length is seen before so much is read |
 //! | 8 | checksum: SHA-256(checksum of the frame before, length, payload), cut to 8 bytes |
 //! | n | payload |
 //!
@@ -19,14 +26,20 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::record::Record;
 
-const MAGIC: &[u8; 8] = b"CSEALJ01";
+const MAGIC: &[u8; 8] = b"CSEALJ02";
 const HEADER: usize = 16;
+
+/// A note of how far the journal was confirmed, and where the frames begin, after two of them.
+const NOTE: usize = 16;
+const HEAD: usize = MAGIC.len() + 2 * NOTE;
+const FRAMES: u64 = HEAD as u64;
 
 /// No payload comes near this: a transaction is at most 1,232 bytes, a genesis a few hundred per program.
 const MAX_PAYLOAD: u32 = 1 << 20;
@@ -50,7 +63,7 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
     },
-    /// A frame before the end of the file does not match its checksum.
+    /// Something that was confirmed is missing or does not match its checksum.
     #[error(
         "the ledger's journal {path} is damaged at byte {offset} ({what}); what follows cannot be trusted. Restore the file from a copy, or remove it to begin a new ledger"
     )]
@@ -71,6 +84,10 @@ pub(crate) struct Journal {
     file: File,
     checksum: [u8; 8],
     buffer: Vec<u8>,
+    /// How long the file is.
+    length: u64,
+    /// Which of the two notes is written next.
+    turn: usize,
 }
 
 impl Journal {
@@ -87,15 +104,20 @@ impl Journal {
             .truncate(true)
             .open(&draft)
             .map_err(at)?;
-        file.write_all(MAGIC).map_err(at)?;
+        file.write_all(MAGIC)
+            .and_then(|()| file.write_all(&[0; 2 * NOTE]))
+            .map_err(at)?;
         let mut journal = Self {
             path: path.to_owned(),
             file,
             checksum: [0; 8],
             buffer: Vec::new(),
+            length: FRAMES,
+            turn: 0,
         };
         journal.push(genesis);
         journal.commit()?;
+        journal.file.sync_data().map_err(at)?;
         std::fs::rename(&draft, path).map_err(at)?;
         sync_folder_of(path).map_err(at)?;
         Ok(journal)
@@ -104,7 +126,7 @@ impl Journal {
     /// Opens an existing journal and returns it with its genesis and all its records, after cutting off a torn tail.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] if any complete frame does not match its checksum.
+    /// [`JournalError::Damaged`] if anything that was confirmed is missing or does not match its checksum.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<u8>, Vec<Record>), JournalError> {
         let at = |source| JournalError::Io {
             path: path.to_owned(),
@@ -119,24 +141,27 @@ impl Journal {
         let size = file.metadata().map_err(at)?.len();
         let mut reader = BufReader::with_capacity(1 << 20, &mut file);
 
-        let mut magic = [0; 8];
-        match reader.read_exact(&mut magic) {
-            Ok(()) if &magic == MAGIC => {}
+        let mut head = [0; HEAD];
+        match reader.read_exact(&mut head) {
+            Ok(()) if head.starts_with(MAGIC) => {}
             Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(at(e)),
             _ => return Err(JournalError::Foreign { path: path.to_owned() }),
         }
+        let notes = head[MAGIC.len()..].chunks_exact(NOTE).filter_map(read_note);
+        let confirmed = notes
+            .max()
+            .ok_or_else(|| damaged(MAGIC.len() as u64, "how far it was confirmed"))?;
 
-        let mut offset = MAGIC.len() as u64;
+        let mut offset = FRAMES;
         let mut checksum = [0; 8];
         let mut genesis = None;
         let mut records = Vec::new();
         while offset < size {
-            let frame = match read_frame(&mut reader, size - offset, checksum).map_err(at)? {
+            let (payload, next) = match read_frame(&mut reader, size - offset, checksum).map_err(at)? {
                 Frame::Whole { payload, checksum } => (payload, checksum),
-                Frame::Torn => break,
-                Frame::Damaged(what) => return Err(damaged(offset, what)),
+                Frame::Bad(what) if offset < confirmed => return Err(damaged(offset, what)),
+                Frame::Bad(_) => break,
             };
-            let (payload, next) = frame;
             if genesis.is_none() {
                 genesis = Some(payload.clone());
             } else {
@@ -147,30 +172,35 @@ impl Journal {
         }
         drop(reader);
 
+        if offset < confirmed {
+            return Err(damaged(offset, "its end, which was confirmed, is missing"));
+        }
         let Some(genesis) = genesis else {
-            return Err(damaged(MAGIC.len() as u64, "there is no genesis"));
+            return Err(damaged(FRAMES, "there is no genesis"));
         };
         if offset < size {
             tracing::warn!(
                 journal = %path.display(),
                 offset,
                 cut = size - offset,
-                "the last write did not finish before the process ended; it was never answered, and is cut off"
+                "the last write did not finish before the machine or the process ended; it was never answered, and is cut off"
             );
             file.set_len(offset).map_err(at)?;
-            file.sync_data().map_err(at)?;
         }
         file.seek(SeekFrom::Start(offset)).map_err(at)?;
-        Ok((
-            Self {
-                path: path.to_owned(),
-                file,
-                checksum,
-                buffer: Vec::new(),
-            },
-            genesis,
-            records,
-        ))
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            checksum,
+            buffer: Vec::new(),
+            length: offset,
+            turn: 0,
+        };
+        // What was read may not be on disk yet if only the process died, and from now on it is shown to others.
+        for _ in 0..2 {
+            journal.confirm().map_err(at)?;
+        }
+        Ok((journal, genesis, records))
     }
 
     /// Adds a record to the next write. It is on disk only once [`Journal::commit`] has returned.
@@ -188,12 +218,24 @@ impl Journal {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let written = self.file.write_all(&self.buffer).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(&self.buffer);
+        self.length += self.buffer.len() as u64;
         self.buffer.clear();
-        written.map_err(|source| JournalError::Io {
-            path: self.path.clone(),
-            source,
-        })
+        written
+            .and_then(|()| self.confirm())
+            .map_err(|source| JournalError::Io {
+                path: self.path.clone(),
+                source,
+            })
+    }
+
+    /// Waits until all that was written is on disk, and notes it.
+    fn confirm(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        let at = MAGIC.len() + self.turn * NOTE;
+        self.file.write_all_at(&note(self.length), at as u64)?;
+        self.turn = 1 - self.turn;
+        Ok(())
     }
 
     /// Makes every later write fail, as a full disk does.
@@ -214,34 +256,46 @@ impl Journal {
     }
 }
 
+/// A note that a journal of this length was confirmed.
+fn note(length: u64) -> [u8; NOTE] {
+    let mut note = [0; NOTE];
+    let digest = Sha256::new()
+        .chain_update(MAGIC)
+        .chain_update(length.to_le_bytes())
+        .finalize();
+    note[..8].copy_from_slice(&length.to_le_bytes());
+    note[8..].copy_from_slice(&digest[..8]);
+    note
+}
+
+fn read_note(bytes: &[u8]) -> Option<u64> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    (note(length) == bytes).then_some(length)
+}
+
 enum Frame {
-    Whole { payload: Vec<u8>, checksum: [u8; 8] },
-    Torn,
-    Damaged(&'static str),
+    Whole {
+        payload: Vec<u8>,
+        checksum: [u8; 8],
+    },
+    /// What is wrong with it. Whether it is damaged or torn depends on how far the journal was confirmed.
+    Bad(&'static str),
 }
 
 /// Reads one frame of which at most `left` bytes are in the file.
 fn read_frame(reader: &mut impl Read, left: u64, before: [u8; 8]) -> io::Result<Frame> {
     if left < HEADER as u64 {
-        return Ok(Frame::Torn);
+        return Ok(Frame::Bad("it ends within a frame"));
     }
     let mut header = [0; HEADER];
     reader.read_exact(&mut header)?;
     let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let length = word(0);
-    if word(4) != !length {
-        // After a power cut a file system may leave its extension as zeros: that too is a write that did not finish.
-        return Ok(if header == [0; HEADER] && rest_is_zero(reader)? {
-            Frame::Torn
-        } else {
-            Frame::Damaged("the length of the frame")
-        });
-    }
-    if length > MAX_PAYLOAD {
-        return Ok(Frame::Damaged("the length of the frame"));
+    if word(4) != !length || length > MAX_PAYLOAD {
+        return Ok(Frame::Bad("the length of the frame"));
     }
     if u64::from(length) > left - HEADER as u64 {
-        return Ok(Frame::Torn);
+        return Ok(Frame::Bad("it ends within a frame"));
     }
     let mut payload = vec![0; length as usize];
     reader.read_exact(&mut payload)?;
@@ -249,19 +303,8 @@ fn read_frame(reader: &mut impl Read, left: u64, before: [u8; 8]) -> io::Result<
     Ok(if header[8..] == checksum {
         Frame::Whole { payload, checksum }
     } else {
-        Frame::Damaged("the checksum")
+        Frame::Bad("the checksum")
     })
-}
-
-fn rest_is_zero(reader: &mut impl Read) -> io::Result<bool> {
-    let mut chunk = [0; 4096];
-    loop {
-        match reader.read(&mut chunk)? {
-            0 => return Ok(true),
-            n if chunk[..n].iter().any(|&b| b != 0) => return Ok(false),
-            _ => {}
-        }
-    }
 }
 
 fn chain(before: [u8; 8], length: u32, payload: &[u8]) -> [u8; 8] {
@@ -325,41 +368,111 @@ mod tests {
         assert_eq!(Journal::open(&path).unwrap().2.len(), 4);
     }
 
-    #[test]
-    fn a_tail_torn_anywhere_is_cut_and_the_rest_kept() {
-        let (_folder, path, ends) = journal_of(2);
-        let whole = std::fs::read(&path).unwrap();
-        for cut in ends[1] + 1..ends[2] {
-            std::fs::write(&path, &whole[..usize::try_from(cut).unwrap()]).unwrap();
-            let (_, _, records) = Journal::open(&path).unwrap();
-            assert_eq!(records, [record(0)], "torn at {cut}");
-            assert_eq!(std::fs::metadata(&path).unwrap().len(), ends[1]);
+    /// A journal of two confirmed records and a write of five more: what a power cut during it may leave is any of its
+    /// parts, under a head that does not know of it yet. With the lengths before and after.
+    fn torn_journal() -> (tempfile::TempDir, PathBuf, Vec<u8>, usize) {
+        let (folder, path, ends) = journal_of(2);
+        let head = std::fs::read(&path).unwrap()[..HEAD].to_vec();
+        let (mut journal, _, _) = Journal::open(&path).unwrap();
+        for slot in 2..7 {
+            journal.append(&record(slot)).unwrap();
         }
-        let mut zeros = whole[..usize::try_from(ends[1]).unwrap()].to_vec();
-        zeros.extend_from_slice(&[0; 300]);
-        std::fs::write(&path, zeros).unwrap();
-        assert_eq!(Journal::open(&path).unwrap().2, [record(0)]);
+        journal.commit().unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[..head.len()].copy_from_slice(&head);
+        (folder, path, bytes, usize::try_from(ends[2]).unwrap())
+    }
+
+    /// Opens it, and expects the first records, and nothing else, to be kept for good.
+    fn cuts_to_a_beginning(path: &Path, bytes: &[u8], what: &str) -> usize {
+        std::fs::write(path, bytes).unwrap();
+        let (mut journal, _, records) = Journal::open(path).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let expected: Vec<_> = (0..7).map(record).take(records.len()).collect();
+        assert_eq!(records, expected, "{what}");
+        assert!(records.len() >= 2, "{what}: what was confirmed is lost");
+        journal.append(&record(100)).unwrap();
+        journal.commit().unwrap();
+        let (_, _, again) = Journal::open(path).unwrap();
+        assert_eq!(
+            (again.len(), again.last()),
+            (records.len() + 1, Some(&record(100))),
+            "{what}"
+        );
+        records.len()
     }
 
     #[test]
-    fn any_flipped_byte_is_noticed_and_never_cuts_what_follows() {
-        let (_folder, path, ends) = journal_of(2);
+    fn a_tail_of_which_any_part_is_missing_is_cut_and_the_rest_kept() {
+        let (_folder, path, whole, confirmed) = torn_journal();
+        assert_eq!(cuts_to_a_beginning(&path, &whole, "whole"), 7);
+        for cut in confirmed..whole.len() {
+            assert!(cuts_to_a_beginning(&path, &whole[..cut], &format!("torn at {cut}")) < 7);
+        }
+        for page in [16, 64, 200] {
+            for begin in (confirmed..whole.len()).step_by(page) {
+                let end = (begin + page).min(whole.len());
+                let mut zeroed = whole.clone();
+                zeroed[begin..end].fill(0);
+                let kept = cuts_to_a_beginning(&path, &zeroed, &format!("{begin}..{end} zeroed"));
+                // Some parts are zeros anyway.
+                assert_eq!(kept < 7, zeroed != whole);
+                let mut stale = whole.clone();
+                stale[begin..end].fill(0xA5);
+                assert!(cuts_to_a_beginning(&path, &stale, &format!("{begin}..{end} of an old file")) < 7);
+            }
+        }
+        let mut longer = whole.clone();
+        longer.extend_from_slice(&[0; 300]);
+        assert_eq!(cuts_to_a_beginning(&path, &longer, "zeros at the end"), 7);
+    }
+
+    #[test]
+    fn what_was_confirmed_is_never_cut() {
+        let (_folder, path, ends) = journal_of(3);
         let whole = std::fs::read(&path).unwrap();
-        for at in 0..usize::try_from(ends[1]).unwrap() {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 0x10;
-            std::fs::write(&path, &bytes).unwrap();
-            let error = Journal::open(&path).expect_err(&format!("byte {at} flipped"));
+        let refused = |bytes: &[u8], what: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = Journal::open(&path).expect_err(what);
             assert!(
                 matches!(error, JournalError::Damaged { .. } | JournalError::Foreign { .. }),
-                "{error}"
+                "{what}: {error}"
             );
             assert_eq!(
                 std::fs::read(&path).unwrap(),
                 bytes,
-                "a damaged journal is left as it is"
+                "{what}: a damaged journal is left as it is"
             );
+        };
+        for cut in 0..whole.len() {
+            refused(&whole[..cut], &format!("cut at {cut}"));
         }
+        for at in (0..MAGIC.len()).chain(HEAD..whole.len()) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            refused(&bytes, &format!("byte {at} flipped"));
+        }
+        let last = usize::try_from(ends[3]).unwrap() - 40;
+        for begin in (usize::try_from(ends[0]).unwrap()..last).step_by(64) {
+            let mut bytes = whole.clone();
+            bytes[begin..].fill(0);
+            refused(&bytes, &format!("zeros from {begin}"));
+        }
+    }
+
+    #[test]
+    fn of_the_two_notes_one_may_be_torn() {
+        let (_folder, path, _) = journal_of(3);
+        let whole = std::fs::read(&path).unwrap();
+        for at in MAGIC.len()..HEAD {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(Journal::open(&path).unwrap().2.len(), 3, "byte {at} flipped");
+        }
+        let mut bytes = whole;
+        bytes[MAGIC.len()..HEAD].fill(0);
+        std::fs::write(&path, bytes).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError::Damaged { .. })));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use solana_hash::Hash;
 use tokio::sync::{broadcast, oneshot};
 
 pub(crate) use chain::{Chain, Simulation};
-pub(crate) use clock::{BLOCKHASH_LIFETIME, SLOTS_PER_EPOCH};
+pub(crate) use clock::SLOTS_PER_EPOCH;
 pub(crate) use history::Executed;
 pub use journal::JournalError;
 

@@ -8,7 +8,7 @@ use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConf
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
 use solana_rpc_client_api::response::RpcKeyedAccount;
 
-use super::encode::{account, to_json, with_context};
+use super::encode::{account, size, to_json, with_context};
 use super::error::RpcError;
 use super::params::{ContextConfig, Params, check_context, parse_address};
 use crate::ledger::Ledger;
@@ -29,6 +29,7 @@ pub(crate) async fn get_account_info(ledger: &Ledger, params: &mut Params) -> Re
         .run(move |chain| (chain.clock().slot(), chain.account(&address)))
         .await?;
     check_context(config.min_context_slot, slot)?;
+    params.spend(found.iter().map(|found| size(found, config.data_slice)).sum())?;
     let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
     with_context(
         slot,
@@ -57,6 +58,8 @@ pub(crate) async fn get_multiple_accounts(ledger: &Ledger, params: &mut Params) 
         })
         .await?;
     check_context(config.min_context_slot, slot)?;
+    let sizes = found.iter().flatten().map(|found| size(found, config.data_slice));
+    params.spend(sizes.sum())?;
     let encoding = config.encoding.unwrap_or(UiAccountEncoding::Base64);
     let encoded = found
         .iter()
@@ -86,6 +89,8 @@ pub(crate) async fn get_program_accounts(ledger: &Ledger, params: &mut Params) -
         .await?;
     let account_config = config.account_config;
     check_context(account_config.min_context_slot, slot)?;
+    let sizes = found.iter().map(|(_, found)| size(found, account_config.data_slice));
+    params.spend(sizes.sum())?;
     // A validator sorts too unless told otherwise; here there is no reason ever not to.
     found.sort_unstable_by_key(|(address, _)| *address);
     let encoding = account_config.encoding.unwrap_or(UiAccountEncoding::Binary);

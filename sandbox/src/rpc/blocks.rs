@@ -7,19 +7,13 @@
 use serde_json::{Value, json};
 use solana_hash::Hash;
 use solana_rpc_client_api::config::{RpcBlockConfig, RpcEncodingConfigWrapper};
-use solana_rpc_client_api::response::{RpcBlockhash, RpcPrioritizationFee};
+use solana_rpc_client_api::response::RpcBlockhash;
 use solana_transaction_status_client_types::{TransactionDetails, UiConfirmedBlock, UiTransactionEncoding};
 
-use super::encode::{to_json, transaction_with_meta, with_context};
+use super::encode::{to_json, transaction_with_meta, weight, with_context};
 use super::error::RpcError;
 use super::params::{ContextConfig, Params, check_context};
-use crate::ledger::{BLOCKHASH_LIFETIME, Ledger, SLOTS_PER_EPOCH};
-
-/// The most slots that `getBlocks` lists, as with a validator.
-const MAX_BLOCKS: u64 = 500_000;
-
-/// The most accounts that a question for fees may name, as with a validator.
-const MAX_FEE_ACCOUNTS: usize = 128;
+use crate::ledger::{Ledger, SLOTS_PER_EPOCH};
 
 pub(crate) async fn get_health(ledger: &Ledger) -> Result<Value, RpcError> {
     ledger.run(|_| ()).await?;
@@ -91,6 +85,7 @@ pub(crate) async fn get_block(ledger: &Ledger, params: &mut Params) -> Result<Va
         .await?;
     let (parent_slot, previous, blockhash, time, executed) =
         block.ok_or_else(|| RpcError::block_not_available(slot))?;
+    params.spend(executed.iter().map(|executed| weight(executed)).sum())?;
     let transactions = match details {
         TransactionDetails::Full => {
             let encoded = executed.iter().map(|e| transaction_with_meta(e, encoding, max_version));
@@ -111,50 +106,6 @@ pub(crate) async fn get_block(ledger: &Ledger, params: &mut Params) -> Result<Va
         block_time: Some(time),
         block_height: Some(slot),
     })
-}
-
-pub(crate) async fn get_blocks(ledger: &Ledger, params: &mut Params) -> Result<Value, RpcError> {
-    let start: u64 = params.required("start_slot")?;
-    // The end may be left out, so that the configuration comes second.
-    let second: Option<Value> = params.optional("end_slot")?;
-    let (end, config) = match second {
-        Some(config @ Value::Object(_)) => {
-            let config: ContextConfig = serde_json::from_value(config)
-                .map_err(|e| RpcError::invalid_params(format!("Invalid params: config: {e}.")))?;
-            (None, config)
-        }
-        Some(end) => {
-            let end = end
-                .as_u64()
-                .ok_or_else(|| RpcError::invalid_params("Invalid params: end_slot."))?;
-            (Some(end), params.config()?)
-        }
-        None => (None, params.config()?),
-    };
-    let complete = ledger.run(|chain| chain.clock().complete()).await?;
-    check_context(config.min_context_slot, complete + 1)?;
-    let end = end.unwrap_or_else(|| start.saturating_add(MAX_BLOCKS)).min(complete);
-    if end < start {
-        return Ok(json!([]));
-    }
-    if end - start > MAX_BLOCKS {
-        return Err(RpcError::invalid_params(format!(
-            "Slot range too large; max {MAX_BLOCKS}"
-        )));
-    }
-    Ok(json!((start..=end).collect::<Vec<_>>()))
-}
-
-pub(crate) async fn get_block_time(ledger: &Ledger, params: &mut Params) -> Result<Value, RpcError> {
-    let slot: u64 = params.required("slot")?;
-    let time = ledger
-        .run(move |chain| {
-            let clock = chain.clock();
-            (slot <= clock.slot()).then(|| clock.unix_time(slot))
-        })
-        .await?;
-    time.map(|time| json!(time))
-        .ok_or_else(|| RpcError::block_not_available(slot))
 }
 
 pub(crate) async fn get_latest_blockhash(ledger: &Ledger, params: &mut Params) -> Result<Value, RpcError> {
@@ -183,23 +134,4 @@ pub(crate) async fn is_blockhash_valid(ledger: &Ledger, params: &mut Params) -> 
         .await?;
     check_context(config.min_context_slot, slot)?;
     with_context(slot, valid)
-}
-
-/// Nobody competes for a place in a block here, so the fees are zero.
-pub(crate) async fn get_recent_prioritization_fees(ledger: &Ledger, params: &mut Params) -> Result<Value, RpcError> {
-    let accounts: Vec<String> = params.optional("addresses")?.unwrap_or_default();
-    if accounts.len() > MAX_FEE_ACCOUNTS {
-        return Err(RpcError::invalid_params(format!(
-            "Too many inputs provided; max {MAX_FEE_ACCOUNTS}"
-        )));
-    }
-    for account in &accounts {
-        super::params::parse_address(account)?;
-    }
-    let complete = ledger.run(|chain| chain.clock().complete()).await?;
-    let fees = (complete.saturating_sub(BLOCKHASH_LIFETIME - 1)..=complete).map(|slot| RpcPrioritizationFee {
-        slot,
-        prioritization_fee: 0,
-    });
-    to_json(fees.collect::<Vec<_>>())
 }

@@ -65,6 +65,27 @@ pub(crate) fn account(
     })
 }
 
+/// About how many bytes an account takes in an answer, before base64.
+pub(crate) fn size(account: &impl ReadableAccount, slice: Option<UiDataSliceConfig>) -> usize {
+    // Addresses, lamports and the names of the fields.
+    const BESIDES: usize = 384;
+    let length = account.data().len();
+    let asked = slice.map_or(length, |slice| slice.length.min(length.saturating_sub(slice.offset)));
+    BESIDES + asked
+}
+
+/// About how many bytes a transaction takes in an answer.
+pub(crate) fn weight(executed: &Executed) -> usize {
+    // The transaction itself, its balances and the names of the fields.
+    const BESIDES: usize = 8 << 10;
+    let logs = executed.meta.log_messages.iter().flatten().map(String::len);
+    let inner = executed.meta.inner_instructions.iter().flatten();
+    let calls = inner
+        .flat_map(|inner| &inner.instructions)
+        .map(|call| 2 * call.instruction.data.len() + 128);
+    BESIDES + logs.sum::<usize>() + calls.sum::<usize>()
+}
+
 /// A transaction as `getTransaction` has it.
 pub(crate) fn confirmed_transaction(
     executed: &Executed,

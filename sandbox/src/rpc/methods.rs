@@ -1,15 +1,20 @@
 //! Which method is answered by which function. Unknown ones are -32601, whatever their parameters.
+//!
+//! Most are here because Chartseal's own programs call them. The others are for a developer's ordinary tools:
+//! `isBlockhashValid` is how Solana's Rust client (`send_and_confirm_transaction`) finds out that a transaction is lost,
+//! `getFeeForMessage` is asked by the `solana` command before it transfers or deploys, `getEpochInfo` by that command and
+//! by explorers, and `getHealth`, `getVersion` and `getBalance` by everybody.
 
 use serde_json::Value;
 
 use super::error::RpcError;
-use super::params::Params;
+use super::params::{Params, Room};
 use super::{accounts, blocks, transactions};
 use crate::ledger::Ledger;
 
-/// Answers one request.
-pub(crate) async fn call(ledger: &Ledger, method: &str, params: Option<Value>) -> Result<Value, RpcError> {
-    let mut params = Params::new(params)?;
+/// Answers one request, in what room is left for the answer.
+pub(crate) async fn call(ledger: &Ledger, method: &str, params: Option<Value>, room: &Room) -> Result<Value, RpcError> {
+    let mut params = Params::new(params, room)?;
     let p = &mut params;
     let answer = match method {
         "getHealth" => blocks::get_health(ledger).await,
@@ -18,11 +23,8 @@ pub(crate) async fn call(ledger: &Ledger, method: &str, params: Option<Value>) -
         "getSlot" | "getBlockHeight" => blocks::get_slot(ledger, p).await,
         "getEpochInfo" => blocks::get_epoch_info(ledger, p).await,
         "getBlock" => blocks::get_block(ledger, p).await,
-        "getBlocks" => blocks::get_blocks(ledger, p).await,
-        "getBlockTime" => blocks::get_block_time(ledger, p).await,
         "getLatestBlockhash" => blocks::get_latest_blockhash(ledger, p).await,
         "isBlockhashValid" => blocks::is_blockhash_valid(ledger, p).await,
-        "getRecentPrioritizationFees" => blocks::get_recent_prioritization_fees(ledger, p).await,
 
         "getAccountInfo" => accounts::get_account_info(ledger, p).await,
         "getMultipleAccounts" => accounts::get_multiple_accounts(ledger, p).await,

@@ -1,6 +1,7 @@
 //! The ledger over Solana's JSON-RPC: HTTP POST for questions, WebSocket for subscriptions, one JSON object or an array
 //! of them. It answers as Agave 3.1 does where Chartseal's programs would notice a difference, and -32601 to what it does
-//! not have. Nothing that a client sends makes it panic or hold much memory.
+//! not have. Nothing that a client sends makes it panic, and no request makes it hold more than a few copies of the largest
+//! answer: see [`MAX_BODY_BYTES`], [`MAX_BATCH`] and [`params::Room`].
 
 mod accounts;
 mod blocks;
@@ -23,9 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
 use error::RpcError;
+use params::Room;
 
 /// The largest body, for batches. A validator takes 50 KiB.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// The most requests of a batch. Together their answers have the room of one, see [`params::Room`].
+const MAX_BATCH: usize = 256;
 
 /// What every connection shares.
 #[derive(Debug, Clone)]
@@ -49,13 +54,23 @@ async fn answer(State(shared): State<Shared>, body: Bytes) -> Response {
         Ok(Value::Array(requests)) if requests.is_empty() => {
             Some(failure(&Value::Null, &RpcError::invalid_request("Invalid request")))
         }
+        Ok(Value::Array(requests)) if requests.len() > MAX_BATCH => {
+            let message = format!("Too many requests in the batch; max {MAX_BATCH}");
+            Some(failure(&Value::Null, &RpcError::invalid_request(message)))
+        }
         Ok(Value::Array(requests)) => {
+            let room = Room::new();
             // All at once, so that the transactions of a batch share a disk write. They still go to the ledger in order.
-            let answers = join_all(requests.into_iter().map(|request| answer_one(&shared.ledger, request))).await;
+            let answers = join_all(
+                requests
+                    .into_iter()
+                    .map(|request| answer_one(&shared.ledger, request, &room)),
+            )
+            .await;
             let answers: Vec<_> = answers.into_iter().flatten().collect();
             (!answers.is_empty()).then_some(Value::Array(answers))
         }
-        Ok(request) => answer_one(&shared.ledger, request).await,
+        Ok(request) => answer_one(&shared.ledger, request, &Room::new()).await,
     };
     let body = answer.map(|answer| answer.to_string()).unwrap_or_default();
     (
@@ -67,12 +82,12 @@ async fn answer(State(shared): State<Shared>, body: Bytes) -> Response {
 }
 
 /// The answer to one request, or nothing to one that carries no id.
-async fn answer_one(ledger: &Ledger, request: Value) -> Option<Value> {
+async fn answer_one(ledger: &Ledger, request: Value, room: &Room) -> Option<Value> {
     let Request { id, method, params } = match Request::read(request) {
         Ok(request) => request,
         Err(error) => return Some(failure(&Value::Null, &error)),
     };
-    let answer = methods::call(ledger, &method, params).await;
+    let answer = methods::call(ledger, &method, params, room).await;
     if let Err(error) = &answer {
         tracing::debug!(method, code = error.code, message = error.message, "refused");
     }

@@ -1,5 +1,8 @@
 //! The positional parameters of a request, read one by one. What is missing, of another type or too much is -32602.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,14 +11,28 @@ use solana_signature::Signature;
 
 use super::error::RpcError;
 
-/// The `params` of one request.
+/// The most bytes that the answers to one HTTP request may take together, counted before they are encoded.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
+
+/// What is left of [`MAX_ANSWER_BYTES`] for one HTTP request, all of whose answers share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Room(Arc<AtomicUsize>);
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(MAX_ANSWER_BYTES)))
+    }
+}
+
+/// The `params` of one request, and the room for its answer.
 #[derive(Debug)]
 pub(crate) struct Params {
     values: std::vec::IntoIter<Value>,
+    room: Room,
 }
 
 impl Params {
-    pub(crate) fn new(params: Option<Value>) -> Result<Self, RpcError> {
+    pub(crate) fn new(params: Option<Value>, room: &Room) -> Result<Self, RpcError> {
         let values = match params {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(values)) => values,
@@ -23,6 +40,21 @@ impl Params {
         };
         Ok(Self {
             values: values.into_iter(),
+            room: room.clone(),
+        })
+    }
+
+    /// Takes room for an answer of about this many bytes. Called before the answer is encoded.
+    pub(crate) fn spend(&self, bytes: usize) -> Result<(), RpcError> {
+        let taken = self
+            .room
+            .0
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+        taken.map(|_| ()).map_err(|_| {
+            RpcError::invalid_request(format!(
+                "The answer would be larger than {} MiB; ask for less at once, for example with dataSlice or filters.",
+                MAX_ANSWER_BYTES >> 20
+            ))
         })
     }
 

@@ -1,4 +1,4 @@
-//! Subscriptions over WebSocket: `logs`, `signature` and `account`.
+//! Subscriptions over WebSocket: `logs` and `signature`, which are all that Chartseal and Solana's Rust client use.
 //!
 //! A transaction is told of once it is durable, and to every connection that listens at that time, in order. A connection
 //! that falls too far behind is closed rather than given a stream with a hole in it: its owner reconnects and asks
@@ -12,18 +12,14 @@ use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use serde_json::{Value, json};
-use solana_account::AccountSharedData;
-use solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig};
 use solana_address::Address;
-use solana_rpc_client_api::config::{
-    RpcAccountInfoConfig, RpcSignatureSubscribeConfig, RpcTransactionLogsConfig, RpcTransactionLogsFilter,
-};
+use solana_rpc_client_api::config::{RpcSignatureSubscribeConfig, RpcTransactionLogsConfig, RpcTransactionLogsFilter};
 use solana_signature::Signature;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::encode::{account, with_context};
+use super::encode::with_context;
 use super::error::RpcError;
-use super::params::{Params, parse_address, parse_signature};
+use super::params::{Params, Room, parse_address, parse_signature};
 use super::transactions::{error_json, logs};
 use super::{Request, Shared, blocks, failure};
 use crate::ledger::Executed;
@@ -42,21 +38,6 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 enum Topic {
     Logs(Option<Address>),
     Signature(Signature),
-    Account {
-        address: Address,
-        encoding: UiAccountEncoding,
-        slice: Option<UiDataSliceConfig>,
-    },
-}
-
-impl Topic {
-    fn notification(&self) -> &'static str {
-        match self {
-            Self::Logs(_) => "logsNotification",
-            Self::Signature(_) => "signatureNotification",
-            Self::Account { .. } => "accountNotification",
-        }
-    }
 }
 
 pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
@@ -159,7 +140,7 @@ impl Connection {
     }
 
     fn call(&mut self, method: &str, params: Option<Value>) -> Result<Value, RpcError> {
-        let mut params = Params::new(params)?;
+        let mut params = Params::new(params, &Room::new())?;
         let topic = match method {
             "logsSubscribe" => logs_topic(&mut params)?,
             "signatureSubscribe" => {
@@ -167,17 +148,7 @@ impl Connection {
                 let _: RpcSignatureSubscribeConfig = params.config()?;
                 Topic::Signature(signature)
             }
-            "accountSubscribe" => {
-                let address = params.address()?;
-                let config: RpcAccountInfoConfig = params.config()?;
-                let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
-                Topic::Account {
-                    address,
-                    encoding,
-                    slice: config.data_slice,
-                }
-            }
-            "logsUnsubscribe" | "signatureUnsubscribe" | "accountUnsubscribe" => {
+            "logsUnsubscribe" | "signatureUnsubscribe" => {
                 let id: u64 = params.required("subscription")?;
                 params.end()?;
                 return match self.topics.remove(&id) {
@@ -199,7 +170,8 @@ impl Connection {
         Ok(json!(id))
     }
 
-    /// Who subscribes to a transaction that is there already is told of it at once.
+    /// Who subscribes to a transaction that is there already is told of it at once, and once: other subscriptions have
+    /// heard of it or will.
     async fn catch_up(&mut self, socket: &mut WebSocket, method: &str, result: &Value) -> Result<(), End> {
         let Some(id) = result.as_u64().filter(|_| method == "signatureSubscribe") else {
             return Ok(());
@@ -213,52 +185,46 @@ impl Connection {
             .run(move |chain| chain.history().get(&signature).cloned())
             .await;
         match found {
-            Ok(Some(executed)) => self.publish(socket, &executed).await,
+            Ok(Some(executed)) => self.tell(socket, id, &executed).await,
             Ok(None) => Ok(()),
             Err(_) => Err(End::Gone),
         }
     }
 
     async fn publish(&mut self, socket: &mut WebSocket, executed: &Executed) -> Result<(), End> {
-        let mut told = Vec::new();
-        for (&id, topic) in &self.topics {
-            let value = match topic {
-                Topic::Logs(mentioned) if mentioned.is_none_or(|address| executed.mentions(&address)) => logs(executed),
-                Topic::Signature(signature) if *signature == executed.signature => {
-                    told.push(id);
-                    json!({ "err": error_json(executed) })
-                }
-                Topic::Account {
-                    address,
-                    encoding,
-                    slice,
-                } if executed.writes(address) => {
-                    let address = *address;
-                    let Ok(now) = self.shared.ledger.run(move |chain| chain.account(&address)).await else {
-                        return Err(End::Gone);
-                    };
-                    match account(&now.unwrap_or_else(AccountSharedData::default), *encoding, *slice) {
-                        Ok(account) => json!(account),
-                        Err(error) => error.to_json(),
-                    }
-                }
-                _ => continue,
-            };
-            let Ok(result) = with_context(executed.slot, value) else {
-                return Err(End::Gone);
-            };
-            let notification = json!({
-                "jsonrpc": "2.0",
-                "method": topic.notification(),
-                "params": { "result": result, "subscription": id },
-            });
-            say(socket, &notification).await?;
-        }
-        // A signature is told of once.
-        for id in told {
-            self.topics.remove(&id);
+        let concerned = |topic: &Topic| match topic {
+            Topic::Logs(mentioned) => mentioned.is_none_or(|address| executed.mentions(&address)),
+            Topic::Signature(signature) => *signature == executed.signature,
+        };
+        let ids: Vec<u64> = self
+            .topics
+            .iter()
+            .filter(|(_, topic)| concerned(topic))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in ids {
+            self.tell(socket, id, executed).await?;
         }
         Ok(())
+    }
+
+    /// Tells one subscription of a transaction. A signature is told of once.
+    async fn tell(&mut self, socket: &mut WebSocket, id: u64, executed: &Executed) -> Result<(), End> {
+        let (value, notification) = match self.topics.get(&id) {
+            Some(Topic::Logs(_)) => (logs(executed), "logsNotification"),
+            Some(Topic::Signature(_)) => {
+                self.topics.remove(&id);
+                (json!({ "err": error_json(executed) }), "signatureNotification")
+            }
+            None => return Ok(()),
+        };
+        let result = with_context(executed.slot, value).map_err(|_| End::Gone)?;
+        let notification = json!({
+            "jsonrpc": "2.0",
+            "method": notification,
+            "params": { "result": result, "subscription": id },
+        });
+        say(socket, &notification).await
     }
 }
 

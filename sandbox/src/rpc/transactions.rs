@@ -21,7 +21,7 @@ use solana_transaction_status_client_types::{
     TransactionConfirmationStatus, TransactionStatus, UiLoadedAddresses, UiTransactionEncoding,
 };
 
-use super::encode::{account, confirmed_transaction, to_json, with_context};
+use super::encode::{account, confirmed_transaction, size, to_json, weight, with_context};
 use super::error::RpcError;
 use super::params::{ContextConfig, Params, check_context, parse_address, parse_signature};
 use crate::ledger::{Chain, Executed, Ledger, Simulation};
@@ -32,8 +32,9 @@ const MAX_TRANSACTION_BYTES: usize = 1232;
 /// The most signatures of one `getSignatureStatuses`, as with a validator.
 const MAX_SIGNATURES: usize = 256;
 
-/// The longest page of `getSignaturesForAddress`, as with a validator.
+/// The longest page of `getSignaturesForAddress`, as with a validator, and about how long an entry of it is.
 const MAX_PAGE: usize = 1_000;
+const ENTRY_BYTES: usize = 512;
 
 pub(crate) async fn send(ledger: &Ledger, params: &mut Params) -> Result<Value, RpcError> {
     let data: String = params.required("data")?;
@@ -95,6 +96,19 @@ pub(crate) async fn simulate(ledger: &Ledger, params: &mut Params) -> Result<Val
         .iter()
         .map(|a| parse_address(a))
         .collect::<Result<Vec<_>, _>>()?;
+    let named = transaction.message.static_account_keys().len()
+        + transaction
+            .message
+            .address_table_lookups()
+            .into_iter()
+            .flatten()
+            .map(|l| l.writable_indexes.len() + l.readonly_indexes.len())
+            .sum::<usize>();
+    if addresses.len() > named {
+        return Err(RpcError::invalid_params(format!(
+            "Too many accounts provided; max {named}"
+        )));
+    }
     let replace = config.replace_recent_blockhash;
     let (slot, simulation, blockhash, unchanged) = ledger
         .run(move |chain| {
@@ -114,7 +128,7 @@ pub(crate) async fn simulate(ledger: &Ledger, params: &mut Params) -> Result<Val
         })
         .await?;
     check_context(config.min_context_slot, slot)?;
-    let accounts = requested_accounts(&wanted, &simulation, unchanged)?;
+    let accounts = requested_accounts(&wanted, &simulation, unchanged, params)?;
     let mut result = simulation_result(simulation);
     if !config.inner_instructions {
         result.inner_instructions = None;
@@ -132,6 +146,7 @@ fn requested_accounts(
     wanted: &RpcSimulateTransactionAccountsConfig,
     simulation: &Simulation,
     unchanged: Vec<(solana_address::Address, Option<solana_account::AccountSharedData>)>,
+    params: &Params,
 ) -> Result<Option<Vec<Option<UiAccount>>>, RpcError> {
     if wanted.addresses.is_empty() {
         return Ok(None);
@@ -146,7 +161,9 @@ fn requested_accounts(
             .iter()
             .find(|(a, _)| *a == address)
             .map(|(_, after)| after.clone());
-        after.or(now).map(|found| account(&found, encoding, None)).transpose()
+        let found = after.or(now);
+        params.spend(found.iter().map(|found| size(found, None)).sum())?;
+        found.map(|found| account(&found, encoding, None)).transpose()
     });
     accounts.collect::<Result<_, _>>().map(Some)
 }
@@ -229,11 +246,14 @@ pub(crate) async fn get_transaction(ledger: &Ledger, params: &mut Params) -> Res
         .await?;
     match found {
         None => Ok(Value::Null),
-        Some(found) => to_json(confirmed_transaction(
-            &found,
-            encoding,
-            config.max_supported_transaction_version,
-        )?),
+        Some(found) => {
+            params.spend(weight(&found))?;
+            to_json(confirmed_transaction(
+                &found,
+                encoding,
+                config.max_supported_transaction_version,
+            )?)
+        }
     }
 }
 
@@ -292,6 +312,7 @@ pub(crate) async fn get_signatures_for_address(ledger: &Ledger, params: &mut Par
             )
         })
         .await??;
+    params.spend(found.len() * ENTRY_BYTES)?;
     let entries = found.iter().map(|executed| RpcConfirmedTransactionStatusWithSignature {
         signature: executed.signature.to_string(),
         slot: executed.slot,
