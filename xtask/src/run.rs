@@ -17,8 +17,7 @@ use crate::workspace::Workspace;
 /// When set-up or build fail; how the story ends is in its exit code.
 pub(crate) fn demo(workspace: &Workspace, json: bool) -> Result<ExitCode> {
     setup::ensure()?;
-    build_programs(workspace, &["build"])?;
-    let mut story = program(workspace, "debug", "chartseal-demo");
+    let mut story = build_program(workspace, "chartseal-demo", &[])?;
     process::become_it(story.args(json.then_some("--json")))
 }
 
@@ -97,26 +96,16 @@ pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
 /// When set-up or build fail; how the trial ends is in the exit code.
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     setup::ensure()?;
-    build_programs(workspace, &["build", "--release"])?;
-    process::become_it(program(workspace, "release", "chartseal-soak").args(arguments))
+    process::become_it(build_program(workspace, "chartseal-soak", &["--release"])?.args(arguments))
 }
 
-/// Builds all programs, because the one that is started starts others.
-fn build_programs(workspace: &Workspace, how: &[&str]) -> Result<()> {
+/// Builds all programs, because the one that is started starts others, which it finds beside itself.
+fn build_program(workspace: &Workspace, name: &str, how: &[&str]) -> Result<Command> {
     progress("building the programs (the first time takes some minutes)");
-    process::run(
-        workspace
-            .cargo()
-            .args(how)
-            .args(["--workspace", "--bins"])
-            .stdout(std::io::stderr()),
-    )
-}
-
-fn program(workspace: &Workspace, profile: &str, name: &str) -> Command {
-    let mut command = Command::new(workspace.target.join(profile).join(name));
+    let programs = workspace.build(&[&["--workspace", "--bins"], how].concat())?;
+    let mut command = programs.command(name)?;
     command.current_dir(&workspace.root);
-    command
+    Ok(command)
 }
 
 /// How many tests ended how, over all test programs.

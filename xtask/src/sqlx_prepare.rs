@@ -5,6 +5,8 @@
 //! Migrations are applied with psql and not by the indexer, because the indexer compiles only once `.sqlx` is right.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
@@ -36,14 +38,9 @@ type Queries = BTreeMap<String, Vec<u8>>;
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<ExitCode> {
     setup::ensure()?;
     progress("building the sandbox");
-    process::run(
-        workspace
-            .cargo()
-            .args(["build", "--package", SANDBOX, "--bins"])
-            .stdout(std::io::stderr()),
-    )?;
+    let programs = workspace.build(&["--package", SANDBOX, "--bins"])?;
     let scratch = Scratch::new()?;
-    let sandbox = Sandbox::start(workspace, &scratch.0)?;
+    let sandbox = Sandbox::start(programs.command(SANDBOX)?, &scratch.0)?;
     migrate(workspace, &sandbox.database)?;
     let fresh = describe(workspace, &sandbox.database, &scratch.0.join("queries"))?;
     drop(sandbox);
@@ -197,6 +194,9 @@ impl Scratch {
     fn new() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("chartseal-sqlx-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        // Postgres' user must get through, whatever the umask is.
+        let open = std::fs::set_permissions(&folder, Permissions::from_mode(0o711));
+        open.with_context(|| format!("cannot open {}", folder.display()))?;
         Ok(Self(folder))
     }
 }
@@ -222,10 +222,9 @@ struct Ready {
 }
 
 impl Sandbox {
-    fn start(workspace: &Workspace, scratch: &Path) -> Result<Self> {
+    fn start(mut command: Command, scratch: &Path) -> Result<Self> {
         progress("starting a database of its own");
         let ready = scratch.join("ready.json");
-        let mut command = Command::new(workspace.target.join("debug").join(SANDBOX));
         command
             .arg("--data")
             .arg(scratch.join("data"))

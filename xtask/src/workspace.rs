@@ -1,10 +1,10 @@
 //! Where things are: the root of the checkout, the build folder, the cargo that started us.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::process;
@@ -55,6 +55,25 @@ impl Workspace {
         command
     }
 
+    /// Builds, and returns the programs that this made, by name: where they are depends on the caller's settings, such as
+    /// a target of their own.
+    ///
+    /// # Errors
+    /// When something does not compile.
+    pub(crate) fn build(&self, arguments: &[&str]) -> Result<Programs> {
+        let mut command = self.cargo();
+        command
+            .arg("build")
+            .args(arguments)
+            .arg("--message-format=json-render-diagnostics");
+        let mut programs = BTreeMap::new();
+        let status = process::each_line(&mut command, |line| programs.extend(program_in(line)))?;
+        if !status.success() {
+            bail!("this ended with {status}: {}", process::line(&command));
+        }
+        Ok(Programs(programs))
+    }
+
     /// The version of one of our own packages.
     ///
     /// # Errors
@@ -93,6 +112,40 @@ impl Workspace {
     }
 }
 
+/// Programs that were built.
+#[derive(Debug)]
+pub(crate) struct Programs(BTreeMap<String, PathBuf>);
+
+impl Programs {
+    /// A command that runs one of them.
+    ///
+    /// # Errors
+    /// When it was not among what was built.
+    pub(crate) fn command(&self, name: &str) -> Result<Command> {
+        let program = self.0.get(name);
+        Ok(Command::new(
+            program.with_context(|| format!("cargo built no program `{name}`"))?,
+        ))
+    }
+}
+
+/// The program that one of cargo's messages tells of.
+fn program_in(message: &str) -> Option<(String, PathBuf)> {
+    #[derive(Deserialize)]
+    struct Message {
+        executable: Option<PathBuf>,
+        target: Target,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+        kind: Vec<String>,
+    }
+    let Message { executable, target } = serde_json::from_str(message).ok()?;
+    let is_program = target.kind.iter().any(|kind| kind == "bin");
+    Some((target.name, executable.filter(|_| is_program)?))
+}
+
 fn metadata(command: &mut Command) -> Result<Metadata> {
     serde_json::from_str(&process::capture(command)?).context("cannot read what `cargo metadata` printed")
 }
@@ -108,4 +161,26 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
     given
         .map(PathBuf::from)
         .or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_where_cargo_says() {
+        let message = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"chartseal"},"executable":"/t/x/debug/chartseal"}"#;
+        assert_eq!(
+            program_in(message),
+            Some(("chartseal".into(), "/t/x/debug/chartseal".into()))
+        );
+        for other in [
+            r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"chartseal"},"executable":null}"#,
+            r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"story"},"executable":"/t/story-1"}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+            "no message",
+        ] {
+            assert_eq!(program_in(other), None, "{other}");
+        }
+    }
 }
