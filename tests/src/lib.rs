@@ -2,11 +2,13 @@
 //! real files and real Postgres. The demo tells a [`story`] with them, the tests assert on it, and the soak programs
 //! strain them for longer than a test may last.
 
+pub mod clinic;
 pub mod kills;
 pub mod leaks;
 pub mod memory;
 pub mod people;
 pub mod programs;
+pub mod proxy;
 pub mod report;
 pub mod stack;
 pub mod story;

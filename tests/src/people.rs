@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -34,6 +34,20 @@ impl Outcome {
     }
 }
 
+impl From<&Output> for Outcome {
+    fn from(output: &Output) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout);
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            objects: text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect(),
+            error: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 /// Somebody.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -55,6 +69,22 @@ impl Person {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The same person, who reaches the ledger at another address.
+    #[must_use]
+    pub fn through_rpc(&self, rpc: &str) -> Self {
+        let mut other = self.clone();
+        rpc.clone_into(&mut other.endpoints.rpc);
+        other
+    }
+
+    /// The same person, who reaches the gateway at another address.
+    #[must_use]
+    pub fn through_gateway(&self, gateway: &str) -> Self {
+        let mut other = self.clone();
+        gateway.clone_into(&mut other.endpoints.gateway);
+        other
     }
 
     /// The file with their keys.
@@ -106,17 +136,7 @@ impl Person {
     /// Where the program cannot be run.
     pub fn types(&self, words: &[&str]) -> Result<Outcome> {
         let output = self.command(words)?.output().context("cannot run chartseal")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let objects = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect();
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok(Outcome {
-            code: output.status.code().unwrap_or(-1),
-            objects,
-            error,
-        })
+        Ok(Outcome::from(&output))
     }
 
     /// Types a command that has to work.

@@ -5,10 +5,11 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use chartseal_tests::{
+    clinic::envelopes,
     memory::one_patient,
     people::{Outcome, Person},
-    programs::fixture,
-    stack::Stack,
+    programs::{fixture, program},
+    stack::{Endpoints, Stack},
 };
 
 /// A patient with one record of its own.
@@ -30,7 +31,14 @@ impl Scene {
         let mut items: Vec<PathBuf> = items.map(|item| item.unwrap().path()).collect();
         items.sort_by_key(|item| fs::metadata(item).unwrap().len());
         let [manifest, shard] = items.try_into().unwrap();
-        Self { stack, patient, id, record, shard, manifest }
+        Self {
+            stack,
+            patient,
+            id,
+            record,
+            shard,
+            manifest,
+        }
     }
 
     fn out(&self) -> PathBuf {
@@ -46,7 +54,11 @@ impl Scene {
         let before = names(self.stack.folder());
         let outcome = self.get();
         assert_eq!(outcome.code, code, "{}", outcome.error);
-        assert!(outcome.error.contains(says), "'{}' does not say '{says}'", outcome.error);
+        assert!(
+            outcome.error.contains(says),
+            "'{}' does not say '{says}'",
+            outcome.error
+        );
         assert!(!self.out().exists());
         assert_eq!(names(self.stack.folder()), before, "something was left behind");
     }
@@ -54,14 +66,21 @@ impl Scene {
     fn get_works(&self) {
         let outcome = self.get();
         assert_eq!(outcome.code, 0, "{}", outcome.error);
-        assert_eq!(fs::read(self.out()).unwrap(), fs::read(fixture("dicom/CT_small.dcm")).unwrap());
+        assert_eq!(
+            fs::read(self.out()).unwrap(),
+            fs::read(fixture("dicom/CT_small.dcm")).unwrap()
+        );
         fs::remove_file(self.out()).unwrap();
     }
 }
 
 fn put(patient: &Person, id: &str, file: &str) -> String {
     let path = fixture(file);
-    patient.does(&["put", id, path.to_str().unwrap(), "--class", "4"]).unwrap().text("record").unwrap()
+    patient
+        .does(&["put", id, path.to_str().unwrap(), "--class", "4"])
+        .unwrap()
+        .text("record")
+        .unwrap()
 }
 
 fn get(who: &Person, id: &str, record: &str, out: &std::path::Path) -> Outcome {
@@ -70,7 +89,9 @@ fn get(who: &Person, id: &str, record: &str, out: &std::path::Path) -> Outcome {
 
 fn names(folder: &std::path::Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -123,8 +144,7 @@ fn a_wrong_passphrase_opens_nothing() {
 #[test]
 fn an_envelope_that_was_altered_is_damage() {
     let scene = Scene::new();
-    let envelopes = scene.patient.key_store().join("envelopes").join(&scene.id).join(&scene.record).join("1");
-    let envelope = fs::read_dir(&envelopes).unwrap().next().unwrap().unwrap().path();
+    let [envelope] = envelopes(&scene.patient).unwrap().try_into().unwrap();
     let mut bytes = fs::read(&envelope).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&envelope, bytes).unwrap();
@@ -150,7 +170,9 @@ fn amending_a_version_that_is_not_the_newest_is_refused_by_name() {
     let (patient, id, record) = (&scene.patient, scene.id.as_str(), scene.record.as_str());
     let file = fixture("note.txt");
     let amend = |version: &str| {
-        patient.types(&["amend", id, record, file.to_str().unwrap(), "--expect-version", version]).unwrap()
+        patient
+            .types(&["amend", id, record, file.to_str().unwrap(), "--expect-version", version])
+            .unwrap()
     };
     assert_eq!(amend("1").code, 0);
     let stale = amend("1");
@@ -165,17 +187,35 @@ fn amending_a_version_that_is_not_the_newest_is_refused_by_name() {
 fn a_range_is_of_original_bytes() {
     let scene = Scene::new();
     let out = scene.out();
-    let words = ["get", &scene.id, &scene.record, "--range", "1000..3000", "--out", out.to_str().unwrap()];
+    let words = [
+        "get",
+        &scene.id,
+        &scene.record,
+        "--range",
+        "1000..3000",
+        "--out",
+        out.to_str().unwrap(),
+    ];
     scene.patient.does(&words).unwrap();
-    assert_eq!(fs::read(&out).unwrap(), fs::read(fixture("dicom/CT_small.dcm")).unwrap()[1000..3000]);
+    assert_eq!(
+        fs::read(&out).unwrap(),
+        fs::read(fixture("dicom/CT_small.dcm")).unwrap()[1000..3000]
+    );
     scene.stack.stop().unwrap();
 }
 
 #[test]
 fn standard_input_is_sealed_as_it_comes() {
     let scene = Scene::new();
-    let mut command = scene.patient.command(&["put", &scene.id, "-", "--name", "dictation"]).unwrap();
-    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut command = scene
+        .patient
+        .command(&["put", &scene.id, "-", "--name", "dictation"])
+        .unwrap();
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"spoken words").unwrap();
     let printed = child.wait_with_output().unwrap();
     let object: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
@@ -205,15 +245,34 @@ fn a_person_reads_by_a_grant_until_it_expires() {
     let wallet = friend.arrives().unwrap();
     let key = friend.does(&["keys", "show"]).unwrap().text("encryption_key").unwrap();
     let grant = |to: &str, lasts: &str| {
-        let words = ["grant", &scene.id, "--to", to, "--record", &scene.record, "--purposes", "personal", "--for", lasts];
+        let words = [
+            "grant",
+            &scene.id,
+            "--to",
+            to,
+            "--record",
+            &scene.record,
+            "--purposes",
+            "personal",
+            "--for",
+            lasts,
+        ];
         scene.patient.does(&words).unwrap()
     };
     // Without the person's key the grant stands and opens nothing yet.
     let pending = grant(&format!("person:{wallet}"), "1h");
     assert_eq!(pending.objects[0]["pending"], 1);
     let outcome = get(&friend, &scene.id, &scene.record, &scene.out());
-    assert_eq!((outcome.code, outcome.error.contains("key pending")), (1, true), "{}", outcome.error);
-    scene.patient.does(&["revoke", &scene.id, &pending.text("grant").unwrap()]).unwrap();
+    assert_eq!(
+        (outcome.code, outcome.error.contains("key pending")),
+        (1, true),
+        "{}",
+        outcome.error
+    );
+    scene
+        .patient
+        .does(&["revoke", &scene.id, &pending.text("grant").unwrap()])
+        .unwrap();
 
     grant(&format!("person:{wallet}:{key}"), "4s");
     let outcome = get(&friend, &scene.id, &scene.record, &scene.out());
@@ -221,7 +280,12 @@ fn a_person_reads_by_a_grant_until_it_expires() {
     fs::remove_file(scene.out()).unwrap();
     std::thread::sleep(Duration::from_secs(6));
     let outcome = get(&friend, &scene.id, &scene.record, &scene.out());
-    assert_eq!((outcome.code, outcome.error.contains("grant-expired")), (2, true), "{}", outcome.error);
+    assert_eq!(
+        (outcome.code, outcome.error.contains("grant-expired")),
+        (2, true),
+        "{}",
+        outcome.error
+    );
     assert!(!scene.out().exists());
     scene.stack.stop().unwrap();
 }
@@ -229,11 +293,42 @@ fn a_person_reads_by_a_grant_until_it_expires() {
 #[test]
 fn a_full_disk_is_said_to_be_one() {
     let scene = Scene::new();
-    let mut command = scene.patient.command(&["get", &scene.id, &scene.record, "--out", "-"]).unwrap();
+    let mut command = scene
+        .patient
+        .command(&["get", &scene.id, &scene.record, "--out", "-"])
+        .unwrap();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let outcome = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    let outcome = command
+        .stdout(full)
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .unwrap();
     assert_eq!(outcome.status.code(), Some(1));
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(said.contains("no room is left"), "{said}");
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn verifying_needs_neither_keys_nor_a_folder_for_them() {
+    let scene = Scene::new();
+    let auditor = scene.stack.folder().join("auditor");
+    fs::create_dir(&auditor).unwrap();
+    let Endpoints { rpc, gateway, .. } = scene.stack.endpoints();
+    let mut command = program("chartseal").unwrap();
+    command.args(["--rpc", rpc, "--gateway", gateway, "verify", &scene.id, &scene.record]);
+    command.env("HOME", &auditor).env_remove("XDG_DATA_HOME");
+    let verified = command.output().unwrap();
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&verified.stderr)
+    );
+    assert!(names(&auditor).is_empty(), "{:?}", names(&auditor));
+
+    let shard = fs::read(&scene.shard).unwrap();
+    fs::write(&scene.shard, &shard[..shard.len() - 1]).unwrap();
+    assert_eq!(command.output().unwrap().status.code(), Some(3));
+    assert!(names(&auditor).is_empty(), "{:?}", names(&auditor));
     scene.stack.stop().unwrap();
 }
