@@ -1,7 +1,14 @@
 //! Processes that are killed at random moments, and what must hold afterwards: every event once in Postgres, and
 //! nothing lost that the ledger had confirmed.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -19,64 +26,157 @@ pub struct Plan {
     pub seed: u64,
 }
 
+/// How many grants somebody asks for while the indexer is killed.
+const GRANTS: usize = 2;
+
+/// How long a grant may take to be confirmed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Works on while processes are killed, then compares ledger and Postgres.
 ///
 /// # Errors
-/// Where something was lost, is there twice, or does not start again.
+/// Where something was lost, is there twice, or does not start again; also where so little was confirmed that this would
+/// show nothing.
 pub fn survive(plan: Plan, report: &Report) -> Result<()> {
     let mut dice = Dice(plan.seed | 1);
     let (mut stack, patient, id) = one_patient()?;
     let mut confirmed = Vec::new();
     stack.start_indexer()?;
     for number in 1..=plan.indexer {
-        let worker = work(&patient, &id, 2);
+        let worker = Worker::start(&patient, &id);
         std::thread::sleep(dice.pause(400));
-        ensure!(!stack.indexer_ended()?, "the indexer ended by itself:\n{}", stack.tail("indexer.log"));
+        lives(&mut stack)?;
         stack.kill_indexer()?;
         stack.start_indexer()?;
-        confirmed.extend(worker.join().ok().context("the worker panicked")??);
-        report.step("kill-indexer", &format!("indexer killed, {number} of {}", plan.indexer), &json!({ "number": number }));
+        worker.wait_for(GRANTS)?;
+        let Work { grants, refused } = worker.stop()?;
+        // The indexer is nothing that a grant needs.
+        ensure!(
+            refused.is_empty(),
+            "a grant failed while the indexer was killed: {}",
+            refused.join("; ")
+        );
+        confirmed.extend(grants);
+        let sentence = format!("indexer killed, {number} of {}", plan.indexer);
+        report.step("kill-indexer", &sentence, &json!({ "number": number }));
     }
     for number in 1..=plan.sandbox {
-        let worker = work(&patient, &id, 3);
+        let worker = Worker::start(&patient, &id);
+        worker.wait_for(1)?;
         std::thread::sleep(dice.pause(900));
         stack.kill_sandbox()?;
         stack.restart_sandbox()?;
         // A command in the middle of the outage may fail; what was confirmed counts.
-        confirmed.extend(worker.join().ok().context("the worker panicked")??);
-        report.step("kill-sandbox", &format!("sandbox killed, {number} of {}", plan.sandbox), &json!({ "number": number }));
+        confirmed.extend(worker.stop()?.grants);
+        confirmed.push(patient.does(&grant(&id))?.text("grant")?);
+        lives(&mut stack)?;
+        let sentence = format!("sandbox killed, {number} of {}", plan.sandbox);
+        report.step("kill-sandbox", &sentence, &json!({ "number": number }));
     }
-    confirmed.extend(work(&patient, &id, 1).join().ok().context("the worker panicked")??);
+    confirmed.push(patient.does(&grant(&id))?.text("grant")?);
+    let least = usize::try_from(plan.indexer)? * GRANTS + 2 * usize::try_from(plan.sandbox)? + 1;
+    ensure!(
+        confirmed.len() >= least,
+        "only {} grants were confirmed, of at least {least}",
+        confirmed.len()
+    );
     let records = compare(&mut stack, &patient, &id, &confirmed)?;
+    lives(&mut stack)?;
     report.step(
         "whole",
-        &format!("{} grants were confirmed, all are on the ledger; Postgres holds {records} events, each once", confirmed.len()),
+        &format!(
+            "{} grants were confirmed, all are on the ledger; Postgres holds {records} events, each once",
+            confirmed.len()
+        ),
         &json!({ "confirmed": confirmed.len(), "events": records, "seed": plan.seed }),
     );
     stack.stop()
 }
 
-/// Grants rights, again and again, in a thread of its own: the ids of those that were confirmed.
-fn work(patient: &Person, id: &str, times: u32) -> std::thread::JoinHandle<Result<Vec<String>>> {
-    let (patient, id) = (patient.clone(), id.to_owned());
-    std::thread::spawn(move || {
-        let mut confirmed = Vec::new();
-        for _ in 0..times {
-            let to = format!("person:{}", chartseal_program::ID);
-            let outcome = patient.types(&["grant", &id, "--to", &to, "--classes", "0", "--purposes", "personal"])?;
-            if outcome.code == 0 {
-                confirmed.push(outcome.text("grant")?);
+fn lives(stack: &mut Stack) -> Result<()> {
+    let ended = stack.indexer_ended()?;
+    ensure!(!ended, "the indexer ended by itself:\n{}", stack.tail("indexer.log"));
+    Ok(())
+}
+
+/// Words that grant a right to somebody. Each time they are typed it is another grant.
+fn grant(id: &str) -> [&str; 8] {
+    const TO: &str = "person:11111111111111111111111111111112";
+    ["grant", id, "--to", TO, "--classes", "0", "--purposes", "personal"]
+}
+
+/// What came of somebody's work.
+#[derive(Debug, Default)]
+struct Work {
+    /// The grants that were confirmed.
+    grants: Vec<String>,
+    /// What the others failed with.
+    refused: Vec<String>,
+}
+
+/// Somebody who grants rights, again and again, in a thread of its own, until told to stop.
+struct Worker {
+    work: Arc<Mutex<Work>>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Worker {
+    fn start(patient: &Person, id: &str) -> Self {
+        let (patient, id) = (patient.clone(), id.to_owned());
+        let (work, stop) = (Arc::new(Mutex::new(Work::default())), Arc::new(AtomicBool::new(false)));
+        let (writes, stops) = (Arc::clone(&work), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            while !stops.load(Ordering::SeqCst) {
+                let outcome = patient.types(&grant(&id))?;
+                let mut work = locked(&writes);
+                match outcome.code {
+                    0 => work.grants.push(outcome.text("grant")?),
+                    _ => work.refused.push(outcome.error),
+                }
             }
+            Ok(())
+        });
+        Self { work, stop, thread }
+    }
+
+    /// Waits until so many grants were confirmed.
+    fn wait_for(&self, grants: usize) -> Result<()> {
+        let since = Instant::now();
+        while locked(&self.work).grants.len() < grants {
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "no grant is confirmed: {:?}",
+                locked(&self.work).refused
+            );
+            std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(confirmed)
-    })
+        Ok(())
+    }
+
+    fn stop(self) -> Result<Work> {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().ok().context("the worker panicked")??;
+        Ok(std::mem::take(&mut *locked(&self.work)))
+    }
+}
+
+fn locked(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
+    work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn compare(stack: &mut Stack, patient: &Person, id: &str, confirmed: &[String]) -> Result<u64> {
     let grants = patient.does(&["grants", id])?;
-    let on_chain: Vec<&str> = grants.objects.iter().filter_map(|grant| grant["grant"].as_str()).collect();
+    let on_chain: Vec<&str> = grants
+        .objects
+        .iter()
+        .filter_map(|grant| grant["grant"].as_str())
+        .collect();
     for grant in confirmed {
-        ensure!(on_chain.contains(&grant.as_str()), "grant {grant} was confirmed and is lost");
+        ensure!(
+            on_chain.contains(&grant.as_str()),
+            "grant {grant} was confirmed and is lost"
+        );
     }
     let log = patient.does(&["log", id])?;
     let last = log.objects.last().cloned().unwrap_or_default();
@@ -92,7 +192,11 @@ fn compare(stack: &mut Stack, patient: &Person, id: &str, confirmed: &[String]) 
     // The registry's event, and all that the patient's two chains have: no more, no less.
     let events = proof["events"].as_u64().context("the proof counts no events")?;
     let told = last["events"].as_u64().context("the log counts no events")?;
-    ensure!(events == told + 1, "Postgres holds {events} events, the ledger {}", told + 1);
+    ensure!(
+        events == told + 1,
+        "Postgres holds {events} events, the ledger {}",
+        told + 1
+    );
     Ok(events)
 }
 

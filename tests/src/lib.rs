@@ -3,6 +3,7 @@
 //! strain them for longer than a test may last.
 
 pub mod clinic;
+pub mod ending;
 pub mod kills;
 pub mod leaks;
 pub mod memory;

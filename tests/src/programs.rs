@@ -1,18 +1,24 @@
 //! The programs under test, and what is done to their processes.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
-/// A program of this workspace, which stands beside the one that runs (tests stand one folder deeper).
+use crate::ending;
+
+/// A program of this workspace, which stands beside the one that runs (tests stand one folder deeper). Its process ends
+/// with the thread that starts it.
 ///
 /// # Errors
-/// Where it has not been built.
+/// Where it has not been built, or we were told to end.
 pub fn program(name: &str) -> Result<Command> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let folder = own.parent().context("this program is in no folder")?;
@@ -25,7 +31,7 @@ pub fn program(name: &str) -> Result<Command> {
     if !path.is_file() {
         bail!("{} is not built; run `cargo build --workspace --bins`", path.display());
     }
-    Ok(Command::new(path))
+    ending::tie(Command::new(path))
 }
 
 /// The folder of this workspace.
@@ -38,6 +44,39 @@ pub fn root() -> PathBuf {
 #[must_use]
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A new folder for a stack, in the system's folder for temporary files. Postgres' user may pass through it, whatever the
+/// umask is.
+///
+/// # Errors
+/// Where it cannot be made, or that user could not get there.
+pub fn work_folder() -> Result<TempDir> {
+    let place = std::env::temp_dir();
+    if rustix::process::geteuid().is_root() {
+        // Postgres does not run as root, so it runs as somebody else.
+        for folder in place
+            .canonicalize()
+            .context("cannot find the folder for temporary files")?
+            .ancestors()
+        {
+            let mode = folder
+                .metadata()
+                .with_context(|| format!("cannot look at {}", folder.display()))?
+                .mode();
+            ensure!(
+                mode & 0o001 != 0,
+                "the user `postgres`, as whom Postgres runs where we are root, cannot enter {0}; set TMPDIR to a folder \
+                 that every user can pass through, for example TMPDIR=/tmp, or allow it with: chmod o+x {0}",
+                folder.display()
+            );
+        }
+    }
+    let folder = tempfile::Builder::new().prefix("chartseal-").tempdir_in(&place);
+    let folder = folder.with_context(|| format!("cannot make a folder in {}", place.display()))?;
+    let open = std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711));
+    open.with_context(|| format!("cannot open {}", folder.path().display()))?;
+    Ok(folder)
 }
 
 /// A process that ends when this is dropped: asked to first, then made to.
@@ -58,12 +97,6 @@ impl Process {
     pub fn start(name: &'static str, command: &mut Command) -> Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { child, name })
-    }
-
-    /// The process's number.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// How it ended, if it has.

@@ -40,6 +40,7 @@ pub struct Stack {
     sandbox: Option<Process>,
     endpoints: Endpoints,
     upgrade_authority: String,
+    options: Vec<String>,
     folder: TempDir,
 }
 
@@ -49,17 +50,20 @@ impl Stack {
     /// # Errors
     /// Where a part does not start; its log says why.
     pub fn start(folder: TempDir, upgrade_authority: &str) -> Result<Self> {
-        let endpoints = Endpoints {
-            rpc: String::new(),
-            gateway: String::new(),
-            database: String::new(),
-        };
-        let upgrade_authority = upgrade_authority.to_owned();
+        Self::start_with(folder, upgrade_authority, &[])
+    }
+
+    /// The same with further options of the sandbox.
+    ///
+    /// # Errors
+    /// Where a part does not start; its log says why.
+    pub fn start_with(folder: TempDir, upgrade_authority: &str, options: &[&str]) -> Result<Self> {
         let mut stack = Self {
             indexer: None,
             sandbox: None,
-            endpoints,
-            upgrade_authority,
+            endpoints: Endpoints::default(),
+            upgrade_authority: upgrade_authority.to_owned(),
+            options: options.iter().map(|&option| option.to_owned()).collect(),
             folder,
         };
         stack.start_sandbox(0, 0)?;
@@ -108,6 +112,7 @@ impl Stack {
             ])
             .arg("--ready-file")
             .arg(&ready)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(self.log("sandbox.log")?);

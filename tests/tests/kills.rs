@@ -11,5 +11,13 @@ use chartseal_tests::{
 fn killed_twenty_and_five_times_nothing_is_lost_or_doubled() {
     let seed = kills::new_seed().unwrap();
     eprintln!("seed {seed}: repeat with `cargo xtask soak kills --indexer 20 --sandbox 5 --seed {seed}`");
-    kills::survive(Plan { indexer: 20, sandbox: 5, seed }, &Report::silent()).unwrap();
+    kills::survive(
+        Plan {
+            indexer: 20,
+            sandbox: 5,
+            seed,
+        },
+        &Report::silent(),
+    )
+    .unwrap();
 }

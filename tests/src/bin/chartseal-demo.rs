@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chartseal_tests::{report::Report, story};
+use chartseal_tests::{ending, report::Report, story};
 use clap::Parser;
 
 /// Tells Chartseal's story on an embedded stack, and leaves nothing running.
@@ -13,18 +13,6 @@ struct Args {
     json: bool,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let report = Report::new(Args::parse().json);
-    let told = tokio::select! {
-        told = story::tell(&report) => told,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-    };
-    match told {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report.failed(&error);
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    ending::run(&Report::new(Args::parse().json), story::tell)
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chartseal_tests::{
+    ending,
     kills::{self, Plan},
     memory,
     report::Report,
@@ -44,19 +45,12 @@ enum What {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let report = Report::new(args.json);
-    let outcome = match args.what {
-        What::Memory { mib } => memory::large_file(mib, &report),
-        What::Kills { indexer, sandbox, seed } => seed.map_or_else(kills::new_seed, Ok).and_then(|seed| {
+    ending::run(&Report::new(args.json), |report| match args.what {
+        What::Memory { mib } => memory::large_files([mib], report).map(|_| ()),
+        What::Kills { indexer, sandbox, seed } => {
+            let seed = seed.map_or_else(kills::new_seed, Ok)?;
             report.chapter(&format!("seed {seed}"));
-            kills::survive(Plan { indexer, sandbox, seed }, &report)
-        }),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report.failed(&error);
-            ExitCode::FAILURE
+            kills::survive(Plan { indexer, sandbox, seed }, report)
         }
-    }
+    })
 }

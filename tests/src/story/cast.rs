@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::{people::Person, report::Report, stack::Stack};
+use crate::{people::Person, programs::work_folder, report::Report, stack::Stack};
 
 /// A file of the story, and the record that it became.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Stored {
     pub class: u8,
     /// The record's id; empty before it was stored.
     pub record: String,
+    /// What the client took it for; empty before it was stored.
+    pub media_type: String,
     /// The gateway's file that holds its shard.
     pub item: String,
 }
@@ -59,10 +61,7 @@ impl Cast {
     /// # Errors
     /// At the first step that does not work.
     pub fn assemble(report: &Report) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("chartseal-")
-            .tempdir()
-            .context("cannot make a folder")?;
+        let folder = work_folder()?;
         // Keys come before the ledger: the admin's wallet is the one that may initialise the program.
         let nowhere = crate::stack::Endpoints::default();
         let upgrade_authority = Person::new("admin", folder.path(), &nowhere).makes_keys()?;
@@ -125,6 +124,7 @@ impl Cast {
             file,
             class,
             record: String::new(),
+            media_type: String::new(),
             item: String::new(),
         });
         let files = files.into();

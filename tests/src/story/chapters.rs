@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::cast::{Cast, Stored};
-use crate::{leaks, people::Outcome, programs::fixture, report::Report, stack::Stack, theft};
+use crate::{leaks::Search, people::Outcome, programs::fixture, report::Report, stack::Stack, theft};
 
 /// The doctor stores six files.
 pub(super) fn storing(cast: &mut Cast, report: &Report) -> Result<()> {
@@ -38,6 +38,7 @@ pub(super) fn storing(cast: &mut Cast, report: &Report) -> Result<()> {
             .doctor
             .does(&["put", &cast.patient_id, text(&path)?, "--class", &class])?;
         file.record = stored.text("record")?;
+        file.media_type = stored.text("media_type")?;
         file.item = largest(&cast.stack, items(&cast.stack)?.difference(&before))?;
         let figure = |key: &str| {
             stored
@@ -275,29 +276,37 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
     let head = ["at", "action", "outcome", "basis or reason", "purpose", "who", "record"];
     report.table("decisions", "every access and every refusal", &head, &decisions);
 
+    let mut search = Search::new(&SECRETS);
+    search.expect_each_in(&inputs(cast)?)?;
     let sandbox = cast.stack.folder().join("sandbox");
-    let gateway = cast.stack.gateway_items();
-    let index = sandbox.join("gateway-index");
-    let ledger = sandbox.join("ledger.journal");
-    let rpc = &cast.stack.endpoints().rpc;
-    let (found, searched) = leaks::search(&[&gateway, &index, &ledger], rpc, &database, &SECRETS).await?;
-    ensure!(found.is_empty(), "found in the clear: {}", found.join("; "));
+    for place in ["gateway", "gateway-index", "ledger.journal"] {
+        search.in_place(&sandbox.join(place))?;
+    }
+    search.in_accounts(&cast.stack.endpoints().rpc).await?;
+    search.in_tables(&database).await?;
+    let Search { leaks, bytes, .. } = search;
+    ensure!(leaks.is_empty(), "found in the clear: {}", leaks.join("; "));
     report.step(
         "leaks",
-        &format!("no name, file name or text of the story is in {searched} bytes of ledger, gateway and Postgres"),
-        &json!({ "searched_bytes": searched, "found": 0 }),
+        &format!("no name, file name or text of the story is in {bytes} bytes of ledger, gateway and Postgres"),
+        &json!({ "searched_bytes": bytes, "found": 0 }),
     );
     database.close().await;
     Ok(())
 }
 
-/// Names, file names and texts of the story, as they stand in the files and in what people typed.
-const SECRETS: [&str; 12] = [
+/// Names, file names and texts of the story: each stands in a file, in a file's name or in what the client takes a file for.
+const SECRETS: [&str; 17] = [
     "Marguerite",
     "Oyelaran",
     "Brightwater",
     "ibuprofen",
     "musculoskeletal",
+    "CompressedSamples^CT1",
+    "CompressedSamples^MR1",
+    "JFK IMAGING CENTER",
+    "GEMS_PATI_01",
+    "HiSpeed CT/i",
     "CT_small",
     "MR_small",
     "examples_ybr_color",
@@ -306,6 +315,17 @@ const SECRETS: [&str; 12] = [
     "note.txt",
     "application/dicom",
 ];
+
+/// What was put into the system: the files, their names, and the types that the client told of.
+fn inputs(cast: &Cast) -> Result<Vec<Vec<u8>>> {
+    let mut inputs = Vec::new();
+    for file in &cast.files {
+        inputs.push(read(&fixture(file.file))?);
+        inputs.push(file.file.as_bytes().to_vec());
+        inputs.push(file.media_type.as_bytes().to_vec());
+    }
+    Ok(inputs)
+}
 
 fn refused(cast: &Cast, file: &Stored, reason: &str, report: &Report) -> Result<()> {
     let out = cast.stack.folder().join("refused");

@@ -4,7 +4,7 @@
 mod cast;
 mod chapters;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 pub use cast::Cast;
 
@@ -14,7 +14,12 @@ use crate::{report::Report, stack::Stack};
 ///
 /// # Errors
 /// At the first step that does not turn out as it must.
-pub async fn tell(report: &Report) -> Result<()> {
+pub fn tell(report: &Report) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot prepare to wait")?.block_on(tell_it(report))
+}
+
+async fn tell_it(report: &Report) -> Result<()> {
     report.chapter("Setting up: a ledger, an Arweave gateway, Postgres and the indexer on this machine");
     let mut cast = Cast::assemble(report)?;
     chapters::storing(&mut cast, report)?;
