@@ -9,40 +9,16 @@
 //! length is noted there. The note itself goes to disk with the next write, which may be later than the answer; then the
 //! last write counts as unconfirmed after a power cut, and is read back all the same because it is whole.
 //!
-//! # Format
-//! An eight-byte magic number, two notes, then frames. All integers are little-endian. A note is a length of the file
-//! (8 bytes) and its checksum (8 bytes: of SHA-256(magic number, length)). They are written in turn, so one is always
-//! whole, and the longer one counts. A frame:
-//!
-//! | bytes | what |
-//! | --- | --- |
-//! | 4 | length of the payload |
-//! | 4 | that length, inverted: a damaged length is seen before so much is read |
-//! | 8 | checksum: SHA-256(checksum of the frame before, length, payload), cut to 8 bytes |
-//! | n | payload |
-//!
-//! The checksums form a chain, so a frame that is removed, repeated or moved is noticed as well as one that is altered.
-//! The first payload is the genesis (see [`super::genesis`]), every later one a [`Record`].
+//! The format is that of [`super::frames`]. The first payload is the genesis (see [`super::genesis`]), every later one a
+//! [`Record`].
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use super::frames::{FRAMES, Frame, HEAD, HEADER, MAGIC, NOTE, note, read_frame, read_note, write_frame};
 use super::record::Record;
-
-const MAGIC: &[u8; 8] = b"CSEALJ02";
-const HEADER: usize = 16;
-
-/// A note of how far the journal was confirmed, and where the frames begin, after two of them.
-const NOTE: usize = 16;
-const HEAD: usize = MAGIC.len() + 2 * NOTE;
-const FRAMES: u64 = HEAD as u64;
-
-/// No payload comes near this: a transaction is at most 1,232 bytes, a genesis a few hundred per program.
-const MAX_PAYLOAD: u32 = 1 << 20;
 
 /// What can go wrong with a journal. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -246,76 +222,8 @@ impl Journal {
     }
 
     fn push(&mut self, payload: &[u8]) {
-        // Payloads are bounded far below four gigabytes: a transaction's packet, or a genesis of a few programs.
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        self.checksum = chain(self.checksum, length, payload);
-        self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(&(!length).to_le_bytes());
-        self.buffer.extend_from_slice(&self.checksum);
-        self.buffer.extend_from_slice(payload);
+        self.checksum = write_frame(&mut self.buffer, self.checksum, payload);
     }
-}
-
-/// A note that a journal of this length was confirmed.
-fn note(length: u64) -> [u8; NOTE] {
-    let mut note = [0; NOTE];
-    let digest = Sha256::new()
-        .chain_update(MAGIC)
-        .chain_update(length.to_le_bytes())
-        .finalize();
-    note[..8].copy_from_slice(&length.to_le_bytes());
-    note[8..].copy_from_slice(&digest[..8]);
-    note
-}
-
-fn read_note(bytes: &[u8]) -> Option<u64> {
-    let length = u64::from_le_bytes(*bytes.first_chunk()?);
-    (note(length) == bytes).then_some(length)
-}
-
-enum Frame {
-    Whole {
-        payload: Vec<u8>,
-        checksum: [u8; 8],
-    },
-    /// What is wrong with it. Whether it is damaged or torn depends on how far the journal was confirmed.
-    Bad(&'static str),
-}
-
-/// Reads one frame of which at most `left` bytes are in the file.
-fn read_frame(reader: &mut impl Read, left: u64, before: [u8; 8]) -> io::Result<Frame> {
-    if left < HEADER as u64 {
-        return Ok(Frame::Bad("it ends within a frame"));
-    }
-    let mut header = [0; HEADER];
-    reader.read_exact(&mut header)?;
-    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let length = word(0);
-    if word(4) != !length || length > MAX_PAYLOAD {
-        return Ok(Frame::Bad("the length of the frame"));
-    }
-    if u64::from(length) > left - HEADER as u64 {
-        return Ok(Frame::Bad("it ends within a frame"));
-    }
-    let mut payload = vec![0; length as usize];
-    reader.read_exact(&mut payload)?;
-    let checksum = chain(before, length, &payload);
-    Ok(if header[8..] == checksum {
-        Frame::Whole { payload, checksum }
-    } else {
-        Frame::Bad("the checksum")
-    })
-}
-
-fn chain(before: [u8; 8], length: u32, payload: &[u8]) -> [u8; 8] {
-    let digest = Sha256::new()
-        .chain_update(before)
-        .chain_update(length.to_le_bytes())
-        .chain_update(payload)
-        .finalize();
-    let mut cut = [0; 8];
-    cut.copy_from_slice(&digest[..8]);
-    cut
 }
 
 /// Makes a rename in the folder of `path` durable.

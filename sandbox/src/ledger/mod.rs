@@ -7,6 +7,7 @@
 
 mod chain;
 mod clock;
+mod frames;
 mod genesis;
 mod history;
 mod journal;
