@@ -17,8 +17,8 @@ use chartseal_tests::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long the end may take.
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// How long the end may take, on a busy machine too; what is not ended by the signal takes much longer.
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();

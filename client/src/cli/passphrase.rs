@@ -7,7 +7,7 @@ use std::{
     io::{ErrorKind, Read},
     os::fd::{BorrowedFd, FromRawFd as _, RawFd},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -86,31 +86,30 @@ fn prompt_twice(what: &str) -> Result<Passphrase> {
     Ok(Passphrase::new(first.as_bytes())?)
 }
 
-/// The terminal, and how it was before we began to ask.
-static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+/// The terminal that is asked at the moment, and how it was before.
+static ASKED: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+fn asked() -> MutexGuard<'static, Option<(File, Termios)>> {
+    ASKED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn type_in(what: &str) -> Result<Zeroizing<String>> {
-    remember_terminal();
-    match rpassword::prompt_password(format!("{what}: ")) {
+    *asked() = File::open("/dev/tty")
+        .ok()
+        .and_then(|tty| tcgetattr(&tty).ok().map(|state| (tty, state)));
+    let typed = rpassword::prompt_password(format!("{what}: "));
+    // It was given back. To do that again later would stop a program that has been put into the background by then.
+    asked().take();
+    match typed {
         Ok(typed) => Ok(Zeroizing::new(typed)),
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(Interrupted { may_have_sent: false }.into()),
         Err(error) => Err(error).context("cannot ask for a passphrase here; use --passphrase-file or --passphrase-fd"),
     }
 }
 
-fn remember_terminal() {
-    let mut terminal = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
-    if terminal.is_none() {
-        *terminal = File::open("/dev/tty")
-            .ok()
-            .and_then(|tty| tcgetattr(&tty).ok().map(|state| (tty, state)));
-    }
-}
-
-/// Gives the terminal back as it was, where a prompt had changed it.
+/// Gives the terminal back as it was, where a prompt did not come to do so.
 pub(super) fn restore_terminal() {
-    let terminal = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some((tty, state)) = terminal {
+    if let Some((tty, state)) = asked().take() {
         // A terminal that is gone needs nothing.
         let _ = tcsetattr(&tty, OptionalActions::Now, &state);
     }
