@@ -18,4 +18,4 @@ pub mod verify;
 pub use error::Error;
 pub use ingest::{Indexer, Options, Stats};
 pub use sink::migrate;
-pub use verify::{Report, Scope, verify};
+pub use verify::{Report, Scope, Verdict, verify};

@@ -1,11 +1,12 @@
 //! `chartseal-indexer`: runs the indexer, brings a database up to date, or verifies what it holds.
 //!
-//! Exit codes: 0 done (or whole), 1 error, 3 the database does not hold what the ledger does.
+//! Exit codes: 0 done (or whole and up to date), 1 error, 3 the database does not hold what the ledger does, 4 it holds
+//! what was read, but the ledger has more: run the indexer and verify again.
 
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use chartseal_indexer::{Indexer, Options, Scope, sink::Lock};
+use chartseal_indexer::{Indexer, Options, Scope, Verdict, sink::Lock};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The database does not hold what the ledger does.
 const BROKEN: u8 = 3;
+/// What was read is as on the ledger, but the ledger has more. A database that was set back looks like this too.
+const BEHIND: u8 = 4;
 
 /// Puts every event of the Chartseal program into Postgres, once, and proves that none is missing.
 #[derive(Parser)]
@@ -31,7 +34,11 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
-    /// Show that the database holds what the ledger holds, or say what it does not. Exit code 3 where it does not.
+    /// Show that the database holds what the ledger holds, or say what it does not.
+    ///
+    /// Exit codes: 0 whole and up to date; 1 error, nothing can be said; 3 broken: something is missing, altered or
+    /// added; 4 behind: the ledger has events that were not read. Run the indexer then, and verify again: a database
+    /// that was set back to an earlier state is behind too.
     Verify(Verify),
 }
 
@@ -140,7 +147,11 @@ async fn verify(arguments: Verify) -> anyhow::Result<ExitCode> {
         true => println!("{}", serde_json::to_string(&report).context("the report as JSON")?),
         false => println!("{report}"),
     }
-    Ok(if report.whole { ExitCode::SUCCESS } else { BROKEN.into() })
+    Ok(match report.verdict() {
+        Verdict::Whole => ExitCode::SUCCESS,
+        Verdict::Behind => BEHIND.into(),
+        Verdict::Broken => BROKEN.into(),
+    })
 }
 
 /// SIGINT and SIGTERM end the indexer after the batch that it is writing.

@@ -70,6 +70,7 @@ pub(super) fn compare(ours: &Standing, heads: &[Head], findings: &mut Findings) 
     for ((kind, subject), _) in ours.iter().filter(|(key, _)| !there.contains(key)) {
         findings.about_event(Problem::Added, *kind, subject, 1, "the ledger has no such chain");
     }
+    ahead.sort_by_key(|chain| (chain.head.kind, chain.head.subject));
     ahead
 }
 
@@ -86,8 +87,12 @@ pub(super) async fn explain(
         let key = (chain.head.kind, chain.head.subject);
         let reached = events.get(&key).is_some_and(|events| reaches(chain, events));
         if reached {
-            behind.events += chain.head.chain.seq - chain.ours.seq;
-            behind.chains += 1;
+            let Head {
+                kind,
+                subject,
+                chain: goal,
+            } = &chain.head;
+            behind.add(*kind, subject, chain.ours.seq + 1, goal.seq);
         } else {
             unexplained.push(*chain);
         }

@@ -2,8 +2,8 @@
 //!
 //! Three things are compared, all against one snapshot of the database. Each chain is recomputed from the rows of
 //! `events`. Each chain's end is compared with its head on the ledger; a head that is further on is looked for in the
-//! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone. Last, the
-//! events are written into scratch tables by the very code that indexes, and every table is compared with its double:
+//! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone, and what it has
+//! not read is named: a database that was set back as a whole looks like that too. Last, the events are written into scratch tables by the very code that indexes, and every table is compared with its double:
 //! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place.
 
 mod chains;
@@ -13,7 +13,7 @@ mod replay;
 mod report;
 mod rows;
 
-pub use report::{Behind, ChainCount, Finding, Problem, Report, Scope, TableCount};
+pub use report::{Behind, ChainCount, Finding, Problem, Report, Scope, TableCount, Unread, Verdict};
 
 use sqlx::{Connection, PgConnection};
 
@@ -101,7 +101,7 @@ impl Verification<'_> {
         };
         let (findings, omitted) = self.findings.into_list();
         Ok(Report {
-            whole: findings.is_empty(),
+            whole: findings.is_empty() && behind.events == 0,
             scope,
             slot: checkpoint.map(|checkpoint| checkpoint.slot),
             signature: checkpoint.map(|checkpoint| show(&checkpoint.signature)),

@@ -46,11 +46,53 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// What the indexer has not read yet. Not a fault: it is behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// What the ledger has beyond the checkpoint. An indexer that has not come so far looks the same as a database that was
+/// set back to an earlier state, so it is named, and the database is not called whole before it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Behind {
     pub events: u64,
     pub chains: u64,
+    /// The events by chain; no more than 1,000 chains are listed.
+    pub missing: Vec<Unread>,
+}
+
+impl Behind {
+    /// Counts the events of one chain from `first` to `last`, and lists them while there is room.
+    pub(super) fn add(&mut self, kind: ChainKind, subject: &Id, first: u64, last: u64) {
+        self.events += last - first + 1;
+        self.chains += 1;
+        if self.missing.len() < LISTED {
+            self.missing.push(Unread {
+                chain: kind.word(),
+                subject: hex::encode(subject),
+                first,
+                last,
+            });
+        }
+    }
+}
+
+/// Events of one chain that are on the ledger and were not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    pub chain: &'static str,
+    /// The chain's subject, hex: a patient's or an institution's id.
+    pub subject: String,
+    /// Place in the chain of the first of them.
+    pub first: u64,
+    /// Place in the chain of the last of them.
+    pub last: u64,
+}
+
+/// A verification in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The database holds what the ledger holds.
+    Whole,
+    /// What was read is as on the ledger, but the ledger has more.
+    Behind,
+    /// Something is missing, altered or added.
+    Broken,
 }
 
 /// How many chains of a kind there are, and events in them.
@@ -71,7 +113,7 @@ pub struct TableCount {
 /// What a verification found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Nothing is missing, altered or added.
+    /// Nothing is missing, altered or added, and nothing is left to be read.
     pub whole: bool,
     pub scope: Scope,
     /// Slot up to which the ledger was indexed.
@@ -86,6 +128,17 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Findings beyond those that are listed.
     pub omitted: u64,
+}
+
+impl Report {
+    /// What it comes down to.
+    pub fn verdict(&self) -> Verdict {
+        match (self.findings.is_empty(), self.behind.events) {
+            (false, _) => Verdict::Broken,
+            (true, 0) => Verdict::Whole,
+            (true, _) => Verdict::Behind,
+        }
+    }
 }
 
 /// Collects findings, each once.
@@ -172,11 +225,39 @@ impl fmt::Display for Finding {
     }
 }
 
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chain {} of {}, ", self.chain, self.subject)?;
+        match self.first == self.last {
+            true => write!(f, "event {}", self.first),
+            false => write!(f, "events {} to {}", self.first, self.last),
+        }
+    }
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "behind: {} events of {} chains are not in the database; run the indexer and verify again",
+            self.events, self.chains
+        )?;
+        for unread in &self.missing {
+            writeln!(f, "  not read: {unread}")?;
+        }
+        match self.chains - self.missing.len() as u64 {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} more chains"),
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.whole {
-            true => writeln!(f, "whole: the database holds what the ledger holds")?,
-            false => {
+        match self.verdict() {
+            Verdict::Whole => writeln!(f, "whole: the database holds what the ledger holds")?,
+            Verdict::Behind => write!(f, "{}", self.behind)?,
+            Verdict::Broken => {
                 writeln!(
                     f,
                     "BROKEN: {} differences from the ledger",
@@ -187,6 +268,9 @@ impl fmt::Display for Report {
                 }
                 if self.omitted > 0 {
                     writeln!(f, "  and {} more", self.omitted)?;
+                }
+                if self.behind.events > 0 {
+                    write!(f, "{}", self.behind)?;
                 }
             }
         }
@@ -212,16 +296,8 @@ impl fmt::Display for Report {
             writeln!(f, "  {:<16} {:>10} rows", count.table, count.rows)?;
         }
         match (&self.signature, self.slot) {
-            (Some(signature), Some(slot)) => write!(f, "read up to slot {slot}, transaction {signature}")?,
-            _ => write!(f, "nothing was read yet")?,
+            (Some(signature), Some(slot)) => write!(f, "read up to slot {slot}, transaction {signature}"),
+            _ => write!(f, "nothing was read yet"),
         }
-        if self.behind.events > 0 {
-            write!(
-                f,
-                "; {} events in {} chains are not read yet",
-                self.behind.events, self.behind.chains
-            )?;
-        }
-        Ok(())
     }
 }

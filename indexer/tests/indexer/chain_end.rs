@@ -1,8 +1,8 @@
 //! The rows' chains against the heads on the ledger.
 
-use chartseal_indexer::{Report, Scope, verify};
+use chartseal_indexer::{Report, Scope, Verdict, verify};
 use chartseal_program::log::ChainKind;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
     cluster::{Database, number},
@@ -65,7 +65,7 @@ async fn an_empty_database_is_behind_and_not_broken() {
     let database = Database::new().await;
     chartseal_indexer::migrate(&database.url).await.unwrap();
     for report in both(&node, &database).await {
-        assert!(report.whole, "{report}");
+        assert_eq!(report.verdict(), Verdict::Behind, "{report}");
         assert_eq!(
             (report.behind.events, report.behind.chains),
             (node.knows().ledger.events() as u64, 6)
@@ -79,8 +79,54 @@ async fn events_that_were_not_read_yet_are_lag_and_not_loss() {
     story::read_once_more(&mut node.knows().ledger);
     story::read_once_more(&mut node.knows().ledger);
     for report in both(&node, &database).await {
-        assert!(report.whole, "{report}");
+        assert_eq!(report.verdict(), Verdict::Behind, "{report}");
+        assert!(!report.whole && report.findings.is_empty());
         assert_eq!((report.behind.events, report.behind.chains), (2, 1));
+        let said = format!("not read: chain log of {}, events 12 to 13", hex::encode(PATIENT));
+        assert!(report.to_string().contains(&said), "{report}");
+    }
+}
+
+/// The indexer is down, and somebody puts back events, tables and checkpoint as they were before the last access.
+#[tokio::test]
+async fn a_database_that_was_set_back_is_not_called_whole() {
+    let (node, database) = indexed(story::tell()).await;
+    let mut connection = database.connect().await;
+    let before: Vec<String> = ["events", "accesses", "chains", "checkpoint"]
+        .map(|table| format!("CREATE TABLE public.{table} AS TABLE chartseal.{table}"))
+        .into();
+    run(&mut connection, &before).await;
+    story::read_once_more(&mut node.knows().ledger);
+    index(&node, &database).await;
+    for report in both(&node, &database).await {
+        assert_eq!(report.verdict(), Verdict::Whole, "{report}");
+    }
+    let back: Vec<String> = ["accesses", "chains", "checkpoint", "events"]
+        .into_iter()
+        .flat_map(|table| {
+            [
+                format!("DELETE FROM chartseal.{table}"),
+                format!("INSERT INTO chartseal.{table} SELECT * FROM public.{table}"),
+            ]
+        })
+        .collect();
+    run(&mut connection, &back).await;
+    for report in both(&node, &database).await {
+        assert_eq!(report.verdict(), Verdict::Behind, "{report}");
+        let unread = report.behind.missing.first().unwrap();
+        assert_eq!(
+            (unread.chain, &unread.subject, unread.first, unread.last),
+            ("log", &hex::encode(PATIENT), 12, 12)
+        );
+    }
+}
+
+async fn run(connection: &mut PgConnection, statements: &[String]) {
+    for statement in statements {
+        sqlx::query(AssertSqlSafe(statement.clone()))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
     }
 }
 

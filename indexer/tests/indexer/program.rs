@@ -33,7 +33,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn verify_exits_with_0_when_whole_and_3_when_broken() {
+async fn verify_exits_with_0_when_whole_4_when_behind_and_3_when_broken() {
     let node = Node::start(story::tell()).await;
     let database = Database::new().await;
     let (rpc, url) = (node.url.as_str(), database.url.as_str());
@@ -47,6 +47,20 @@ async fn verify_exits_with_0_when_whole_and_3_when_broken() {
     let whole = run(verify).await;
     assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
     assert!(said(&whole).starts_with("whole"));
+
+    story::read_once_more(&mut node.knows().ledger);
+    let verify = ["verify", "--rpc", rpc, "--database", url];
+    let behind = run(program(&verify)).await;
+    assert_eq!(behind.status.code(), Some(4), "{}", said(&behind));
+    let headline = "behind: 1 events of 1 chains are not in the database; run the indexer and verify again";
+    assert!(said(&behind).starts_with(headline), "{}", said(&behind));
+    let behind = run(program(&[&verify[..], &["--json"]].concat())).await;
+    let report: serde_json::Value = serde_json::from_slice(&behind.stdout).unwrap();
+    let unread = serde_json::json!([{ "chain": "log", "subject": "21".repeat(16), "first": 12, "last": 12 }]);
+    assert_eq!(
+        (report["whole"].clone(), &report["behind"]["missing"]),
+        (false.into(), &unread)
+    );
 
     let mut connection = database.connect().await;
     sqlx::query("DELETE FROM accesses WHERE seq = 9")
