@@ -126,7 +126,7 @@ COMMENT ON TABLE registry IS 'Who administers the program now, and whether it is
 COMMENT ON COLUMN registry.single IS 'Always true: there is one row.';
 COMMENT ON COLUMN registry.admin IS 'Wallet that approves and suspends institutions and pauses; it has no right over any record.';
 COMMENT ON COLUMN registry.proposed_admin IS 'Wallet that may become admin by signing too; null where none was proposed.';
-COMMENT ON COLUMN registry.paused IS 'True while nothing but revoking, erasing and reviewing works.';
+COMMENT ON COLUMN registry.paused IS 'True while nothing works that gives or uses a right. Revoking, suspending and the handover of the admin do.';
 COMMENT ON COLUMN registry.created_at IS 'When the registry was made.';
 COMMENT ON COLUMN registry.changed_at IS 'When it last changed.';
 COMMENT ON COLUMN registry.made_seq IS 'Place of the event that made it in the chain registry.';
@@ -292,7 +292,7 @@ COMMENT ON COLUMN record_versions.member IS 'Address of the author''s membership
 COMMENT ON COLUMN record_versions.institution IS 'The author''s institution; null where there was none.';
 COMMENT ON COLUMN record_versions.purpose IS 'What it was written for.';
 COMMENT ON COLUMN record_versions.basis IS 'Why that was allowed.';
-COMMENT ON COLUMN record_versions.grant_id IS 'The grant that was claimed; it was the basis only where basis says so. Null where none was.';
+COMMENT ON COLUMN record_versions.grant_id IS 'The grant by which it was allowed; null where the basis is another.';
 COMMENT ON COLUMN record_versions.manifest_hash IS 'SHA-256 of the manifest.';
 COMMENT ON COLUMN record_versions.content_root IS 'Merkle root over the ciphertext''s shards.';
 COMMENT ON COLUMN record_versions.locator IS 'Id of the manifest''s data item on Arweave.';
@@ -385,7 +385,7 @@ COMMENT ON COLUMN accesses.member IS 'Address of the reader''s membership; null 
 COMMENT ON COLUMN accesses.institution IS 'The reader''s institution; null where there was none.';
 COMMENT ON COLUMN accesses.purpose IS 'What it was for.';
 COMMENT ON COLUMN accesses.basis IS 'Why it was allowed.';
-COMMENT ON COLUMN accesses.grant_id IS 'The grant that was claimed; it was the basis only where basis says so. Null where none was.';
+COMMENT ON COLUMN accesses.grant_id IS 'The grant by which it was allowed; null where the basis is another.';
 
 CREATE TABLE refusals (
     patient id NOT NULL REFERENCES patients,

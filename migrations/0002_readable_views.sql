@@ -57,7 +57,7 @@ COMMENT ON COLUMN decisions.institution IS 'The actor''s institution, hex; null 
 COMMENT ON COLUMN decisions.wallet IS 'The wallet that signed, base58.';
 COMMENT ON COLUMN decisions.record IS 'The record''s id, hex.';
 COMMENT ON COLUMN decisions.version IS 'The version that was read or written; null where it was refused.';
-COMMENT ON COLUMN decisions.grant_id IS 'The grant that was claimed, hex; null where none was.';
+COMMENT ON COLUMN decisions.grant_id IS 'Of an allowed action, the grant by which it was allowed; of a refused one, the grant that was claimed. Hex; null where there was none.';
 COMMENT ON COLUMN decisions.request IS 'Id that the actor chose, hex.';
 
 CREATE VIEW record_list AS
