@@ -72,9 +72,7 @@ pub(super) async fn institution(command: &Institution, caller: Caller, output: O
                 .set_institution_standing(institution, Standing::Suspended)
                 .await?
         }
-        Institution::Reinstate { institution } => {
-            session.set_institution_standing(institution, Standing::Active).await?
-        }
+        Institution::Reinstate { institution } => session.reinstate_institution(institution).await?,
     };
     done(&receipt, output);
     Ok(())
@@ -110,11 +108,7 @@ pub(super) async fn member(command: &Member, caller: Caller, output: Output) -> 
         }
         Member::Reinstate {
             member: (institution, member),
-        } => {
-            session
-                .set_member_standing(institution, member, Standing::Active)
-                .await?
-        }
+        } => session.reinstate_member(institution, member).await?,
     };
     done(&receipt, output);
     Ok(())

@@ -82,7 +82,13 @@ impl LedgerError {
 
     /// Whether the transaction had been taken before: an answer to an earlier sending was lost.
     pub(super) fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Rejected { error: TransactionError::AlreadyProcessed, .. })
+        matches!(
+            self,
+            Self::Rejected {
+                error: TransactionError::AlreadyProcessed,
+                ..
+            }
+        )
     }
 
     /// Whether the transaction may stand on chain all the same.

@@ -71,7 +71,10 @@ impl Ledger {
                 return Ok(event.clone());
             }
             if since.elapsed() > PATIENCE {
-                return Err(LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() });
+                return Err(LedgerError::Unknown {
+                    signature: signature.to_string(),
+                    url: self.url.clone(),
+                });
             }
             tokio::time::sleep(POLL).await;
         }

@@ -45,7 +45,10 @@ impl Standing {
     /// A wallet without a profession: the patient's, or a person's.
     #[must_use]
     pub(crate) fn of_wallet(wallet: Address) -> Self {
-        Self { wallet, membership: None }
+        Self {
+            wallet,
+            membership: None,
+        }
     }
 
     /// A member's.
@@ -61,21 +64,33 @@ impl Standing {
         let account = ledger.try_read(member).await?;
         let membership = Membership {
             address: *member,
-            member: account.ok_or_else(|| LedgerError::NotFound { what: format!("member account {member}") })?,
+            member: account.ok_or_else(|| LedgerError::NotFound {
+                what: format!("member account {member}"),
+            })?,
             institution_address: address::institution(institution),
             institution: ledger.institution(institution).await?,
         };
-        Ok(Self { wallet, membership: Some(membership) })
+        Ok(Self {
+            wallet,
+            membership: Some(membership),
+        })
     }
 
     /// What the policy says, by this machine's clock.
     ///
     /// # Errors
     /// The reason of the refusal.
-    pub(crate) fn decide(&self, patient: &Patient, question: &Question<'_>, grant: Option<&Grant>) -> Result<Basis, Reason> {
+    pub(crate) fn decide(
+        &self,
+        patient: &Patient,
+        question: &Question<'_>,
+        grant: Option<&Grant>,
+    ) -> Result<Basis, Reason> {
         let patient_address = address::patient(&patient.id);
         let capacity = match &self.membership {
-            _ if patient.is_wallet(&self.wallet) => Capacity::Patient { address: &patient_address },
+            _ if patient.is_wallet(&self.wallet) => Capacity::Patient {
+                address: &patient_address,
+            },
             Some(membership) => Capacity::Member(Credential {
                 address: &membership.address,
                 member: &membership.member,
@@ -91,6 +106,7 @@ impl Standing {
                 record: question.record,
                 class: question.class,
                 author: question.existing.map(|record| &record.author),
+                origin: question.existing.map(|record| &record.origin),
                 erased: question.existing.is_some_and(Record::is_erased),
             },
             action: question.action,

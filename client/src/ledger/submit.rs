@@ -60,7 +60,10 @@ impl Ledger {
     /// blockhash's life, says what became of it.
     async fn push(&self, transaction: &Transaction, last_valid: u64) -> Result<Option<Signature>, LedgerError> {
         let signature = transaction.signatures.first().copied().unwrap_or_default();
-        let unknown = || LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() };
+        let unknown = || LedgerError::Unknown {
+            signature: signature.to_string(),
+            url: self.url.clone(),
+        };
         if let Err(error) = self.send(transaction, false).await
             && error.is_refusal()
             && !error.is_duplicate()
@@ -105,7 +108,8 @@ impl Ledger {
             max_retries: Some(0),
             ..RpcSendTransactionConfig::default()
         };
-        self.call(self.rpc.send_transaction_with_config(transaction, config)).await
+        self.call(self.rpc.send_transaction_with_config(transaction, config))
+            .await
     }
 
     /// Waits for a transaction that somebody else sent.
@@ -116,7 +120,10 @@ impl Ledger {
                 Fate::Confirmed => return Ok(()),
                 Fate::Failed(error) => return Err(error),
                 Fate::Open if since.elapsed() > PATIENCE => {
-                    return Err(LedgerError::Unknown { signature: signature.to_string(), url: self.url.clone() });
+                    return Err(LedgerError::Unknown {
+                        signature: signature.to_string(),
+                        url: self.url.clone(),
+                    });
                 }
                 Fate::Open => tokio::time::sleep(POLL).await,
             }
@@ -125,7 +132,9 @@ impl Ledger {
 
     /// What is known of a transaction.
     async fn status(&self, signature: &Signature) -> Result<Fate, LedgerError> {
-        let answer = self.call(self.rpc.get_signature_statuses(std::slice::from_ref(signature))).await?;
+        let answer = self
+            .call(self.rpc.get_signature_statuses(std::slice::from_ref(signature)))
+            .await?;
         Ok(match answer.value.into_iter().next().flatten() {
             Some(status) if status.satisfies_commitment(self.rpc.commitment()) => match status.err {
                 Some(error) => Fate::Failed(LedgerError::failed(error, Vec::new())),

@@ -82,10 +82,15 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let all = self.ledger.memberships(&self.identity.wallet.address()).await?;
         let in_standing = |standing: MemberStanding| {
             let found = all.iter().filter(move |found| found.account.standing() == standing);
-            found.map(|found| (found.account.institution, found.account.id)).collect::<Vec<_>>()
+            found
+                .map(|found| (found.account.institution, found.account.id))
+                .collect::<Vec<_>>()
         };
         // A suspended member acts as one too: the contract refuses it, and logs that.
-        match (in_standing(MemberStanding::Active).as_slice(), in_standing(MemberStanding::Suspended).as_slice()) {
+        match (
+            in_standing(MemberStanding::Active).as_slice(),
+            in_standing(MemberStanding::Suspended).as_slice(),
+        ) {
             ([one], _) | ([], [one]) => Ok(Some(*one)),
             ([], []) => Ok(None),
             _ => Err(OpError::Usage(
@@ -102,7 +107,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub async fn usual_purpose(&self, patient: &Id) -> Result<Purpose, OpError> {
         let patient = self.ledger.patient(patient).await?;
         let professional = !patient.is_wallet(&self.wallet()) && self.membership().await?.is_some();
-        Ok(if professional { Purpose::Treatment } else { Purpose::Personal })
+        Ok(if professional {
+            Purpose::Treatment
+        } else {
+            Purpose::Personal
+        })
     }
 
     /// Institution to pass where this wallet acts for a patient as its steward's authority.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anchor_lang::prelude::Address;
 use chartseal_program::{
     seeds::{Id, address},
-    state::{Grant, Institution, Member, Patient},
+    state::{Grant, Institution, Member, Patient, Record},
     vocabulary::{Action, GranteeKind, Reason, Standing},
 };
 
@@ -36,15 +36,19 @@ pub(super) struct Chart {
     pub(super) grants: Vec<Grant>,
     members: BTreeMap<Address, Member>,
     institutions: BTreeMap<Address, (Institution, Listed<Member>)>,
-    /// Members of the institution that acts for a patient without a wallet.
-    stewards: Listed<Member>,
 }
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Reads a patient's chart.
     pub(super) async fn chart(&self, patient: &Id) -> Result<Chart, OpError> {
         let patient = self.ledger.patient(patient).await?;
-        let grants: Vec<Grant> = self.ledger.grants(&patient.id).await?.into_iter().map(|found| found.account).collect();
+        let grants: Vec<Grant> = self
+            .ledger
+            .grants(&patient.id)
+            .await?
+            .into_iter()
+            .map(|found| found.account)
+            .collect();
         let (mut members, mut institutions) = (BTreeMap::new(), BTreeMap::new());
         for grant in grants.iter().filter(|grant| grant.rights & Action::Read.bit() != 0) {
             match GranteeKind::from_byte(grant.grantee_kind) {
@@ -62,25 +66,26 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 _ => {}
             }
         }
-        let stewards = match patient.has_wallet() {
-            true => Listed::new(),
-            false => self.ledger.members(&patient.steward).await?,
-        };
-        Ok(Chart { patient, grants, members, institutions, stewards })
+        Ok(Chart {
+            patient,
+            grants,
+            members,
+            institutions,
+        })
     }
 }
 
 impl Chart {
-    /// Everybody who may read a record of this class by now, with the keys that they published: the patient, the author,
-    /// every grantee whose grant has not lapsed, the steward's members while the patient has no wallet.
+    /// Everybody who may read a record of this class by now, with the keys that they published: the patient, and every
+    /// grantee whose grant has not lapsed. Authors are for the caller to add.
     pub(super) fn readers(&self, record: &Id, class: u8) -> Recipients {
         let patient = &self.patient;
         let mut readers = Recipients::new();
-        let own = PublicKey { key: patient.keys.encryption, epoch: patient.key_epoch };
+        let own = PublicKey {
+            key: patient.keys.encryption,
+            epoch: patient.key_epoch,
+        };
         readers.insert(address::patient(&patient.id).to_bytes(), own);
-        for found in &self.stewards {
-            insert_member(&found.address, &found.account, &mut readers);
-        }
         for grant in self.grants.iter().filter(|grant| gives_reading(grant, record, class)) {
             match GranteeKind::from_byte(grant.grantee_kind) {
                 Some(GranteeKind::Member) => {
@@ -92,7 +97,10 @@ impl Chart {
                     if let Some((institution, staff)) = self.institutions.get(&grant.grantee)
                         && institution.is_active()
                     {
-                        let key = PublicKey { key: institution.keys.encryption, epoch: institution.key_epoch };
+                        let key = PublicKey {
+                            key: institution.keys.encryption,
+                            epoch: institution.key_epoch,
+                        };
                         readers.insert(grant.grantee.to_bytes(), key);
                         for found in staff {
                             insert_member(&found.address, &found.account, &mut readers);
@@ -100,7 +108,10 @@ impl Chart {
                     }
                 }
                 Some(GranteeKind::Person) if grant.grantee_key != [0; 32] => {
-                    let key = PublicKey { key: grant.grantee_key, epoch: PERSON_KEY_EPOCH };
+                    let key = PublicKey {
+                        key: grant.grantee_key,
+                        epoch: PERSON_KEY_EPOCH,
+                    };
                     readers.insert(grant.grantee.to_bytes(), key);
                 }
                 Some(GranteeKind::Person) | None => {}
@@ -113,14 +124,17 @@ impl Chart {
     pub(super) fn keyless(&self, record: &Id, class: u8) -> usize {
         let grants = self.grants.iter().filter(|grant| gives_reading(grant, record, class));
         let person = GranteeKind::Person.byte();
-        grants.filter(|grant| grant.grantee_kind == person && grant.grantee_key == [0; 32]).count()
+        grants
+            .filter(|grant| grant.grantee_kind == person && grant.grantee_key == [0; 32])
+            .count()
     }
 
     /// Everybody who may keep an envelope of a record, whatever their standing is at the moment: somebody who is
     /// suspended is refused by the chain, and needs the envelope again when that is lifted.
-    pub(super) fn keepers(&self, record: &Id, class: u8, author: &Address) -> BTreeSet<[u8; 32]> {
-        let mut keepers = BTreeSet::from([address::patient(&self.patient.id).to_bytes(), author.to_bytes()]);
-        keepers.extend(self.stewards.iter().map(|found| found.address.to_bytes()));
+    pub(super) fn keepers(&self, record: &Record) -> BTreeSet<[u8; 32]> {
+        let patient = address::patient(&self.patient.id);
+        let mut keepers = BTreeSet::from([patient, record.author, record.origin].map(|account| account.to_bytes()));
+        let (record, class) = (&record.id, record.class);
         for grant in self.grants.iter().filter(|grant| gives_reading(grant, record, class)) {
             keepers.insert(grant.grantee.to_bytes());
             if let Some((_, staff)) = self.institutions.get(&grant.grantee) {
@@ -142,6 +156,12 @@ fn gives_reading(grant: &Grant, record: &Id, class: u8) -> bool {
 
 fn insert_member(at: &Address, member: &Member, readers: &mut Recipients) {
     if member.standing() == Standing::Active && now() < member.expires {
-        readers.insert(at.to_bytes(), PublicKey { key: member.keys.encryption, epoch: member.key_epoch });
+        readers.insert(
+            at.to_bytes(),
+            PublicKey {
+                key: member.keys.encryption,
+                epoch: member.key_epoch,
+            },
+        );
     }
 }

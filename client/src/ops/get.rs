@@ -70,13 +70,23 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     {
         let patient = self.ledger.patient(&request.patient).await?;
         let record = self.ledger.record(&patient.id, &request.record).await?;
-        let (key, access, record) = self.obtain_key(&patient, &record, request.purpose, request.grant).await?;
+        let (key, access, record) = self
+            .obtain_key(&patient, &record, request.purpose, request.grant)
+            .await?;
         let on_chain = on_chain(&record);
         let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
-        let ids = RecordIds { patient: patient.id, record: record.id, version: record.version };
+        let ids = RecordIds {
+            patient: patient.id,
+            record: record.id,
+            version: record.version,
+        };
         let range = request.range.clone();
         let opened = open_stream(&manifest, &on_chain, ids, &key, &self.store, range, writer, progress).await?;
-        Ok(Got { access, version: record.version, opened })
+        Ok(Got {
+            access,
+            version: record.version,
+            opened,
+        })
     }
 
     /// Fetches all that is stored of a record and holds it against the chain. It needs no right and no key.
@@ -99,7 +109,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         purpose: Purpose,
         grant: Option<Id>,
     ) -> Result<(DataKey, Access, Record), OpError> {
-        let grants: Vec<_> = self.ledger.grants(&patient.id).await?.into_iter().map(|found| found.account).collect();
+        let grants: Vec<_> = self
+            .ledger
+            .grants(&patient.id)
+            .await?
+            .into_iter()
+            .map(|found| found.account)
+            .collect();
         let question = Question {
             action: Action::Read,
             purpose,
@@ -109,10 +125,16 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let Chosen { acting: reader, .. } = self.choose(patient, &grants, &question, grant).await?;
         let request = new_id()?;
-        let args = AccessRecordArgs { request, purpose, grant: reader.claimed() };
+        let args = AccessRecordArgs {
+            request,
+            purpose,
+            grant: reader.claimed(),
+        };
         let instruction = builders::access_record(&reader, &patient.id, &record.id, args);
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
-        let AnyEvent::AccessAllowed(allowed) = &receipt.event else { return Err(refusal(&receipt.event)) };
+        let AnyEvent::AccessAllowed(allowed) = &receipt.event else {
+            return Err(refusal(&receipt.event));
+        };
 
         // It may have been amended between our look and the decision.
         let record = match record.version == allowed.version {
@@ -121,11 +143,24 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let recipient = Self::own_account(patient, &reader).to_bytes();
         let gate = LedgerGate::new(&self.ledger, receipt.signature);
-        let released = self.keys.release(&ReleaseRequest { request_id: request, recipient }, &gate).await?;
+        let released = self
+            .keys
+            .release(
+                &ReleaseRequest {
+                    request_id: request,
+                    recipient,
+                },
+                &gate,
+            )
+            .await?;
         let epoch = self.own_epoch(patient, reader.member).await?;
         let context = self.context(&Version::of(&record), recipient, epoch).await?;
         let key = envelope::open(&released.envelope, &self.identity.encryption, &context)?;
-        let access = Access { request, signature: receipt.signature.to_string(), basis: allowed.basis };
+        let access = Access {
+            request,
+            signature: receipt.signature.to_string(),
+            basis: allowed.basis,
+        };
         Ok((key, access, record))
     }
 

@@ -97,8 +97,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let terms = request.terms();
         let steward = Self::steward_of(&patient);
         let wallet = self.wallet();
-        let instruction =
-            builders::create_grant(wallet, wallet, steward.as_ref(), &patient.id, CreateGrantArgs { id, terms });
+        let instruction = builders::create_grant(
+            wallet,
+            wallet,
+            steward.as_ref(),
+            &patient.id,
+            CreateGrantArgs { id, terms },
+        );
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
 
         let mut keys = Rewrapped::default();
@@ -107,7 +112,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         {
             keys.because = Some(error.to_string());
         }
-        Ok(Granted { grant: id, signature: receipt.signature.to_string(), keys })
+        Ok(Granted {
+            grant: id,
+            signature: receipt.signature.to_string(),
+            keys,
+        })
     }
 
     async fn wrap_covered(&self, patient: &Id, grant: &Id, keys: &mut Rewrapped) -> Result<(), OpError> {
@@ -127,7 +136,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// store asks the chain.
     pub async fn revoke(&self, patient: &Id, grant: &Id) -> Result<Revoked, OpError> {
         let before = self.ledger.grant(patient, grant).await?;
-        let mut revoked = Revoked { signature: None, envelopes: 0 };
+        let mut revoked = Revoked {
+            signature: None,
+            envelopes: 0,
+        };
         if before.revoked == 0 {
             let steward = Self::steward_of(&self.ledger.patient(patient).await?);
             let instruction = builders::revoke_grant(self.wallet(), steward.as_ref(), patient, grant);
@@ -136,7 +148,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
         let chart = self.chart(patient).await?;
         for record in self.covered(&before).await? {
-            let keepers = chart.keepers(&record.id, record.class, &record.author);
+            let keepers = chart.keepers(&record);
             for slot in self.keys.slots(record.patient, record.id).await? {
                 if !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {
                     revoked.envelopes += 1;
@@ -148,8 +160,15 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// The records that a grant is about.
     async fn covered(&self, grant: &Grant) -> Result<Vec<Record>, OpError> {
-        let records = self.ledger.records(&grant.patient).await?.into_iter().map(|found| found.account);
-        Ok(records.filter(|record| !record.is_erased() && grant.covers(&record.id, record.class)).collect())
+        let records = self
+            .ledger
+            .records(&grant.patient)
+            .await?
+            .into_iter()
+            .map(|found| found.account);
+        Ok(records
+            .filter(|record| !record.is_erased() && grant.covers(&record.id, record.class))
+            .collect())
     }
 }
 

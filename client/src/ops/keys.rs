@@ -1,11 +1,6 @@
 //! How the envelopes of a version come into the key store, and how those that are missing are made up for.
 
-use chartseal_program::{
-    ID,
-    seeds::Id,
-    state::Record,
-    vocabulary::Purpose,
-};
+use chartseal_program::{ID, seeds::Id, state::Record, vocabulary::Purpose};
 
 use super::{
     OpError, Session,
@@ -81,12 +76,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     }
 
     /// The same for one record.
-    pub(super) async fn rewrap_one(
-        &self,
-        chart: &Chart,
-        record: &Record,
-        done: &mut Rewrapped,
-    ) -> Result<(), OpError> {
+    pub(super) async fn rewrap_one(&self, chart: &Chart, record: &Record, done: &mut Rewrapped) -> Result<(), OpError> {
         let version = Version::of(record);
         let mut missing = chart.readers(&record.id, record.class);
         for slot in self.keys.slots(version.patient, version.record).await? {
@@ -98,7 +88,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         if missing.is_empty() {
             return Ok(());
         }
-        let purpose = if chart.patient.is_wallet(&self.wallet()) { Purpose::Personal } else { Purpose::Treatment };
+        let purpose = if chart.patient.is_wallet(&self.wallet()) {
+            Purpose::Personal
+        } else {
+            Purpose::Treatment
+        };
         match self.obtain_key(&chart.patient, record, purpose, None).await {
             Ok((key, _, _)) => {
                 let refused = self.wrap_all(&key, &version, &missing).await?;

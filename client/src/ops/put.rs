@@ -6,6 +6,7 @@ use chartseal_program::{
     events::{AnyEvent, Content},
     instructions::{AmendRecordArgs, CreateRecordArgs},
     seeds::{Id, address},
+    state::Member,
     vocabulary::{Action, Purpose},
 };
 use solana_instruction::Instruction;
@@ -20,10 +21,7 @@ use super::{
     new_id,
 };
 use crate::{
-    ledger::{
-        LedgerError,
-        standing::Question,
-    },
+    ledger::{LedgerError, standing::Question},
     seal::{ProgressFn, RecordIds, SealOptions, SealStats, Sealed, seal_stream},
     store::{BlobStore, KeyStore},
 };
@@ -109,8 +107,17 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             class: request.class,
             existing: None,
         };
-        let ids = RecordIds { patient, record, version: 1 };
-        let attempt = Attempt { ids, question, grant: request.grant, seal: &request.seal };
+        let ids = RecordIds {
+            patient,
+            record,
+            version: 1,
+        };
+        let attempt = Attempt {
+            ids,
+            question,
+            grant: request.grant,
+            seal: &request.seal,
+        };
         let instruction = |author: &As, content: Content| {
             let args = CreateRecordArgs {
                 request: new_id()?,
@@ -145,7 +152,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 "the record is at version {newest}, not {expected_version}: read it again and amend that one"
             )));
         }
-        let next = newest.checked_add(1).ok_or_else(|| OpError::Usage("the record has no further version".into()))?;
+        let next = newest
+            .checked_add(1)
+            .ok_or_else(|| OpError::Usage("the record has no further version".into()))?;
         let question = Question {
             action: Action::Amend,
             purpose: request.purpose,
@@ -153,8 +162,17 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             class: existing.class,
             existing: Some(&existing),
         };
-        let ids = RecordIds { patient, record: existing.id, version: next };
-        let attempt = Attempt { ids, question, grant: request.grant, seal: &request.seal };
+        let ids = RecordIds {
+            patient,
+            record: existing.id,
+            version: next,
+        };
+        let attempt = Attempt {
+            ids,
+            question,
+            grant: request.grant,
+            seal: &request.seal,
+        };
         let instruction = |author: &As, content: Content| {
             let args = AmendRecordArgs {
                 request: new_id()?,
@@ -178,11 +196,23 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         progress: ProgressFn<'_>,
         instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
     ) -> Result<Put, OpError> {
-        let Attempt { ids, question, grant, seal } = attempt;
-        let Chosen { acting: author, verdict } = self.choose(&chart.patient, &chart.grants, question, *grant).await?;
+        let Attempt {
+            ids,
+            question,
+            grant,
+            seal,
+        } = attempt;
+        let Chosen {
+            acting: author,
+            verdict,
+        } = self.choose(&chart.patient, &chart.grants, question, *grant).await?;
         if verdict.is_err() {
             // Asked before anything is uploaded for good. By the chain, so that the refusal is logged.
-            match self.ledger.submit(instruction(&author, NOTHING)?, &[&self.identity.wallet]).await {
+            match self
+                .ledger
+                .submit(instruction(&author, NOTHING)?, &[&self.identity.wallet])
+                .await
+            {
                 Ok(receipt) => return Err(refusal(&receipt.event)),
                 // Allowed meanwhile: then there is something to seal.
                 Err(LedgerError::Contract { name: "NoContent", .. }) => {}
@@ -190,10 +220,22 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             }
         }
         let mut readers = chart.readers(&ids.record, question.class);
-        if let Some((institution, member)) = author.member {
-            let account = self.ledger.member(&institution, &member).await?;
-            let key = PublicKey { key: account.keys.encryption, epoch: account.key_epoch };
-            readers.insert(address::member(&institution, &member).to_bytes(), key);
+        let own = author
+            .member
+            .map(|(institution, member)| address::member(&institution, &member));
+        let earlier = question.existing.map(|record| [record.origin, record.author]);
+        for account in own.into_iter().chain(earlier.into_iter().flatten()) {
+            // A patient who wrote is among the readers already, and its account is no member's.
+            if readers.contains_key(&account.to_bytes()) {
+                continue;
+            }
+            if let Some(member) = self.ledger.try_read::<Member>(&account).await? {
+                let key = PublicKey {
+                    key: member.keys.encryption,
+                    epoch: member.key_epoch,
+                };
+                readers.insert(account.to_bytes(), key);
+            }
         }
 
         let sealed = seal_stream(reader, *ids, seal, &self.identity.storage, &self.store, progress).await?;
@@ -227,7 +269,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             ));
         }
         let content = content(sealed);
-        let receipt = self.ledger.submit(instruction(author, content)?, &[&self.identity.wallet]).await?;
+        let receipt = self
+            .ledger
+            .submit(instruction(author, content)?, &[&self.identity.wallet])
+            .await?;
         match &receipt.event {
             AnyEvent::RecordCreated(_) | AnyEvent::RecordAmended(_) => Ok(Put {
                 record: version.record,
@@ -244,7 +289,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 }
 
 /// The content of an attempt that only asks: the contract refuses it by policy, or because it is none.
-const NOTHING: Content = Content { manifest_hash: [0; 32], root: [0; 32], locator: [0; 32], padded_size: 0 };
+const NOTHING: Content = Content {
+    manifest_hash: [0; 32],
+    root: [0; 32],
+    locator: [0; 32],
+    padded_size: 0,
+};
 
 /// What stands on chain of a sealed file.
 fn content(sealed: &Sealed) -> Content {

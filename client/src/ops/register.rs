@@ -167,6 +167,24 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         .await
     }
 
+    /// Lifts an institution's suspension: what was before stands again, be it an invitation. For the admin.
+    ///
+    /// # Errors
+    /// [`OpError::Ledger`].
+    pub async fn reinstate_institution(&self, institution: &Id) -> Result<Receipt, OpError> {
+        let accepted = self.ledger.institution(institution).await?.key_epoch != 0;
+        self.set_institution_standing(institution, before(accepted)).await
+    }
+
+    /// Lifts a member's suspension: what was before stands again, be it an invitation. For the institution's authority.
+    ///
+    /// # Errors
+    /// [`OpError::Ledger`].
+    pub async fn reinstate_member(&self, institution: &Id, member: &Id) -> Result<Receipt, OpError> {
+        let accepted = self.ledger.member(institution, member).await?.key_epoch != 0;
+        self.set_member_standing(institution, member, before(accepted)).await
+    }
+
     /// Opens a patient; its id. With this wallet as the patient's, or, for a steward institution whose authority this
     /// is, for a patient who has no wallet yet: then `key` is the patient's encryption key, or this identity's.
     ///
@@ -195,4 +213,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             post_quantum_hash: [0; 32],
         }
     }
+}
+
+/// The standing that a suspension took the place of.
+fn before(accepted: bool) -> Standing {
+    if accepted { Standing::Active } else { Standing::Invited }
 }

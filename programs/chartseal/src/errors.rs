@@ -37,7 +37,7 @@ errors! {
     NotInstitutionAuthority: "only the institution's authority may do this",
     InstitutionNotActive: "the institution is not active: it must have accepted and not be suspended",
     AlreadyAccepted: "this was accepted before",
-    NotInvited: "only the wallet that was invited may accept",
+    NotInvited: "only the wallet that was invited may accept, and only while the invitation stands",
     ForeignMember: "this member belongs to another institution",
     NotPatient: "only the patient's wallet, or the steward of a patient without one, may do this",
     Stranger: "the signer is not registered here: it is neither the patient, nor this member, nor named by this grant",
@@ -61,5 +61,6 @@ errors! {
     BumpNot255: "the address of this id has another bump than 255: draw another id",
     GrantMismatch: "a grant's id and its account go together: name neither, or both and of the same grant",
     RoleNotOfKind: "an institution of this kind has no members of this role",
-    NoContent: "allowed, but the manifest's hash is zeros: seal the file and send its hash",
+    NoContent: "allowed, but a hash of the content is zeros: seal the file and send its hashes",
+    NoSteward: "only a hospital or a laboratory opens a patient who has no wallet",
 }

@@ -327,7 +327,8 @@ impl Content {
     /// Refuses content that nobody sealed. Whoever only wants to know whether it may write, before it seals and uploads
     /// anything, sends zeros: a refusal is logged like any other, and an allowed attempt fails here and changes nothing.
     pub fn validate(&self) -> Result<()> {
-        require!(self.manifest_hash != [0; 32], ChartsealError::NoContent);
+        let sealed = self.manifest_hash != [0; 32] && self.root != [0; 32] && self.locator != [0; 32];
+        require!(sealed, ChartsealError::NoContent);
         Ok(())
     }
 }

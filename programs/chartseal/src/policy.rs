@@ -40,7 +40,16 @@ pub struct Subject<'a> {
     pub class: u8,
     /// Address of the author's Member or Patient account; `None` where the record is only being made.
     pub author: Option<&'a Address>,
+    /// The same of whoever wrote the first version.
+    pub origin: Option<&'a Address>,
     pub erased: bool,
+}
+
+impl Subject<'_> {
+    /// Whether this account wrote the first version or the newest.
+    fn is_by(&self, account: &Address) -> bool {
+        self.author == Some(account) || self.origin == Some(account)
+    }
 }
 
 /// A question to the policy.
@@ -76,7 +85,7 @@ pub fn decide(query: &Query<'_>) -> core::result::Result<Basis, Reason> {
 
 /// Patients do as they like with their own, but do not rewrite what somebody else wrote.
 fn as_patient(address: &Address, query: &Query<'_>) -> core::result::Result<Basis, Reason> {
-    if query.action == Action::Amend && query.subject.author != Some(address) {
+    if query.action == Action::Amend && query.subject.origin != Some(address) {
         return Err(Reason::NotTheAuthor);
     }
     Ok(Basis::Patient)
@@ -88,10 +97,11 @@ fn as_member(credential: &Credential<'_>, query: &Query<'_>) -> core::result::Re
     if query.consent {
         return Ok(Basis::Consent);
     }
-    if query.action == Action::Read && query.subject.author == Some(credential.address) {
+    if query.action == Action::Read && query.subject.is_by(credential.address) {
         return Ok(Basis::Author);
     }
-    if matches!(query.action, Action::Read | Action::Append) && query.patient.is_steward(&credential.institution.id) {
+    // Whoever is taken in without a wallet has to be written down. Reading takes a grant, as always.
+    if query.action == Action::Append && query.patient.is_steward(&credential.institution.id) {
         return Ok(Basis::Steward);
     }
     check_grant(query, |kind, grantee| match kind {

@@ -167,6 +167,17 @@ words! {
     }
 }
 
+impl Standing {
+    /// Whether somebody may be given this standing who has accepted, or not, before.
+    pub const fn is_open_to(self, accepted: bool) -> bool {
+        match self {
+            Self::Invited => !accepted,
+            Self::Active => accepted,
+            Self::Suspended => true,
+        }
+    }
+}
+
 impl Action {
     /// The bit of this right in a grant's `rights`.
     pub const fn bit(self) -> u8 {

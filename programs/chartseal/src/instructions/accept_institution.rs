@@ -24,9 +24,10 @@ impl AcceptInstitution {
             self.institution.authority == *self.authority.address(),
             ChartsealError::NotInvited
         );
+        require!(self.institution.key_epoch == 0, ChartsealError::AlreadyAccepted);
         require!(
             self.institution.standing == Standing::Invited.byte(),
-            ChartsealError::AlreadyAccepted
+            ChartsealError::NotInvited
         );
         keys.validate()
     }

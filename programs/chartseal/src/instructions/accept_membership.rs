@@ -27,9 +27,10 @@ impl AcceptMembership {
             ChartsealError::ForeignMember
         );
         require!(self.member.wallet == *self.wallet.address(), ChartsealError::NotInvited);
+        require!(self.member.key_epoch == 0, ChartsealError::AlreadyAccepted);
         require!(
             self.member.standing == Standing::Invited.byte(),
-            ChartsealError::AlreadyAccepted
+            ChartsealError::NotInvited
         );
         require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
         keys.validate()

@@ -51,6 +51,7 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
             record: &record.id,
             class: record.class,
             author: Some(&record.author),
+            origin: Some(&record.origin),
             erased: record.is_erased(),
         },
         action: Action::Read,

@@ -199,11 +199,11 @@ impl Acting {
     }
 }
 
-/// Whether this signer decides for the patient: by its wallet or, while it has none, as the steward's authority.
+/// Whether this signer decides for the patient: by its wallet or, while it has none, as the steward's authority. A
+/// suspended steward can take rights away but gives none: whoever asks for that checks it.
 pub fn speaks_for(signer: &Address, patient: &Patient, steward: Option<&Institution>) -> Result<()> {
-    let as_steward = steward.is_some_and(|institution| {
-        patient.is_steward(&institution.id) && institution.is_active() && institution.authority == *signer
-    });
+    let as_steward =
+        steward.is_some_and(|institution| patient.is_steward(&institution.id) && institution.authority == *signer);
     require!(patient.is_wallet(signer) || as_steward, ChartsealError::NotPatient);
     Ok(())
 }

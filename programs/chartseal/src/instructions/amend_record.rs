@@ -62,6 +62,7 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
             record: &record.id,
             class: record.class,
             author: Some(&record.author),
+            origin: Some(&record.origin),
             erased: record.is_erased(),
         },
         action: Action::Amend,

@@ -54,6 +54,8 @@ impl CreateGrant {
         require!(!self.registry.is_paused(), ChartsealError::Paused);
         require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
         speaks_for(self.issuer.address(), &self.patient, self.steward.as_deref())?;
+        let suspended = self.steward.as_ref().is_some_and(|steward| !steward.is_active());
+        require!(!suspended, ChartsealError::InstitutionNotActive);
 
         let rights_exist = terms.rights & !Action::MASK == 0 && terms.purposes & !Purpose::MASK == 0;
         require!(

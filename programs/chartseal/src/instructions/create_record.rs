@@ -86,6 +86,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
             record: &args.record,
             class: args.class,
             author: None,
+            origin: None,
             erased: false,
         },
         action: Action::Append,
@@ -106,6 +107,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
                 ActorKind::Patient => *accounts.acting.patient.address(),
                 _ => actor.member,
             };
+            record.origin = record.author;
             record.institution = actor.institution;
             record.set_content(&args.content);
             record.previous = [0; 32];

@@ -5,6 +5,7 @@ use crate::{
     log::{Chain, ChainKind},
     seeds::{Id, ACCESS_LOG, NO_ID, PATIENT, REFUSAL_LOG},
     state::{require_id, AccessLog, Entry, Institution, Keys, Patient, RefusalLog, Registry, NO_OUTCOME},
+    vocabulary::InstitutionKind,
     ChartsealError,
 };
 
@@ -66,6 +67,11 @@ impl OpenPatient {
                 ChartsealError::NotInstitutionAuthority
             );
             require!(steward.is_active(), ChartsealError::InstitutionNotActive);
+            let cares = matches!(
+                steward.kind(),
+                Some(InstitutionKind::Hospital | InstitutionKind::Laboratory)
+            );
+            require!(cares, ChartsealError::NoSteward);
         }
         Ok(())
     }

@@ -20,17 +20,13 @@ pub struct SetInstitutionStanding {
 impl SetInstitutionStanding {
     fn validate(&self, standing: Standing) -> Result<()> {
         require!(self.registry.admin == *self.admin.address(), ChartsealError::NotAdmin);
-        require!(standing != Standing::Invited, ChartsealError::BadStanding);
         require!(
             standing == Standing::Suspended || !self.registry.is_paused(),
             ChartsealError::Paused
         );
-        // An institution that never accepted cannot be made active by the admin alone.
+        // Lifting a suspension gives back what was before: one that never accepted is invited again.
         let accepted = self.institution.key_epoch != 0;
-        require!(
-            standing != Standing::Active || accepted,
-            ChartsealError::InstitutionNotActive
-        );
+        require!(standing.is_open_to(accepted), ChartsealError::BadStanding);
         require!(
             self.institution.standing != standing.byte(),
             ChartsealError::BadStanding

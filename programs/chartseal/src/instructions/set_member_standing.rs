@@ -30,14 +30,14 @@ impl SetMemberStanding {
             self.member.institution == self.institution.id,
             ChartsealError::ForeignMember
         );
-        require!(standing != Standing::Invited, ChartsealError::BadStanding);
         require!(
             standing == Standing::Suspended || !self.registry.is_paused(),
             ChartsealError::Paused
         );
-        // A wallet that never accepted has published no keys and cannot be made active for it.
+        // Lifting a suspension gives back what was before: a wallet that never accepted has published no keys, and is
+        // invited again.
         let accepted = self.member.key_epoch != 0;
-        require!(standing != Standing::Active || accepted, ChartsealError::BadStanding);
+        require!(standing.is_open_to(accepted), ChartsealError::BadStanding);
         require!(self.member.standing != standing.byte(), ChartsealError::BadStanding);
         Ok(())
     }

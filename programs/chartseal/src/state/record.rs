@@ -11,6 +11,9 @@ pub struct Record {
     pub patient: Id,
     /// Address of the Member account that wrote the newest version, or of the Patient account.
     pub author: Address,
+    /// The same of the first version. Who wrote that may always read the record, and a patient may always put its own
+    /// right, whoever amended it since.
+    pub origin: Address,
     /// Id of the author's institution, or zeros.
     pub institution: Id,
     pub manifest_hash: [u8; 32],

@@ -67,7 +67,7 @@ fn acceptance_cannot_be_repeated_to_change_keys() {
 }
 
 #[test]
-fn acceptance_does_not_lift_a_suspension() {
+fn suspended_invitation_is_not_accepted_until_it_stands_again() {
     let mut chain = Chain::new();
     let (authority, admin) = (invited(&mut chain), chain.admin.insecure_clone());
     chain.must(
@@ -75,7 +75,12 @@ fn acceptance_does_not_lift_a_suspension() {
         &[&admin],
     );
     let accept = ix::accept_institution(authority.pubkey(), &id(9), keys(1));
-    chain.refuse(accept, &[&authority], ChartsealError::AlreadyAccepted);
+    chain.refuse(accept.clone(), &[&authority], ChartsealError::NotInvited);
+    chain.must(
+        ix::set_institution_standing(admin.pubkey(), &id(9), Standing::Invited),
+        &[&admin],
+    );
+    chain.must(accept, &[&authority]);
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn author_needs_a_right_to_amend_what_it_wrote() {
 }
 
 #[test]
-fn steward_reads_and_adds_but_does_not_amend() {
+fn steward_adds_but_does_not_amend() {
     let mut world = World::new();
     world.steward_patient();
     let (record, done) = world.create(0, None);
@@ -202,6 +202,31 @@ fn patient_amends_its_own_and_nobody_elses() {
         Ok(Basis::Patient)
     );
     assert_eq!(world.stands(&own.record).author, address::patient(&patient.id));
+}
+
+#[test]
+fn patient_puts_its_own_right_whoever_amended_it_since() {
+    let mut world = World::new();
+    let (patient, doctor) = (world.patient.clone(), world.doctor.clone());
+    let own = world.record_args(0);
+    let create = ix::create_record(&patient.acting(), patient.wallet.pubkey(), None, &patient.id, own);
+    world.chain.must(create, &[&patient.wallet]);
+    let enrolment = world.enrol();
+    let acting = doctor.acting().claiming(enrolment);
+    let by_doctor = AmendRecordArgs {
+        grant: enrolment,
+        ..args(1, 62)
+    };
+    assert_eq!(
+        world.amends(&doctor.wallet, acting, &own.record, by_doctor),
+        Ok(Basis::Grant)
+    );
+    assert_eq!(world.stands(&own.record).author, doctor.address());
+    assert_eq!(
+        world.amends(&patient.wallet, patient.acting(), &own.record, args(2, 63)),
+        Ok(Basis::Patient)
+    );
+    assert_eq!(world.stands(&own.record).version, 3);
 }
 
 #[test]

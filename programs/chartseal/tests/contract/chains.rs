@@ -463,37 +463,38 @@ fn event_that_is_left_out_doubled_or_moved_shows() {
 
 #[test]
 fn changing_any_byte_of_an_event_breaks_the_chain() {
-    let session = session(4, 400);
     let mut kinds = BTreeMap::new();
-    let mut before = Heads::new();
-    for bytes in &session.world.chain.emitted {
-        let event = AnyEvent::decode(bytes).unwrap();
-        let (kind, link) = (event.chain(), *event.link());
-        let chain = *before
-            .entry((kind, link.subject))
-            .or_insert_with(|| HashChain::begin(kind, &link.subject));
-        // One event of each kind is enough: they are many bytes.
-        if kinds.insert(event.name(), ()).is_none() {
-            for place in 0..bytes.len() {
-                for bit in [1, 0x80] {
-                    let mut altered = bytes.clone();
-                    altered[place] ^= bit;
-                    let follows = chain.follow(kind, &link.subject, link.seq, &altered);
-                    assert_eq!(follows, None, "byte {place} of {}", event.name());
+    for session in [session(4, 600), session(5, 600)] {
+        let mut before = Heads::new();
+        for bytes in &session.world.chain.emitted {
+            let event = AnyEvent::decode(bytes).unwrap();
+            let (kind, link) = (event.chain(), *event.link());
+            let chain = *before
+                .entry((kind, link.subject))
+                .or_insert_with(|| HashChain::begin(kind, &link.subject));
+            // One event of each kind is enough: they are many bytes.
+            if kinds.insert(event.name(), ()).is_none() {
+                for place in 0..bytes.len() {
+                    for bit in [1, 0x80] {
+                        let mut altered = bytes.clone();
+                        altered[place] ^= bit;
+                        let follows = chain.follow(kind, &link.subject, link.seq, &altered);
+                        assert_eq!(follows, None, "byte {place} of {}", event.name());
+                    }
                 }
+                for other in ChainKind::ALL.into_iter().filter(|other| *other != kind) {
+                    assert_eq!(chain.follow(other, &link.subject, link.seq, bytes), None);
+                }
+                assert_eq!(chain.follow(kind, &[0xEE; 16], link.seq, bytes), None);
+                assert_eq!(chain.follow(kind, &link.subject, link.seq + 1, bytes), None);
+                assert_eq!(chain.follow(kind, &link.subject, link.seq, &bytes[..31]), None);
+                assert_eq!(chain.follow(kind, &link.subject, link.seq, &[]), None);
             }
-            for other in ChainKind::ALL.into_iter().filter(|other| *other != kind) {
-                assert_eq!(chain.follow(other, &link.subject, link.seq, bytes), None);
-            }
-            assert_eq!(chain.follow(kind, &[0xEE; 16], link.seq, bytes), None);
-            assert_eq!(chain.follow(kind, &link.subject, link.seq + 1, bytes), None);
-            assert_eq!(chain.follow(kind, &link.subject, link.seq, &bytes[..31]), None);
-            assert_eq!(chain.follow(kind, &link.subject, link.seq, &[]), None);
+            before.insert(
+                (kind, link.subject),
+                chain.follow(kind, &link.subject, link.seq, bytes).unwrap(),
+            );
         }
-        before.insert(
-            (kind, link.subject),
-            chain.follow(kind, &link.subject, link.seq, bytes).unwrap(),
-        );
     }
     assert!(kinds.len() == 17, "the session emitted only {:?}", kinds.keys());
 }

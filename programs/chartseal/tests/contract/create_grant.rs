@@ -456,7 +456,7 @@ fn suspended_steward_grants_nothing() {
     let create = by_steward(&world, &hospital, Some(&hospital.id), args);
     world
         .chain
-        .refuse(create, &[&hospital.authority], ChartsealError::NotPatient);
+        .refuse(create, &[&hospital.authority], ChartsealError::InstitutionNotActive);
 }
 
 #[test]

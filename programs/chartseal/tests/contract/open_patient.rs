@@ -96,6 +96,16 @@ fn only_its_authority_opens_for_an_institution() {
 }
 
 #[test]
+fn only_who_cares_for_people_is_a_steward() {
+    let mut world = World::new();
+    let (insurance, authority) = (world.insurance.clone(), world.insurance.authority.pubkey());
+    let open = ix::open_patient(authority, authority, Some(&insurance.id), args());
+    world
+        .chain
+        .refuse(open, &[&insurance.authority], ChartsealError::NoSteward);
+}
+
+#[test]
 fn suspended_institution_opens_nobody() {
     let mut world = World::new();
     let hospital = world.hospital.clone();

@@ -123,6 +123,23 @@ fn steward_revokes_while_there_is_no_wallet_and_the_patient_afterwards() {
 }
 
 #[test]
+fn suspended_steward_still_takes_rights_away() {
+    let mut world = World::new();
+    let (id, hospital) = (world.steward_patient(), world.hospital.clone());
+    let authority = hospital.authority.pubkey();
+    let terms = world.terms(GranteeKind::Member, world.insurer.address());
+    let args = CreateGrantArgs {
+        id: world.grant_id(),
+        terms,
+    };
+    let create = ix::create_grant(authority, authority, Some(&hospital.id), &id, args);
+    world.chain.must(create, &[&hospital.authority]);
+    world.set_institution_standing(&hospital, Standing::Suspended);
+    let revoke = ix::revoke_grant(authority, Some(&hospital.id), &id, &args.id);
+    world.chain.must(revoke, &[&hospital.authority]);
+}
+
+#[test]
 fn account_that_is_no_grant_is_not_revoked() {
     let mut world = World::new();
     let (record, patient) = (world.record(), world.patient.clone());

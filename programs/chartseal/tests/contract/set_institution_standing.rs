@@ -67,8 +67,8 @@ fn admin_cannot_activate_what_never_accepted() {
         &[&admin],
     );
     let set = |standing| ix::set_institution_standing(admin.pubkey(), &id(9), standing);
-    chain.refuse(set(Standing::Active), &[&admin], ChartsealError::InstitutionNotActive);
+    chain.refuse(set(Standing::Active), &[&admin], ChartsealError::BadStanding);
     chain.must(set(Standing::Suspended), &[&admin]);
-    chain.refuse(set(Standing::Active), &[&admin], ChartsealError::InstitutionNotActive);
+    chain.refuse(set(Standing::Active), &[&admin], ChartsealError::BadStanding);
     assert!(!chain.read::<Institution>(&address::institution(&id(9))).is_active());
 }

@@ -95,6 +95,7 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
                 id,
                 patient,
                 author,
+                origin,
                 institution,
                 manifest_hash,
                 content_root,
@@ -108,7 +109,7 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
                 status,
                 reserved
             }),
-            240,
+            272,
         ),
         (
             "Grant",

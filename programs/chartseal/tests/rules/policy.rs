@@ -36,6 +36,7 @@ struct Case {
     grant: Option<Grant>,
     class: u8,
     author: Option<Address>,
+    origin: Option<Address>,
     erased: bool,
     action: Action,
     purpose: Purpose,
@@ -62,6 +63,7 @@ impl Case {
                 record: &RECORD,
                 class: self.class,
                 author: self.author.as_ref(),
+                origin: self.origin.as_ref(),
                 erased: self.erased,
             },
             action: self.action,
@@ -94,6 +96,7 @@ impl Case {
             grant: Some(grant),
             class: 0,
             author: None,
+            origin: None,
             erased: false,
             action,
             purpose,
@@ -132,7 +135,7 @@ fn model(case: &Case) -> Result<Basis, Reason> {
     let mut basis = None;
     match case.capacity {
         ActorKind::Patient => {
-            let own = case.author == Some(key(PATIENT_ACCOUNT));
+            let own = case.origin == Some(key(PATIENT_ACCOUNT));
             object(case.action == Action::Amend && !own, Reason::NotTheAuthor);
             basis = Some(Basis::Patient);
         }
@@ -147,15 +150,15 @@ fn model(case: &Case) -> Result<Basis, Reason> {
             object(actions.is_empty(), Reason::RoleForbidsContent);
             object(!actions.contains(&case.action), Reason::RoleForbidsAction);
             object(!purposes.contains(&case.purpose), Reason::RoleForbidsPurpose);
-            let reads_or_appends = matches!(case.action, Action::Read | Action::Append);
+            let wrote = [case.author, case.origin].contains(&Some(key(MEMBER_ACCOUNT)));
             let stewarded = case.patient.wallet == key(0)
                 && case.patient.steward == case.institution.id
                 && case.patient.steward != [0; 16];
             if case.consent {
                 basis = Some(Basis::Consent);
-            } else if case.action == Action::Read && case.author == Some(key(MEMBER_ACCOUNT)) {
+            } else if case.action == Action::Read && wrote {
                 basis = Some(Basis::Author);
-            } else if reads_or_appends && stewarded {
+            } else if case.action == Action::Append && stewarded {
                 basis = Some(Basis::Steward);
             }
         }
@@ -257,12 +260,13 @@ prop_compose! {
         grant in prop::option::weighted(0.8, any_grant()),
         class in mostly(0, any::<u8>()),
         author in prop::option::of(prop::sample::select(&[PATIENT_ACCOUNT, MEMBER_ACCOUNT, SOMEBODY])),
+        origin in prop::option::of(prop::sample::select(&[PATIENT_ACCOUNT, MEMBER_ACCOUNT, SOMEBODY])),
         erased in prop::bool::weighted(0.05),
         (action, purpose) in (word(Action::ALL), word(Purpose::ALL)),
         consent in prop::bool::weighted(0.2),
     ) -> Case {
         let sound = Case::sound(Role::Doctor, action, purpose);
-        let mut case = Case { capacity, grant, class, author: author.map(key), erased, consent, ..sound };
+        let mut case = Case { capacity, grant, class, author: author.map(key), origin: origin.map(key), erased, consent, ..sound };
         (case.patient.wallet, case.patient.steward) = (key(wallet), steward);
         (case.member.standing, case.member.role, case.member.expires) = (standing, role, expires);
         (case.institution.id, case.institution.standing) = (institution_id, institution_standing);
@@ -278,6 +282,9 @@ const OF_THE_CASE: &[Restriction] = &[
     ("no consent", |case| case.consent = false),
     ("no grant is passed", |case| case.grant = None),
     ("somebody else is the author", |case| case.author = Some(key(SOMEBODY))),
+    ("somebody else wrote the first version", |case| {
+        case.origin = Some(key(SOMEBODY))
+    }),
     ("the patient has a wallet", |case| case.patient.wallet = key(1)),
     ("another is the steward", |case| case.patient.steward = OTHER),
     ("there is no steward", |case| case.patient.steward = [0; 16]),
@@ -395,9 +402,9 @@ proptest! {
             Ok(Basis::Patient) => prop_assert_eq!(case.capacity, ActorKind::Patient),
             Ok(Basis::Consent) => prop_assert!(case.consent && case.capacity == ActorKind::Member),
             Ok(Basis::Author) => prop_assert!(
-                case.action == Action::Read && case.author == Some(key(MEMBER_ACCOUNT))
+                case.action == Action::Read && [case.author, case.origin].contains(&Some(key(MEMBER_ACCOUNT)))
             ),
-            Ok(Basis::Steward) => prop_assert!(!case.patient.has_wallet() && case.action != Action::Amend),
+            Ok(Basis::Steward) => prop_assert!(!case.patient.has_wallet() && case.action == Action::Append),
             Ok(Basis::Grant) => prop_assert!(case.grant.is_some()),
             Err(_) => {}
         }
