@@ -159,13 +159,19 @@ async fn discarding_an_envelope_leaves_the_others() {
         store.release(&REQUEST, &allows(0, READER)).await,
         Err(KeyStoreError::NoEnvelope)
     ));
-    assert_eq!(store.slots(PATIENT, RECORD).await.unwrap(), [slot(0, OTHER), slot(1, READER)]);
+    assert_eq!(
+        store.slots(PATIENT, RECORD).await.unwrap(),
+        [slot(0, OTHER), slot(1, READER)]
+    );
 }
 
 #[tokio::test]
 async fn two_who_write_the_same_version_do_not_touch_each_others_envelopes() {
     let (_folder, store) = store();
-    let rival = EnvelopeSlot { manifest_hash: [5; 32], ..slot(1, READER) };
+    let rival = EnvelopeSlot {
+        manifest_hash: [5; 32],
+        ..slot(1, READER)
+    };
     store.put(slot(1, READER), b"of the winner").await.unwrap();
     store.put(rival, b"of the loser").await.unwrap();
     assert!(store.discard(rival).await.unwrap());
@@ -178,7 +184,16 @@ async fn destroying_a_record_leaves_one_of_the_same_id_of_another_patient() {
     let (_folder, store) = store();
     let foreign = [0xAA; 16];
     store.put(slot(0, READER), b"envelope").await.unwrap();
-    store.put(EnvelopeSlot { patient: foreign, ..slot(0, READER) }, b"foreign").await.unwrap();
+    store
+        .put(
+            EnvelopeSlot {
+                patient: foreign,
+                ..slot(0, READER)
+            },
+            b"foreign",
+        )
+        .await
+        .unwrap();
     store.destroy(foreign, RECORD).await.unwrap();
     assert!(store.release(&REQUEST, &allows(0, READER)).await.is_ok());
 }
@@ -274,7 +289,12 @@ async fn nothing_in_the_folder_is_readable_by_others_or_in_the_clear() {
         0
     );
     let record_keys = folder.path().join("keys/record-keys");
-    assert_eq!(std::fs::read(record_keys.join(hex::encode(PATIENT)).join(hex::encode(RECORD))).unwrap().len(), 32);
+    assert_eq!(
+        std::fs::read(record_keys.join(hex::encode(PATIENT)).join(hex::encode(RECORD)))
+            .unwrap()
+            .len(),
+        32
+    );
 }
 
 #[tokio::test]

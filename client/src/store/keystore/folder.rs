@@ -130,7 +130,8 @@ impl Files<'_> {
     }
 
     fn tombstone(&self, patient: [u8; 16], record: [u8; 16]) -> PathBuf {
-        self.key_folder(patient).join(format!("{}.destroyed", hex::encode(record)))
+        self.key_folder(patient)
+            .join(format!("{}.destroyed", hex::encode(record)))
     }
 
     fn put(&self, slot: &EnvelopeSlot, envelope: &[u8]) -> Result<(), KeyStoreError> {
@@ -194,11 +195,7 @@ impl Files<'_> {
         }
     }
 
-    fn record_key(
-        &self,
-        patient: [u8; 16],
-        record: [u8; 16],
-    ) -> Result<Option<Zeroizing<[u8; 32]>>, KeyStoreError> {
+    fn record_key(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Option<Zeroizing<[u8; 32]>>, KeyStoreError> {
         if self.is_destroyed(patient, record)? {
             return Err(KeyStoreError::Destroyed);
         }
@@ -207,7 +204,11 @@ impl Files<'_> {
         };
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| KeyStoreError::Damaged)?;
         // Zeros are what destroying writes before it deletes.
-        if key == [0; 32] { Err(KeyStoreError::Destroyed) } else { Ok(Some(Zeroizing::new(key))) }
+        if key == [0; 32] {
+            Err(KeyStoreError::Destroyed)
+        } else {
+            Ok(Some(Zeroizing::new(key)))
+        }
     }
 
     /// The record's key, made if there is none. Two who make it at once end with the same one: the first file stays.
@@ -231,7 +232,9 @@ impl Files<'_> {
     /// A disk that does not say whether a record was erased is no reason to make it a key.
     fn is_destroyed(&self, patient: [u8; 16], record: [u8; 16]) -> Result<bool, FileError> {
         let tombstone = self.tombstone(patient, record);
-        tombstone.try_exists().map_err(|error| FileError::new("read", &tombstone, error))
+        tombstone
+            .try_exists()
+            .map_err(|error| FileError::new("read", &tombstone, error))
     }
 }
 

@@ -160,8 +160,21 @@ pub(crate) async fn pass_gate(request: &ReleaseRequest, gate: &impl ReleaseGate)
 
 impl From<&Released> for EnvelopeSlot {
     fn from(released: &Released) -> Self {
-        let Released { patient, record, version, manifest_hash, recipient, .. } = *released;
-        Self { patient, record, version, manifest_hash, recipient }
+        let Released {
+            patient,
+            record,
+            version,
+            manifest_hash,
+            recipient,
+            ..
+        } = *released;
+        Self {
+            patient,
+            record,
+            version,
+            manifest_hash,
+            recipient,
+        }
     }
 }
 
