@@ -37,6 +37,9 @@ enum Command {
         /// Write nothing: rebuild, and compare with the committed artifacts
         #[arg(long)]
         check: bool,
+        /// With --check: compare the program only, not its IDL, which takes longer
+        #[arg(long, requires = "check")]
+        no_idl: bool,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
@@ -86,13 +89,19 @@ pub(crate) fn run() -> Result<ExitCode> {
     match command {
         Command::Demo { json } => run::demo(&workspace, json),
         Command::Test { json } => run::test(&workspace, &Report::new(json)),
-        Command::BuildSbf { install, check, json } => {
+        Command::BuildSbf {
+            install,
+            check,
+            no_idl,
+            json,
+        } => {
             let report = Report::new(json);
             if install {
                 sbf::toolchain::install(&workspace)?;
             }
             if check {
-                sbf::check(&workspace, &report)
+                let what = if no_idl { sbf::Check::Program } else { sbf::Check::All };
+                sbf::check(&workspace, what, &report)
             } else {
                 sbf::build(&workspace, &report)
             }
@@ -125,9 +134,16 @@ mod tests {
             Command::BuildSbf {
                 install: true,
                 check: true,
+                no_idl: false,
                 json: true
             }
         ));
+    }
+
+    #[test]
+    fn the_idl_is_left_out_of_checks_only() {
+        assert!(parse("build-sbf --check --no-idl").is_ok());
+        assert!(parse("build-sbf --no-idl").is_err());
     }
 
     #[test]

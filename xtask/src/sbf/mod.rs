@@ -23,7 +23,7 @@ pub(crate) use artifacts::replace;
 use crate::process;
 use crate::report::{Report, progress};
 use crate::workspace::Workspace;
-use artifacts::{Artifacts, Verdict};
+use artifacts::{Artifacts, Record, Verdict};
 use toolchain::Toolchain;
 
 /// Cargo's name of the contract's package.
@@ -46,32 +46,31 @@ pub(crate) fn build(workspace: &Workspace, report: &Report) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is compared with the committed artifacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Program and IDL.
+    All,
+    /// The program only: the IDL needs the contract and its tests compiled for this machine too.
+    Program,
+}
+
 /// Compiles the contract beside the committed artifacts and compares.
 ///
 /// # Errors
 /// When something is missing or does not compile. That the artifacts differ is no error but a failing exit code.
-pub(crate) fn check(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
+pub(crate) fn check(workspace: &Workspace, what: Check, report: &Report) -> Result<ExitCode> {
     let toolchain = Toolchain::find()?;
     let committed = Artifacts::read(workspace)?;
-    let fresh = make(workspace, &toolchain, report)?;
-
-    let idl_is_same = fresh.idl == committed.idl;
-    let text = if idl_is_same {
-        "IDL: as committed".to_owned()
-    } else {
-        let fresh_idl = compile::folder(workspace).join(artifacts::IDL);
-        replace(&fresh_idl, fresh.idl.as_bytes())?;
-        format!(
-            "IDL: NOT as committed; compare with {}, or accept it with `cargo xtask build-sbf`",
-            fresh_idl.display()
-        )
+    let (_, fresh) = make_program(workspace, &toolchain, report)?;
+    let idl_is_same = match what {
+        Check::Program => true,
+        Check::All => check_idl(workspace, &committed.idl, report)?,
     };
-    report.result("check-idl", idl_is_same, &text, json!({}));
-
-    let verdict = Verdict::of(&committed.record, &fresh.record);
-    let text = verdict.explain(&committed.record, &fresh.record);
+    let verdict = Verdict::of(&committed.record, &fresh);
+    let text = verdict.explain(&committed.record, &fresh);
     let figures = json!({
-        "verdict": verdict, "committed": committed.record, "fresh": fresh.record,
+        "verdict": verdict, "committed": committed.record, "fresh": fresh,
     });
     report.result("check-contract", verdict != Verdict::Differs, &text, figures);
     if verdict == Verdict::OtherToolchain {
@@ -95,8 +94,33 @@ pub(crate) fn check(workspace: &Workspace, report: &Report) -> Result<ExitCode> 
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Makes the IDL anew: whether it is the committed one.
+fn check_idl(workspace: &Workspace, committed: &str, report: &Report) -> Result<bool> {
+    let fresh = make_idl(workspace, report)?;
+    let is_same = fresh == committed;
+    let text = if is_same {
+        "IDL: as committed".to_owned()
+    } else {
+        let fresh_idl = compile::folder(workspace).join(artifacts::IDL);
+        replace(&fresh_idl, fresh.as_bytes())?;
+        format!(
+            "IDL: NOT as committed; compare with {}, or accept it with `cargo xtask build-sbf`",
+            fresh_idl.display()
+        )
+    };
+    report.result("check-idl", is_same, &text, json!({}));
+    Ok(is_same)
+}
+
 /// Compiles program and IDL, and writes neither.
 fn make(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result<Artifacts> {
+    let (program, record) = make_program(workspace, toolchain, report)?;
+    let idl = make_idl(workspace, report)?;
+    Ok(Artifacts { program, idl, record })
+}
+
+/// The program, and what is to be recorded of it.
+fn make_program(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result<(Vec<u8>, Record)> {
     progress(&format!("compiling the contract with {}", toolchain.versions));
     let started = Instant::now();
     let program = compile::run(workspace, toolchain)?;
@@ -106,7 +130,7 @@ fn make(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result
             compile::program(workspace).display()
         );
     }
-    let record = artifacts::Record::new(&program, toolchain.versions.clone());
+    let record = Record::new(&program, toolchain.versions.clone());
     let seconds = started.elapsed().as_secs();
     report.result(
         "compile",
@@ -119,7 +143,11 @@ fn make(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result
         ),
         json!({ "bytes": record.bytes, "sha256": record.sha256, "seconds": seconds }),
     );
+    Ok((program, record))
+}
 
+/// The IDL as it is committed.
+fn make_idl(workspace: &Workspace, report: &Report) -> Result<String> {
     progress("asking the contract for its IDL");
     let started = Instant::now();
     let printed = idl::print(workspace)?;
@@ -133,9 +161,5 @@ fn make(workspace: &Workspace, toolchain: &Toolchain, report: &Report) -> Result
         json!({ "address": interface.address(), "instructions": interface.count("instructions"),
                 "events": interface.count("events"), "seconds": seconds }),
     );
-    Ok(Artifacts {
-        program,
-        idl: interface.to_json()?,
-        record,
-    })
+    interface.to_json()
 }
