@@ -101,15 +101,12 @@ async fn end_children(ended: &mut oneshot::Receiver<()>) {
 fn children() -> Vec<Pid> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let of_all: Vec<Pid> = lists
-        .flat_map(|list| {
-            let pids = list
-                .split_whitespace()
-                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
-            pids.collect::<Vec<_>>()
-        })
-        .collect();
-    of_all
+    let mut all = Vec::new();
+    for list in lists {
+        let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+        all.extend(pids.filter_map(Pid::from_raw));
+    }
+    all
 }
 
 /// Lets a command end with us, and refuses it where we were told to end.
@@ -137,23 +134,20 @@ pub fn tie(mut command: Command) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
 
     #[test]
     fn what_a_thread_started_ends_with_it() {
-        let pid = std::thread::spawn(|| {
-            let mut command = tie(Command::new("sleep")).unwrap();
-            let child = command.arg("600").spawn().unwrap();
+        let start = || {
+            let child = tie(Command::new("sleep")).unwrap().arg("600").spawn().unwrap();
             let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
             assert!(children().contains(&pid));
-            pid
-        })
-        .join()
-        .unwrap();
-        let status = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
-            .unwrap()
-            .unwrap();
-        assert_eq!(status.1.terminating_signal(), Some(Signal::TERM.as_raw()));
+            child
+        };
+        let mut child = std::thread::spawn(start).join().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     }
 
     #[test]
