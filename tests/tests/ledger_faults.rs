@@ -336,11 +336,27 @@ fn a_steward_institution_cares_for_a_patient_without_a_wallet() {
         .unwrap();
     let stored = doctor.person.does(&["put", &id, &path("note.txt")]).unwrap();
     let record = stored.text("record").unwrap();
-    for who in [&doctor.person, &nurse.person] {
+    let reads = |who: &Person| {
         let (outcome, bytes) = opens(&clinic.stack, who, &id, &record).unwrap();
         assert_eq!(outcome.code, 0, "{}: {}", who.name(), outcome.error);
         assert_eq!(bytes.unwrap(), fs::read(fixture("note.txt")).unwrap());
-    }
+    };
+    reads(&doctor.person);
+    let (refused, _) = opens(&clinic.stack, &nurse.person, &id, &record).unwrap();
+    assert_eq!(
+        (refused.code, refused.error.contains("no-grant")),
+        (2, true),
+        "{}",
+        refused.error
+    );
+
+    // The hospital's authority speaks for the patient but holds no key: the author wraps it.
+    let to = format!("institution:{}", clinic.id);
+    let words = ["grant", &id, "--to", &to, "--classes", "0", "--purposes", "treatment"];
+    let granted = clinic.hospital.does(&words).unwrap();
+    assert!(granted.objects[0]["pending"].as_u64() > Some(0), "{granted:?}");
+    doctor.person.does(&["rewrap", &id]).unwrap();
+    reads(&nurse.person);
     let (outcome, _) = opens(&clinic.stack, &clinic.patient, &id, &record).unwrap();
     assert_eq!(outcome.code, 1, "a stranger: {}", outcome.error);
     clinic.stack.stop().unwrap();
