@@ -420,11 +420,3 @@ COMMENT ON COLUMN refusals.institution IS 'The actor''s institution; null where 
 COMMENT ON COLUMN refusals.purpose IS 'What it was for.';
 COMMENT ON COLUMN refusals.reason IS 'Why it was refused.';
 COMMENT ON COLUMN refusals.grant_id IS 'The grant that was claimed; null where none was.';
-
--- Analysts find the tables without naming the schema, where this role may arrange that.
-DO $$
-BEGIN
-    EXECUTE format('ALTER DATABASE %I SET search_path = chartseal, public', current_database());
-EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE 'not the owner of this database: put chartseal into search_path yourself, or write chartseal.accesses';
-END $$;

@@ -72,6 +72,15 @@ async fn migrating_twice_changes_nothing() {
 }
 
 #[tokio::test]
+async fn migrating_changes_no_names_for_others() {
+    let database = Database::new().await;
+    chartseal_indexer::migrate(&database.url).await.unwrap();
+    let mut connection = database.connect().await;
+    let settings = "SELECT array_to_string(setconfig, ' ') FROM pg_db_role_setting";
+    assert_eq!(lines(&mut connection, settings).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn base58_is_solanas() {
     let database = Database::new().await;
     chartseal_indexer::migrate(&database.url).await.unwrap();
