@@ -1,6 +1,6 @@
 //! Puts every event of the Chartseal program into Postgres, once and in order, and proves that none is missing.
 //!
-//! [`source`] reads confirmed transactions from an RPC node, [`decode`] finds the program's events in them, [`sink`]
+//! [`source`] reads finalized transactions from an RPC node, [`decode`] finds the program's events in them, [`sink`]
 //! writes rows and checkpoint in one database transaction, and [`verify()`] shows that what Postgres holds is what the
 //! ledger holds. [`Indexer`] drives the first three and outlives a node or a database that goes away for a while.
 //!

@@ -1,9 +1,12 @@
-//! Waiting for what is away: says so once, waits longer each time up to a cap, and says once that it is back.
+//! Waiting for what is away: says so at once and every minute, waits longer each time up to a cap, and says
+//! once that it is back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often to say that it is still away.
+const REMINDER: Duration = Duration::from_secs(60);
 
 /// How long something has been away.
 #[derive(Debug)]
@@ -11,31 +14,42 @@ pub(crate) struct Outage {
     /// What may be away, as the log names it.
     what: &'static str,
     wait: Option<Duration>,
+    /// When the log last said so.
+    said: Option<Instant>,
 }
 
 impl Outage {
     pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, wait: None }
+        Self {
+            what,
+            wait: None,
+            said: None,
+        }
     }
 
     /// It failed again: how long to wait before the next try.
     pub(crate) fn failed(&mut self, error: &impl std::fmt::Display) -> Duration {
-        let wait = match self.wait {
-            None => {
-                tracing::warn!("{} is away, trying until it is back: {error}", self.what);
-                FIRST_WAIT
-            }
-            Some(wait) => {
-                tracing::debug!("{} is still away: {error}", self.what);
-                (wait * 2).min(LONGEST_WAIT)
-            }
-        };
+        match self.remind(Instant::now()) {
+            true => tracing::warn!("{} is away, trying until it is back: {error}", self.what),
+            false => tracing::debug!("{} is still away: {error}", self.what),
+        }
+        let wait = self.wait.map_or(FIRST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
         self.wait = Some(wait);
         wait
     }
 
+    /// Whether it is time to say that it is away: at first, and then every minute.
+    fn remind(&mut self, now: Instant) -> bool {
+        let due = self.said.is_none_or(|said| now.duration_since(said) >= REMINDER);
+        if due {
+            self.said = Some(now);
+        }
+        due
+    }
+
     /// It answered.
     pub(crate) fn over(&mut self) {
+        self.said = None;
         if self.wait.take().is_some() {
             tracing::info!("{} is back", self.what);
         }
@@ -45,6 +59,15 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_said_at_once_and_every_minute() {
+        let (mut outage, start) = (Outage::new("it"), Instant::now());
+        let said = [0, 1, 59, 60, 61, 120].map(|second| outage.remind(start + Duration::from_secs(second)));
+        assert_eq!(said, [true, false, false, true, false, true]);
+        outage.over();
+        assert!(outage.remind(start + Duration::from_secs(121)));
+    }
 
     #[test]
     fn waits_grow_to_a_cap_and_begin_anew() {

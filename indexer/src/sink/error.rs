@@ -14,7 +14,7 @@ pub enum SinkError {
     #[error("another indexer moved this database's checkpoint: nothing was written")]
     CheckpointMoved,
     #[error(
-        "chain {chain} of {subject}: event {seq} comes although the database holds {held}. Either rows were deleted, or the node does not have the ledger's beginning: run `chartseal-indexer verify`, or index into an empty database from a node with the whole history"
+        "chain {chain} of {subject}: event {seq} comes although the database holds {held}. Either rows were deleted, or the node does not have the ledger's beginning: `chartseal-indexer run --from-start` with a node that has the whole history puts back what is missing, and `chartseal-indexer verify` says whether that was all"
     )]
     Gap {
         chain: &'static str,
@@ -52,6 +52,19 @@ impl SinkError {
             | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => passing(error),
             _ => false,
         }
+    }
+}
+
+impl SinkError {
+    /// Whether Postgres says that the schema does not allow it: SQLSTATE classes of missing objects, names that are taken
+    /// and types that do not fit.
+    pub(crate) fn is_of_schema(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        error
+            .code()
+            .is_some_and(|code| code.starts_with("42") && code != "42501")
     }
 }
 

@@ -14,7 +14,7 @@ use solana_rpc_client_api::{
     response::{OptionalContext, RpcKeyedAccount},
 };
 
-use super::{RpcSource, SourceError};
+use super::{COMMITMENT, RpcSource, SourceError};
 
 /// Where a chain stands on the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl RpcSource {
         for layout in &Layout::ALL {
             let config = json!({
                 "encoding": "base64",
-                "commitment": "confirmed",
+                "commitment": COMMITMENT.commitment,
                 "minContextSlot": at_least,
                 "dataSlice": { "offset": 0, "length": layout.length() },
                 "filters": [{ "memcmp": {

@@ -1,4 +1,4 @@
-//! Where events come from: confirmed transactions of the program, oldest first, none left out.
+//! Where events come from: finalized transactions of the program, oldest first, none left out.
 //!
 //! A source lists what came after a [`Checkpoint`] and then delivers it in that order, however many requests it has
 //! under way. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
@@ -13,6 +13,11 @@ pub use heads::Head;
 pub use rpc::{Limits, RpcSource};
 
 use anchor_lang::prelude::Address;
+use solana_commitment_config::CommitmentConfig;
+
+/// How settled everything must be that is read. A confirmed block can still be dropped, and nothing here takes back
+/// what was stored of one; a finalized block stays. It costs some seconds.
+pub(crate) const COMMITMENT: CommitmentConfig = CommitmentConfig::finalized();
 
 /// A transaction's first signature, which names it.
 pub type Signature = [u8; 64];

@@ -8,7 +8,6 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{request::RpcRequest, response::Response};
 use solana_transaction_status_client_types::{
@@ -16,7 +15,7 @@ use solana_transaction_status_client_types::{
 };
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, show, wire};
+use super::{COMMITMENT, Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, show, wire};
 
 /// How much a source asks for at a time.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +46,7 @@ const RETRIES: [Duration; 3] = [
     Duration::from_millis(400),
 ];
 
-/// Reads confirmed transactions of the program from one node.
+/// Reads finalized transactions of the program from one node.
 pub struct RpcSource {
     rpc: RpcClient,
     limits: Limits,
@@ -65,31 +64,37 @@ impl std::fmt::Debug for RpcSource {
 impl RpcSource {
     /// A source at `url`. Nothing is sent before the first question.
     pub fn new(url: &str, limits: Limits) -> Self {
-        let commitment = CommitmentConfig::confirmed();
         Self {
-            rpc: RpcClient::new_with_timeout_and_commitment(url.to_owned(), limits.timeout, commitment),
+            rpc: RpcClient::new_with_timeout_and_commitment(url.to_owned(), limits.timeout, COMMITMENT),
             limits,
         }
     }
 
-    /// The newest confirmed slot.
+    /// The newest finalized slot.
     ///
     /// # Errors
     /// Where the node does not answer.
     pub async fn slot(&self) -> Result<u64, SourceError> {
-        self.ask(RpcRequest::GetSlot, json!([{ "commitment": "confirmed" }]))
+        self.ask(RpcRequest::GetSlot, json!([{ "commitment": COMMITMENT.commitment }]))
             .await
     }
 
-    /// The slot of a confirmed transaction, or nothing where the node does not know it.
+    /// The slot of a finalized transaction, or nothing where the node does not know it as such.
     ///
     /// # Errors
     /// Where the node does not answer.
     pub async fn slot_of(&self, signature: &Signature) -> Result<Option<u64>, SourceError> {
+        let status = self.status(signature).await?;
+        let settled = status.filter(|status| status.satisfies_commitment(COMMITMENT));
+        Ok(settled.map(|status| status.slot))
+    }
+
+    /// What the node knows of a transaction, however settled it is.
+    async fn status(&self, signature: &Signature) -> Result<Option<TransactionStatus>, SourceError> {
         let question = json!([[show(signature)], { "searchTransactionHistory": true }]);
         let statuses: Response<Vec<Option<TransactionStatus>>> =
             self.ask(RpcRequest::GetSignatureStatuses, question).await?;
-        Ok(statuses.value.into_iter().next().flatten().map(|status| status.slot))
+        Ok(statuses.value.into_iter().next().flatten())
     }
 
     /// Everything that came after the checkpoint, or everything there is; oldest first.
@@ -154,7 +159,7 @@ impl RpcSource {
     }
 
     async fn page(&self, before: Option<&Listed>, after: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
-        let mut config = json!({ "limit": self.limits.page, "commitment": "confirmed" });
+        let mut config = json!({ "limit": self.limits.page, "commitment": COMMITMENT.commitment });
         if let Some(before) = before {
             config["before"] = json!(show(&before.signature));
         }
@@ -182,8 +187,8 @@ impl RpcSource {
 
     /// Why a listing does not contain the checkpoint: its index lags, or the ledger does not have it at all.
     async fn lost(&self, checkpoint: &Checkpoint) -> Result<SourceError, SourceError> {
-        Ok(match self.slot_of(&checkpoint.signature).await? {
-            Some(slot) if slot == checkpoint.slot => SourceError::Behind { slot },
+        Ok(match self.status(&checkpoint.signature).await? {
+            Some(status) if status.slot == checkpoint.slot => SourceError::Behind { slot: status.slot },
             _ => SourceError::CheckpointLost {
                 signature: show(&checkpoint.signature),
                 slot: checkpoint.slot,
@@ -197,7 +202,8 @@ impl RpcSource {
         blockhashes: &Blockhashes,
     ) -> Result<Option<Transaction>, SourceError> {
         let signature = show(&listed.signature);
-        let config = json!({ "encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
+        let config =
+            json!({ "encoding": "json", "commitment": COMMITMENT.commitment, "maxSupportedTransactionVersion": 0 });
         let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
             self.ask(RpcRequest::GetTransaction, json!([signature, config])).await?;
         let answer = answer.ok_or(SourceError::NotThereYet { signature })?;
@@ -207,7 +213,7 @@ impl RpcSource {
 
     async fn blockhash(&self, slot: u64) -> Result<[u8; 32], SourceError> {
         let config = json!({
-            "encoding": "json", "transactionDetails": "none", "rewards": false, "commitment": "confirmed",
+            "encoding": "json", "transactionDetails": "none", "rewards": false, "commitment": COMMITMENT.commitment,
             "maxSupportedTransactionVersion": 0,
         });
         let block: UiConfirmedBlock = self.ask(RpcRequest::GetBlock, json!([slot, config])).await?;

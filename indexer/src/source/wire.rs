@@ -28,7 +28,9 @@ pub(super) fn transaction(
     let keys = keys(&message.account_keys, meta).ok_or_else(|| nonsense("an account key is no address"))?;
     // Nobody could tell a transaction without events from a node without records.
     let OptionSerializer::Some(inner) = &meta.inner_instructions else {
-        return Err(nonsense("the node keeps no inner instructions, use one that does"));
+        return Err(SourceError::NoInnerInstructions {
+            signature: super::show(signature),
+        });
     };
     let calls = calls(&keys, &message.instructions, inner).ok_or_else(|| nonsense("its instructions do not fit it"))?;
     Ok(Some(Transaction {

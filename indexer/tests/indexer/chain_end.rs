@@ -168,7 +168,7 @@ async fn a_chain_that_the_ledger_does_not_have_is_reported() {
 }
 
 /// Removes the last event of the patient's log with everything that says it was there.
-async fn forget_last_access(connection: &mut PgConnection) {
+pub(crate) async fn forget_last_access(connection: &mut PgConnection) {
     for statement in [
         "DELETE FROM events WHERE chain = 'log' AND subject = decode(repeat('21', 16), 'hex') AND seq = 12",
         "DELETE FROM accesses WHERE seq = 12",

@@ -1,14 +1,16 @@
 //! Every event once, in its tables, with a checkpoint that says no more than the rows.
 
 use chartseal_indexer::{
-    Error, Indexer, Options,
+    Error, Indexer, Options, Scope,
     sink::{Lock, SinkError},
     source::{Limits, SourceError},
+    verify,
 };
 use chartseal_program::{events::AdminProposed, seeds::NO_ID};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    chain_end,
     cluster::{Database, lines, number},
     ledger::{Ledger, STRANGER, emission, instruction},
     node::Node,
@@ -267,6 +269,40 @@ async fn a_gap_in_a_chain_stops_the_indexer() {
         .iter()
         .position(|transaction| transaction.signature == signature);
     assert!(known.is_some());
+}
+
+#[tokio::test]
+async fn nothing_is_read_that_is_not_finalized() {
+    let node = Node::start(story::tell()).await;
+    let database = Database::new().await;
+    let mut indexer = index(&node, &database).await;
+    indexer.reach_slot(1, &CancellationToken::new()).await.unwrap();
+    for scope in [Scope::Ledger, Scope::Rows] {
+        verify(&node.url, &database.url, scope).await.unwrap();
+    }
+    assert_eq!(node.knows().unsettled, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn rows_that_were_deleted_below_the_checkpoint_come_back_from_the_start() {
+    let node = Node::start(story::tell()).await;
+    let database = Database::new().await;
+    index(&node, &database).await;
+    story::read_once_more(&mut node.knows().ledger);
+    index(&node, &database).await;
+    chain_end::forget_last_access(&mut database.connect().await).await;
+    story::read_once_more(&mut node.knows().ledger);
+    let mut stuck = Indexer::new(options(&node, &database));
+    let error = stuck.run(&CancellationToken::new()).await.unwrap_err();
+    assert!(error.to_string().contains("--from-start"), "{error}");
+    drop(stuck);
+    let mut healing = Indexer::new(Options {
+        from_start: true,
+        ..options(&node, &database)
+    });
+    healing.catch_up(&CancellationToken::new()).await.unwrap();
+    let report = verify(&node.url, &database.url, Scope::Ledger).await.unwrap();
+    assert!(report.whole, "{report}");
 }
 
 #[tokio::test]

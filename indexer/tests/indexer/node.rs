@@ -6,7 +6,7 @@ use std::{
 };
 
 use anchor_lang::{Discriminator, prelude::Address};
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chartseal_indexer::source::{Call, Transaction, show};
 use chartseal_program::{
@@ -29,6 +29,14 @@ pub(crate) struct Knowledge {
     pub(crate) withheld: Vec<[u8; 64]>,
     /// Every so many answers, one is an error.
     pub(crate) fails_every: Option<u64>,
+    /// It answers every question by this HTTP status.
+    pub(crate) refuses: Option<StatusCode>,
+    /// It answers every question by a JSON-RPC error of this code.
+    pub(crate) error: Option<i64>,
+    /// It keeps no inner instructions.
+    pub(crate) forgets_inner: bool,
+    /// Methods that were asked for at less than finalized.
+    pub(crate) unsettled: Vec<String>,
     answers: u64,
 }
 
@@ -96,24 +104,40 @@ impl Node {
     }
 }
 
-async fn answer(State(knowledge): State<Arc<Mutex<Knowledge>>>, Json(question): Json<Value>) -> Json<Value> {
+async fn answer(
+    State(knowledge): State<Arc<Mutex<Knowledge>>>,
+    Json(question): Json<Value>,
+) -> Result<Json<Value>, StatusCode> {
     let mut knowledge = knowledge.lock().unwrap();
     knowledge.answers += 1;
+    if let Some(status) = knowledge.refuses {
+        return Err(status);
+    }
+    let method = question["method"].as_str().unwrap();
+    let mut stated = question["params"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|part| part.get("commitment"));
+    // A status comes with how settled it is.
+    if method != "getSignatureStatuses" && !stated.any(|commitment| commitment == "finalized") {
+        knowledge.unsettled.push(method.to_owned());
+    }
     let fails = knowledge
         .fails_every
         .is_some_and(|every| knowledge.answers.is_multiple_of(every));
     let error = |code: i64, message: &str| json!({ "code": code, "message": message });
     let outcome = match fails {
+        _ if knowledge.error.is_some() => Err(error(knowledge.error.unwrap(), "No")),
         true => Err(error(-32005, "Node is unhealthy")),
-        false => result(&knowledge, question["method"].as_str().unwrap(), &question["params"])
-            .ok_or_else(|| error(-32601, "Method not found")),
+        false => result(&knowledge, method, &question["params"]).ok_or_else(|| error(-32601, "Method not found")),
     };
     let mut response = json!({ "jsonrpc": "2.0", "id": question["id"] });
     match outcome {
         Ok(result) => response["result"] = result,
         Err(error) => response["error"] = error,
     }
-    Json(response)
+    Ok(Json(response))
 }
 
 fn result(knowledge: &Knowledge, method: &str, params: &Value) -> Option<Value> {
@@ -144,7 +168,7 @@ fn signatures(knowledge: &Knowledge, config: &Value) -> Value {
                 .then(|| json!({ "InstructionError": [0, { "Custom": 1 }] }));
             json!({
                 "signature": show(&transaction.signature), "slot": transaction.slot, "err": error, "memo": null,
-                "blockTime": transaction.block_time, "confirmationStatus": "confirmed",
+                "blockTime": transaction.block_time, "confirmationStatus": "finalized",
             })
         });
     entries.collect()
@@ -158,8 +182,8 @@ fn statuses(knowledge: &Knowledge, signatures: &Value) -> Value {
             .find(|t| Some(show(&t.signature).as_str()) == signature.as_str());
         found.map(|transaction| {
             json!({
-                "slot": transaction.slot, "confirmations": 1, "status": { "Ok": null }, "err": null,
-                "confirmationStatus": "confirmed",
+                "slot": transaction.slot, "confirmations": null, "status": { "Ok": null }, "err": null,
+                "confirmationStatus": "finalized",
             })
         })
     };
@@ -181,7 +205,13 @@ fn transaction(knowledge: &Knowledge, signature: &str) -> Value {
         .iter()
         .find(|transaction| show(&transaction.signature) == signature);
     match found {
-        Some(transaction) if !knowledge.withheld.contains(&transaction.signature) => encode(transaction),
+        Some(transaction) if !knowledge.withheld.contains(&transaction.signature) => {
+            let mut answer = encode(transaction);
+            if knowledge.forgets_inner {
+                answer["meta"]["innerInstructions"] = Value::Null;
+            }
+            answer
+        }
         _ => Value::Null,
     }
 }

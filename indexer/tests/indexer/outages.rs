@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use chartseal_indexer::{Indexer, Options, Stats, source::Limits};
 use chartseal_sandbox::{Postgres, PostgresConfig};
 use sqlx::PgConnection;
@@ -13,7 +14,7 @@ use crate::{
     cluster::{Database, connect, number},
     indexing::options,
     ledger::Ledger,
-    node::Node,
+    node::{Knowledge, Node},
     story,
 };
 
@@ -97,6 +98,35 @@ async fn answers_that_fail_now_and_then_cost_no_event() {
     let mut connection = database.connect().await;
     wait_for(&mut connection, events).await;
     assert_eq!(running.stop().await.events, events as u64);
+}
+
+type Fault = fn(&mut Knowledge);
+
+#[tokio::test]
+async fn a_node_that_will_never_do_stops_the_indexer() {
+    let node = Node::start(story::tell()).await;
+    let database = Database::new().await;
+    let faults: [(Fault, &str); 5] = [
+        (|node| node.error = Some(-32601), "refuses"),
+        (|node| node.error = Some(-32602), "refuses"),
+        (|node| node.refuses = Some(StatusCode::UNAUTHORIZED), "refuses"),
+        (|node| node.refuses = Some(StatusCode::FORBIDDEN), "refuses"),
+        (|node| node.forgets_inner = true, "keeps no inner instructions"),
+    ];
+    for (break_it, said) in faults {
+        {
+            let mut node = node.knows();
+            (node.error, node.refuses) = (None, None);
+            break_it(&mut node);
+        }
+        let mut indexer = Indexer::new(options(&node, &database));
+        let stop = CancellationToken::new();
+        let ended = tokio::time::timeout(DEADLINE, indexer.run(&stop))
+            .await
+            .expect("it stops");
+        let error = ended.unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[tokio::test]
