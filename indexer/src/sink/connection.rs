@@ -62,6 +62,14 @@ pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<()
     Ok(())
 }
 
+/// The migrations that make views and functions and nothing else: their names end in `views`.
+pub(crate) fn view_migrations() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS
+        .iter()
+        .filter(|migration| migration.description.ends_with("views"))
+        .map(|migration| migration.sql.as_str())
+}
+
 /// Whether exactly our migrations were applied.
 async fn is_current(connection: &mut PgConnection) -> Result<bool, SinkError> {
     let listed: bool = sqlx::query_scalar("SELECT to_regclass('chartseal._sqlx_migrations') IS NOT NULL")

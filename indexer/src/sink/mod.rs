@@ -15,7 +15,7 @@ pub use connection::{Lock, migrate};
 pub use error::SinkError;
 pub use instant::Instant;
 
-pub(crate) use connection::connect;
+pub(crate) use connection::{SCHEMA, connect, view_migrations};
 
 use sqlx::{Connection, PgConnection};
 

@@ -26,6 +26,8 @@ pub(super) type Standing = BTreeMap<(ChainKind, Id), Chain>;
 pub(super) struct Recomputed {
     pub(super) standing: Standing,
     pub(super) events: u64,
+    /// The highest slot that an event claims.
+    pub(super) newest_slot: u64,
     by_kind: BTreeMap<ChainKind, (u64, u64)>,
 }
 
@@ -73,7 +75,10 @@ impl Recomputed {
             .try_into()
             .map_err(|_| SinkError::Damaged("events.head"))?;
 
+        let slot = u64::try_from(row.slot).map_err(|_| SinkError::Damaged("events.slot"))?;
+
         self.events += 1;
+        self.newest_slot = self.newest_slot.max(slot);
         let counts = self.by_kind.entry(kind).or_default();
         counts.1 += 1;
         let chain = self.standing.entry((kind, subject)).or_insert_with(|| {

@@ -4,7 +4,8 @@
 //! `events`. Each chain's end is compared with its head on the ledger; a head that is further on is looked for in the
 //! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone, and what it has
 //! not read is named: a database that was set back as a whole looks like that too. Last, the events are written into scratch tables by the very code that indexes, and every table is compared with its double:
-//! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place.
+//! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views and
+//! functions are compared with those of the migrations, and rules, triggers and row security are found.
 
 mod chains;
 mod compare;
@@ -12,6 +13,7 @@ mod heads;
 mod replay;
 mod report;
 mod rows;
+mod schema;
 
 pub use report::{Behind, ChainCount, Finding, Problem, Report, Scope, TableCount, Unread, Verdict};
 
@@ -22,7 +24,11 @@ use crate::{
     sink::{SinkError, connect, read_checkpoint},
     source::{Checkpoint, Limits, Listed, RpcSource, SourceError, show},
 };
+use chains::Recomputed;
 use report::Findings;
+
+/// What is wrong with a checkpoint that the ledger does not know.
+const NO_SUCH_TRANSACTION: &str = "the ledger has no such transaction in that slot";
 
 /// Verifies a database against a ledger. The database is not changed.
 ///
@@ -73,10 +79,10 @@ impl Verification<'_> {
             .await?;
         let ahead = heads::compare(&chains.standing, &heads, &mut self.findings);
 
-        let behind = match self
-            .list(scope, checkpoint.as_ref(), chains.events, !ahead.is_empty())
-            .await?
-        {
+        self.check(checkpoint.as_ref(), &chains, scope).await?;
+        replay::make_doubles(self.snapshot).await?;
+        schema::compare(self.snapshot, &mut self.findings).await?;
+        let behind = match self.list(scope, checkpoint.as_ref(), !ahead.is_empty()).await? {
             Some(Listing { read, tail }) => {
                 let behind = self.explain(ahead, checkpoint.as_ref(), tail).await?;
                 if scope == Scope::Ledger {
@@ -114,18 +120,32 @@ impl Verification<'_> {
         })
     }
 
+    /// Holds the checkpoint against the events and, where the ledger's listing will not show it, against the ledger.
+    async fn check(&mut self, checkpoint: Option<&Checkpoint>, chains: &Recomputed, scope: Scope) -> Result<(), Error> {
+        let Some(checkpoint) = checkpoint else {
+            if chains.events > 0 {
+                self.findings
+                    .about_checkpoint("there are events, but no checkpoint that says how far the ledger was read");
+            }
+            return Ok(());
+        };
+        if chains.newest_slot > checkpoint.slot {
+            let detail = format!("there are events up to slot {}, beyond it", chains.newest_slot);
+            self.findings.about_checkpoint(&detail);
+        }
+        if scope == Scope::Rows && self.source.slot_of(&checkpoint.signature).await? != Some(checkpoint.slot) {
+            self.findings.about_checkpoint(NO_SUCH_TRANSACTION);
+        }
+        Ok(())
+    }
+
     /// What the ledger lists, up to the checkpoint and after it. `None` where nothing of it is needed.
     async fn list(
         &mut self,
         scope: Scope,
         checkpoint: Option<&Checkpoint>,
-        events: u64,
         needs_tail: bool,
     ) -> Result<Option<Listing>, Error> {
-        if checkpoint.is_none() && events > 0 {
-            self.findings
-                .about_checkpoint("there are events, but no checkpoint that says how far the ledger was read");
-        }
         match scope {
             Scope::Ledger => {
                 let mut read = self.source.list_after(None).await?;
@@ -135,8 +155,7 @@ impl Verification<'_> {
                     None => 0,
                     Some(Some(place)) => place + 1,
                     Some(None) => {
-                        self.findings
-                            .about_checkpoint("the ledger has no such transaction in that slot");
+                        self.findings.about_checkpoint(NO_SUCH_TRANSACTION);
                         read.len()
                     }
                 };
@@ -146,8 +165,7 @@ impl Verification<'_> {
             Scope::Rows if needs_tail => match self.source.list_after(checkpoint).await {
                 Ok(tail) => Ok(Some(Listing { read: Vec::new(), tail })),
                 Err(SourceError::CheckpointLost { .. }) => {
-                    self.findings
-                        .about_checkpoint("the ledger has no such transaction in that slot");
+                    self.findings.about_checkpoint(NO_SUCH_TRANSACTION);
                     Ok(Some(Listing {
                         read: Vec::new(),
                         tail: Vec::new(),

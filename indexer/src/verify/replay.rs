@@ -27,7 +27,7 @@ pub(super) async fn from_ledger(
     source: &RpcSource,
     listed: &[Listed],
 ) -> Result<(), Error> {
-    begin(connection).await?;
+    mean_doubles(connection).await?;
     for part in listed.chunks(BATCH) {
         let mut events = Vec::new();
         let mut delivered = std::pin::pin!(source.deliver(part));
@@ -43,7 +43,7 @@ pub(super) async fn from_ledger(
 
 /// Replays the rows of `events`, whose chains were found whole.
 pub(super) async fn from_rows(connection: &mut PgConnection) -> Result<(), SinkError> {
-    begin(connection).await?;
+    mean_doubles(connection).await?;
     let mut last = None;
     loop {
         let mut page = rows::page(connection, last.as_ref()).await?;
@@ -56,13 +56,18 @@ pub(super) async fn from_rows(connection: &mut PgConnection) -> Result<(), SinkE
     }
 }
 
-/// Makes the doubles, empty, and lets names mean them.
-async fn begin(connection: &mut PgConnection) -> Result<(), SinkError> {
+/// Makes the doubles, empty.
+pub(super) async fn make_doubles(connection: &mut PgConnection) -> Result<(), SinkError> {
     for table in TABLES {
         let name = table.name;
         let double = format!("CREATE TEMPORARY TABLE {name} (LIKE chartseal.{name} INCLUDING ALL) ON COMMIT DROP");
         sqlx::query(AssertSqlSafe(double)).execute(&mut *connection).await?;
     }
+    Ok(())
+}
+
+/// Lets names mean the doubles and nothing else.
+async fn mean_doubles(connection: &mut PgConnection) -> Result<(), SinkError> {
     sqlx::query("SET LOCAL search_path TO pg_temp")
         .execute(connection)
         .await?;

@@ -320,8 +320,14 @@ async fn a_checkpoint_that_was_moved_or_removed_is_found() {
         "UPDATE checkpoint SET (signature, slot) = (SELECT signature, slot FROM events WHERE name = 'PatientOpened' LIMIT 1)",
     ] {
         assert_eq!(execute(&mut scene.connection, tampering).await.unwrap(), 1);
-        let report = scene.verify(Scope::Ledger).await;
-        assert!(!report.whole, "{tampering}");
+        for scope in [Scope::Ledger, Scope::Rows] {
+            let report = scene.verify(scope).await;
+            let about = report.findings.iter().any(|finding| finding.table == "checkpoint");
+            assert!(
+                !report.whole && (about || scope == Scope::Ledger),
+                "{tampering}: {report}"
+            );
+        }
         scene.restore("checkpoint").await;
     }
 }
@@ -336,4 +342,48 @@ async fn a_table_that_nobody_knows_is_refused() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("chartseal.more"), "{error}");
+}
+
+#[tokio::test]
+async fn what_hides_or_changes_rows_without_touching_them_is_found() {
+    let mut scene = Scene::set().await;
+    for scope in [Scope::Ledger, Scope::Rows] {
+        assert!(scene.verify(scope).await.whole);
+    }
+    let definition: String = sqlx::query_scalar("SELECT pg_get_viewdef('chartseal.decisions'::regclass)")
+        .fetch_one(&mut scene.connection)
+        .await
+        .unwrap();
+    let definition = definition.trim_end_matches(';');
+    let emptied = format!("CREATE OR REPLACE VIEW decisions AS {definition} WHERE false");
+    for (tampering, said) in [
+        (emptied.as_str(), "altered in table decisions"),
+        ("DROP VIEW record_list", "missing in table record_list"),
+        ("CREATE VIEW more AS SELECT 1 AS one", "added in table more"),
+        (
+            "CREATE OR REPLACE FUNCTION base58(bytes bytea) RETURNS text
+             LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT 'x' $$",
+            "altered in table base58(bytes bytea)",
+        ),
+        (
+            "ALTER TABLE accesses ENABLE ROW LEVEL SECURITY",
+            "row level security is on",
+        ),
+        ("CREATE POLICY nothing ON accesses USING (false)", "policy nothing"),
+        (
+            "CREATE RULE nothing AS ON INSERT TO accesses DO INSTEAD NOTHING",
+            "rule nothing",
+        ),
+        (
+            "CREATE TRIGGER nothing BEFORE INSERT ON accesses EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "trigger nothing",
+        ),
+    ] {
+        execute(&mut scene.connection, tampering).await.unwrap();
+        for scope in [Scope::Ledger, Scope::Rows] {
+            let report = scene.verify(scope).await;
+            let named = report.to_string().contains(said);
+            assert!(!report.whole && named, "{tampering}: {report}");
+        }
+    }
 }

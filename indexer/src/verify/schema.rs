@@ -1,0 +1,150 @@
+//! Compares what analysts read through, the views and functions of the schema, with what the migrations make of it, and
+//! finds what can hide or change rows behind a table's back.
+//!
+//! The migrations that are named `…_views` hold views and functions only. They are applied once more, to the scratch
+//! doubles, and what Postgres says of the two is compared: nothing that is kept in the database is believed.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::report::{Finding, Findings, Problem};
+use crate::sink::{SCHEMA, SinkError, view_migrations};
+
+/// Views and functions of `$schema` by name, with their definitions. They are read with that schema in the search
+/// path, so that its own names are not qualified in them; only the head of a function always is.
+const DEFINITIONS: &str = "
+    SELECT c.relname::text, pg_get_viewdef(c.oid)
+    FROM pg_class c WHERE c.relnamespace = $schema AND c.relkind IN ('v', 'm')
+    UNION ALL
+    SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+           regexp_replace(pg_get_functiondef(p.oid), '(chartseal|pg_temp(_\\d+)?)\\.', '')
+    FROM pg_proc p
+    WHERE p.pronamespace = $schema AND p.prokind IN ('f', 'p')
+    UNION ALL
+    SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', 'an aggregate' FROM pg_proc p
+    WHERE p.pronamespace = $schema AND p.prokind NOT IN ('f', 'p')
+    UNION ALL
+    SELECT 'operator ' || o.oprname || ' ' || o.oid, 'an operator' FROM pg_operator o WHERE o.oprnamespace = $schema";
+
+/// Search paths with which the names of the one schema or the other go unqualified.
+const OURS_FIRST: &str = "chartseal, pg_temp";
+const DOUBLES_FIRST: &str = "pg_temp, chartseal";
+
+/// What makes a table show or keep something else than was written: none of it is ours.
+const INTERFERENCE: &str = "
+    SELECT c.relname::text, 'row level security is on'
+    FROM pg_class c WHERE c.relnamespace = 'chartseal'::regnamespace AND (c.relrowsecurity OR c.relforcerowsecurity)
+    UNION ALL
+    SELECT c.relname::text, 'policy ' || p.polname
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'chartseal'::regnamespace
+    UNION ALL
+    SELECT c.relname::text, 'rule ' || r.rulename
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE c.relnamespace = 'chartseal'::regnamespace AND NOT (c.relkind IN ('v', 'm') AND r.rulename = '_RETURN')
+    UNION ALL
+    SELECT c.relname::text, 'trigger ' || t.tgname
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'chartseal'::regnamespace AND NOT t.tgisinternal
+    ORDER BY 1, 2";
+
+/// Compares definitions. The doubles of the tables must be there.
+pub(super) async fn compare(connection: &mut PgConnection, findings: &mut Findings) -> Result<(), SinkError> {
+    let interference: Vec<(String, String)> = sqlx::query_as(INTERFERENCE).fetch_all(&mut *connection).await?;
+    let mut by_table: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, what) in interference {
+        by_table.entry(table).or_default().push(what);
+    }
+    for (table, what) in by_table {
+        let detail = format!("{}: it can hide or change rows", what.join(", "));
+        findings.add(about(Problem::Altered, table, detail));
+    }
+
+    let found = definitions(connection, "'chartseal'::regnamespace", OURS_FIRST).await?;
+    let expected = expected(connection, findings).await?;
+    for (name, definition) in &expected {
+        match found.get(name) {
+            Some(found) if found == definition => {}
+            Some(_) => findings.add(about(
+                Problem::Altered,
+                name.clone(),
+                "its definition is not that of the migrations".to_owned(),
+            )),
+            None => findings.add(about(
+                Problem::Missing,
+                name.clone(),
+                "it is not in the schema".to_owned(),
+            )),
+        }
+    }
+    for name in found.into_keys().filter(|name| !expected.contains_key(name)) {
+        findings.add(about(Problem::Added, name, "no migration makes it".to_owned()));
+    }
+    Ok(())
+}
+
+/// Definitions as the migrations make them. Nothing of it stays. Where they cannot be made, something that they need is
+/// gone or is another, and all of it counts as missing or added.
+async fn expected(
+    connection: &mut PgConnection,
+    findings: &mut Findings,
+) -> Result<BTreeMap<String, String>, SinkError> {
+    let mut attempt = connection.begin().await?;
+    let expected = match make(&mut attempt).await {
+        Ok(expected) => expected,
+        Err(error) if error.is_of_schema() => {
+            let detail = format!("its views cannot be made anew: {error}");
+            findings.add(about(Problem::Altered, SCHEMA.to_owned(), detail));
+            BTreeMap::new()
+        }
+        Err(error) => return Err(error),
+    };
+    attempt.rollback().await?;
+    Ok(expected)
+}
+
+async fn make(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, SinkError> {
+    set_path(connection, DOUBLES_FIRST).await?;
+    for sql in view_migrations() {
+        // Each of these is a line of its own. A scratch function cannot be commented on: such names are not looked for
+        // among the scratch.
+        let making: Vec<&str> = sql
+            .lines()
+            .filter(|line| !line.starts_with("SET search_path") && !line.starts_with("COMMENT ON "))
+            .collect();
+        sqlx::raw_sql(AssertSqlSafe(making.join("\n")))
+            .execute(&mut *connection)
+            .await?;
+    }
+    definitions(connection, "pg_my_temp_schema()", DOUBLES_FIRST).await
+}
+
+/// `schema` is SQL for its oid.
+async fn definitions(
+    connection: &mut PgConnection,
+    schema: &str,
+    path: &str,
+) -> Result<BTreeMap<String, String>, SinkError> {
+    set_path(connection, path).await?;
+    let query = DEFINITIONS.replace("$schema", schema);
+    let definitions: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(query)).fetch_all(connection).await?;
+    Ok(definitions.into_iter().collect())
+}
+
+async fn set_path(connection: &mut PgConnection, path: &str) -> Result<(), SinkError> {
+    sqlx::query(AssertSqlSafe(format!("SET LOCAL search_path TO {path}")))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn about(problem: Problem, name: String, detail: String) -> Finding {
+    Finding {
+        problem,
+        table: name,
+        chain: None,
+        subject: None,
+        seq: None,
+        detail,
+    }
+}
