@@ -169,8 +169,15 @@ fn standard_input_output_and_error_carry_no_passphrase() {
 #[test]
 fn a_passphrase_is_asked_for_on_the_terminal_and_not_shown() {
     let desk = Desk::with_identity();
-    let mut terminal = desk.on_a_terminal(r#""$CHARTSEAL" keys show; echo "code $?"; stty -a"#);
+    // The prompt is there a moment before the terminal hides what is typed; nobody types as fast as a test.
+    let mut terminal = desk.on_a_terminal(
+        r#"(for try in $(seq 200); do
+              if stty -a </dev/tty | grep -q -e ' -echo '; then echo hidden; break; fi; sleep 0.05
+            done) &
+        "$CHARTSEAL" keys show; echo "code $?"; stty -a"#,
+    );
     terminal.shows("Passphrase of the identity: ");
+    terminal.shows("hidden");
     terminal.types(b"correct horse\n");
     let rest = terminal.rest();
     assert!(rest.contains("code 0") && rest.contains("encryption key"), "{rest}");
