@@ -205,7 +205,7 @@ fn records(bench: &mut Bench) {
     let refused = bench.run("create_record (refused)", &create, &[&doctor]);
     assert!(matches!(refused, AnyEvent::ActionRefused(_)));
 
-    let amend = |purpose, expected_version| {
+    let amend = |consent, purpose, expected_version| {
         let args = AmendRecordArgs {
             request: random_id(),
             expected_version,
@@ -213,10 +213,20 @@ fn records(bench: &mut Bench) {
             grant,
             content: content(9),
         };
-        ix::amend_record(&acting, None, &patient, &record, args)
+        ix::amend_record(&acting, consent, &patient, &record, args)
     };
-    bench.run("amend_record", &amend(Purpose::Treatment, 1), &[&doctor]);
-    bench.run("amend_record (refused)", &amend(Purpose::Payment, 2), &[&doctor]);
+    let consent = Some(owner.pubkey());
+    bench.run(
+        "amend_record",
+        &amend(consent, Purpose::Treatment, 1),
+        &[&doctor, &owner],
+    );
+    bench.run(
+        "amend_record (by grant)",
+        &amend(None, Purpose::Treatment, 2),
+        &[&doctor],
+    );
+    bench.run("amend_record (refused)", &amend(None, Purpose::Payment, 3), &[&doctor]);
 
     let address = bench.world.insurer.address();
     let theirs = self::grant(bench, GranteeKind::Member, address);
