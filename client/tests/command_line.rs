@@ -48,8 +48,17 @@ impl Desk {
 
     /// Starts a line of shell on a terminal of its own; `$CHARTSEAL` in it is the program.
     fn on_a_terminal(&self, line: &str) -> Terminal {
-        let mut command = Command::new("script");
-        command.args(["--quiet", "--return", "--command", line, "/dev/null"]);
+        // With every signal as a terminal leaves it: whoever started the tests may have told them to ignore some.
+        let mut command = Command::new("env");
+        command.args([
+            "--default-signal",
+            "script",
+            "--quiet",
+            "--return",
+            "--command",
+            line,
+            "/dev/null",
+        ]);
         command
             .env("CHARTSEAL", CHARTSEAL)
             .env("CHARTSEAL_IDENTITY", self.identity())

@@ -24,6 +24,17 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
 }
 
+/// The command with every signal as a terminal leaves it: whoever started the tests may have told them to ignore some
+/// (`nohup` does, and a shell's `&`), and the program honours that.
+fn from_a_terminal(command: &Command) -> Command {
+    let mut same = Command::new("env");
+    same.arg("--default-signal")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    same
+}
+
 fn start(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -73,11 +84,8 @@ fn a_record_whose_opening_is_cut_short_leaves_no_plaintext() {
         let proxy = Proxy::before(&stack.endpoints().gateway).unwrap();
         proxy.spoil_after("GET", Fault::Stall, 2, usize::MAX);
         let through = patient.through_gateway(&proxy.url);
-        let get = start(
-            through
-                .command(&["get", &id, &record, "--out", out.to_str().unwrap()])
-                .unwrap(),
-        );
+        let words = ["get", &id, &record, "--out", out.to_str().unwrap()];
+        let get = start(from_a_terminal(&through.command(&words).unwrap()));
         wait_until("some of it is opened", || bytes_in_the_making(&get, &folder) > 1 << 20);
         send(&get, signal);
         let said = ended(get);
@@ -104,7 +112,7 @@ fn a_record_whose_opening_is_cut_short_leaves_no_plaintext() {
 fn storing_from_standard_input_ends_when_it_is_told_to() {
     let (stack, patient, id) = one_patient().unwrap();
     for signal in [Signal::INT, Signal::TERM] {
-        let mut command = patient.command(&["put", &id, "-"]).unwrap();
+        let mut command = from_a_terminal(&patient.command(&["put", &id, "-"]).unwrap());
         command.stdin(Stdio::piped());
         let mut put = start(command);
         // More than a pipe holds: so it is being read. It stays open, and no more comes.
