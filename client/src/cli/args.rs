@@ -14,7 +14,7 @@ use crate::ops::Grantee;
 
 /// Seals medical files, keeps them on Arweave, and lets the patient decide who may open them.
 ///
-/// Exit codes: 0 done, 1 error, 2 refused by policy (the refusal is logged), 3 stored bytes do not match their hash.
+/// Exit codes: 0 done, 1 error, 2 refused by policy (the chain logs its refusals), 3 stored bytes do not match their hash.
 #[derive(Debug, Parser)]
 #[command(name = "chartseal", version, max_term_width = 100)]
 pub(super) struct Args {
