@@ -16,6 +16,22 @@ pub const GRANT: &[u8] = b"grant";
 pub const ACCESS_LOG: &[u8] = b"log";
 /// `refusals`, patient's id.
 pub const REFUSAL_LOG: &[u8] = b"refusals";
+/// `delegate`, patient's id, id.
+pub const DELEGATE: &[u8] = b"delegate";
+/// `safeguards`, patient's id.
+pub const SAFEGUARDS: &[u8] = b"safeguards";
+/// `request`, patient's id, id.
+pub const REQUEST: &[u8] = b"request";
+/// `policy`, patient's id, institution's id.
+pub const POLICY: &[u8] = b"policy";
+/// `emergency`, patient's id, id.
+pub const EMERGENCY: &[u8] = b"emergency";
+/// `batch`, institution's id, id.
+pub const BATCH: &[u8] = b"batch";
+/// `agreement`, consumer's id, id.
+pub const AGREEMENT: &[u8] = b"agreement";
+/// `settlement`, agreement's address, record's address, version (u32 LE).
+pub const SETTLEMENT: &[u8] = b"settlement";
 
 /// An id: 16 random bytes. All zeros means "none".
 pub type Id = [u8; 16];
@@ -23,7 +39,8 @@ pub type Id = [u8; 16];
 /// The id that stands for "none".
 pub const NO_ID: Id = [0; 16];
 
-/// The bump of every record's and every grant's address.
+/// The bump of every address whose id the client draws for it: records, grants, delegates, requests, emergencies,
+/// batches and agreements.
 ///
 /// The chain looks for an address's bump from 255 downwards, and each step costs 326 compute units. Ids are random, so
 /// the client draws them until the very first bump fits (two draws on average): making a record then costs the same
@@ -69,6 +86,7 @@ pub mod address {
     pub fn grant(patient: &Id, id: &Id) -> Address {
         find(&[GRANT, patient, id])
     }
+
     /// Where a claim puts a grant of this id, whether there is one or not: the address at [`BUMP`]. It is that of
     /// [`grant`] for every id that a grant can have.
     pub fn grant_slot(patient: &Id, id: &Id) -> Address {
@@ -85,38 +103,80 @@ pub mod address {
         find(&[REFUSAL_LOG, patient])
     }
 
+    /// A patient's Delegate of this id.
+    pub fn delegate(patient: &Id, id: &Id) -> Address {
+        find(&[DELEGATE, patient, id])
+    }
+
+    /// A patient's Safeguards.
+    pub fn safeguards(patient: &Id) -> Address {
+        find(&[SAFEGUARDS, patient])
+    }
+
+    /// A Request of this id to a patient.
+    pub fn request(patient: &Id, id: &Id) -> Address {
+        find(&[REQUEST, patient, id])
+    }
+
+    /// A patient's Policy for an institution.
+    pub fn policy(patient: &Id, institution: &Id) -> Address {
+        find(&[POLICY, patient, institution])
+    }
+
+    /// A patient's Emergency of this id.
+    pub fn emergency(patient: &Id, id: &Id) -> Address {
+        find(&[EMERGENCY, patient, id])
+    }
+
+    /// An institution's Batch of this id.
+    pub fn batch(institution: &Id, id: &Id) -> Address {
+        find(&[BATCH, institution, id])
+    }
+
+    /// The Agreement of this id that an institution proposed as consumer.
+    pub fn agreement(consumer: &Id, id: &Id) -> Address {
+        find(&[AGREEMENT, consumer, id])
+    }
+
+    /// What was settled of an agreement for one version of a record.
+    pub fn settlement(agreement: &Address, record: &Address, version: u32) -> Address {
+        find(&[SETTLEMENT, agreement.as_ref(), record.as_ref(), &version.to_le_bytes()])
+    }
+
+    /// Whether an id is fit for an address of this kind (see [`BUMP`]): `kind` is one of this module's seeds, `subject`
+    /// the id that stands between.
+    pub fn fits(kind: &[u8], subject: &Id, id: &Id) -> bool {
+        *id != NO_ID && Address::find_program_address(&[kind, subject, id], &crate::ID).1 == BUMP
+    }
+
+    /// Draws ids until one is fit for an address of this kind.
+    pub fn draw(kind: &[u8], subject: &Id, mut random: impl FnMut() -> Id) -> Id {
+        loop {
+            let id = random();
+            if fits(kind, subject, &id) {
+                return id;
+            }
+        }
+    }
+
     /// Whether an id is fit for a record of this patient (see [`BUMP`]).
     pub fn fits_record(patient: &Id, id: &Id) -> bool {
-        fits(&[RECORD, patient, id])
+        fits(RECORD, patient, id)
     }
 
     /// Whether an id is fit for a grant of this patient (see [`BUMP`]).
     pub fn fits_grant(patient: &Id, id: &Id) -> bool {
-        fits(&[GRANT, patient, id])
-    }
-
-    fn fits(seeds: &[&[u8]; 3]) -> bool {
-        *seeds[2] != NO_ID && Address::find_program_address(seeds, &crate::ID).1 == BUMP
+        fits(GRANT, patient, id)
     }
 
     /// Draws ids until one is fit for a record of this patient.
-    pub fn draw_record_id(patient: &Id, mut draw: impl FnMut() -> Id) -> Id {
-        loop {
-            let id = draw();
-            if fits_record(patient, &id) {
-                return id;
-            }
-        }
+    pub fn draw_record_id(patient: &Id, random: impl FnMut() -> Id) -> Id {
+        draw(RECORD, patient, random)
     }
 
     /// Draws ids until one is fit for a grant of this patient.
-    pub fn draw_grant_id(patient: &Id, mut draw: impl FnMut() -> Id) -> Id {
-        loop {
-            let id = draw();
-            if fits_grant(patient, &id) {
-                return id;
-            }
-        }
+    pub fn draw_grant_id(patient: &Id, random: impl FnMut() -> Id) -> Id {
+        draw(GRANT, patient, random)
     }
 
     /// Signs the self-calls that carry events (Anchor's `emit_cpi!`).

@@ -113,6 +113,8 @@ words! {
         Patient = 0 => "patient",
         Member = 1 => "member",
         Person = 2 => "person",
+        /// For the patient, by a delegation.
+        Delegate = 3 => "delegate",
     }
 }
 
@@ -129,6 +131,12 @@ words! {
         Steward = 3 => "steward",
         /// A live grant names the actor.
         Grant = 4 => "grant",
+        /// The patient named the actor its delegate.
+        Delegate = 5 => "delegate",
+        /// A policy of the patient shares such records with the actor's institution, or enrols it as author.
+        Policy = 6 => "policy",
+        /// The actor opened an emergency. Patient and institution review it.
+        Emergency = 7 => "emergency",
     }
 }
 
@@ -155,6 +163,62 @@ words! {
         RightNotGranted = 17 => "right-not-granted",
         PurposeNotGranted = 18 => "purpose-not-granted",
         NotTheAuthor = 19 => "not-the-author",
+        AncestorMissing = 20 => "grant-ancestor-missing",
+        AncestorLapsed = 21 => "grant-ancestor-lapsed",
+        TooDeep = 22 => "grant-passed-on-too-often",
+        BeyondParent = 23 => "grant-beyond-its-parent",
+        DelegateNotAccepted = 24 => "delegation-not-accepted",
+        DelegateRevoked = 25 => "delegation-revoked",
+        DelegateExpired = 26 => "delegation-expired",
+        PolicyForeign = 27 => "policy-of-another-patient",
+        PolicyNotYours = 28 => "policy-names-another",
+        PolicyExpired = 29 => "policy-expired",
+        PolicyOtherClass = 30 => "policy-for-other-records",
+        NotEnrolled = 31 => "institution-not-enrolled",
+        NoEmergencyCredential = 32 => "no-emergency-credential",
+        EmergencyUnreviewed = 33 => "emergency-awaits-review",
+        EmergencyCap = 34 => "emergencies-reached-their-cap",
+        EmergencyForeign = 35 => "emergency-of-another-patient",
+        EmergencyNotYours = 36 => "emergency-of-another-member",
+        EmergencyOver = 37 => "emergency-over",
+        PurposeNotEmergency = 38 => "purpose-not-emergency",
+    }
+}
+
+words! {
+    /// What a patient decided about a request.
+    RequestState {
+        Open = 0 => "open",
+        Approved = 1 => "approved",
+        Denied = 2 => "denied",
+    }
+}
+
+words! {
+    /// Whose review of an emergency it is.
+    Reviewer {
+        Patient = 0 => "patient",
+        Institution = 1 => "institution",
+    }
+}
+
+words! {
+    /// What a review of an emergency found.
+    Verdict {
+        Justified = 0 => "justified",
+        /// Ends the emergency at once.
+        Unjustified = 1 => "unjustified",
+    }
+}
+
+words! {
+    /// How far an agreement is.
+    AgreementState {
+        /// The consumer proposed it; the provider has not signed.
+        Proposed = 0 => "proposed",
+        Active = 1 => "active",
+        /// The rest was returned. Nothing can be settled any more.
+        Closed = 2 => "closed",
     }
 }
 

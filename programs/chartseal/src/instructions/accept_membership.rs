@@ -20,7 +20,7 @@ pub struct AcceptMembership {
 }
 
 impl AcceptMembership {
-    fn validate(&self, keys: &Keys) -> Result<()> {
+    fn validate(&self, keys: &Keys, now: i64) -> Result<()> {
         require!(!self.registry.is_paused(), ChartsealError::Paused);
         require!(
             self.member.institution == self.institution.id,
@@ -32,15 +32,15 @@ impl AcceptMembership {
             self.member.standing == Standing::Invited.byte(),
             ChartsealError::NotInvited
         );
-        require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
+        require!(self.institution.is_active(now), ChartsealError::InstitutionNotActive);
         keys.validate()
     }
 }
 
 pub(crate) fn handler(ctx: &mut Context<AcceptMembership>, keys: &Keys) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.validate(keys)?;
     let now = Clock::get()?.unix_timestamp;
+    accounts.validate(keys, now)?;
     let address = *accounts.member.address();
     let member = &mut *accounts.member;
     member.keys = *keys;

@@ -5,7 +5,7 @@ use crate::{
     events::AccessAllowed,
     policy::Subject,
     seeds::Id,
-    state::{require_id, Entry, Record},
+    state::{require_id, Record},
     vocabulary::{Action, Purpose},
     ChartsealError,
 };
@@ -47,13 +47,7 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
     let outcome = accounts.acting.decide(&Intent {
         request: &args.request,
         record: &record.id,
-        subject: Subject {
-            record: &record.id,
-            class: record.class,
-            author: Some(&record.author),
-            origin: Some(&record.origin),
-            erased: record.is_erased(),
-        },
+        subject: Subject::of(record),
         action: Action::Read,
         purpose: args.purpose,
         grant: &args.grant,
@@ -62,10 +56,9 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
     })?;
     let event = match outcome {
         Outcome::Refused(event) => event,
-        Outcome::Allowed { actor, basis, grant } => {
-            let patient = accounts.acting.patient.id;
+        Outcome::Allowed(Allowed { actor, basis, under }) => {
             let log = &mut *accounts.acting.log;
-            let event = log.chain.extend(&patient, now, |link| AccessAllowed {
+            log.write(&args.request, &actor.wallet, basis.byte(), now, |link| AccessAllowed {
                 link,
                 request: args.request,
                 record: record.id,
@@ -73,18 +66,9 @@ pub(crate) fn handler(ctx: &mut Context<AccessRecord>, args: &AccessRecordArgs) 
                 actor,
                 purpose: args.purpose,
                 basis,
-                grant,
+                under,
                 head: [0; 32],
-            })?;
-            let entry = Entry::new(
-                AccessAllowed::DISCRIMINATOR,
-                now,
-                &args.request,
-                &actor.wallet,
-                basis.byte(),
-            );
-            log.ring.keep(&log.chain, entry);
-            event
+            })?
         }
     };
     emit_cpi!(event);

@@ -5,14 +5,19 @@ use anchor_lang::{accounts::UncheckedAccount, prelude::*};
 use crate::{
     events::{ActionRefused, Actor},
     log::Encoded,
-    policy::{decide, Capacity, Credential, Query, Subject},
+    policy::{decide, Capacity, Claim, Credential, Query, Subject},
     seeds::{Id, GRANT, NO_ID},
-    state::{slot, AccessLog, Entry, Grant, Institution, Member, Patient, RefusalLog, Registry},
-    vocabulary::{Action, ActorKind, Basis, Purpose},
+    state::{
+        slot, AccessLog, Delegate, Emergency, Entry, Grant, Institution, Member, Patient, Policy, RefusalLog, Registry,
+    },
+    vocabulary::{Action, ActorKind, Basis, GranteeKind, Purpose, Reason},
     ChartsealError,
 };
 
 /// The accounts of an actor, of the patient, and of the patient's two logs.
+///
+/// An actor passes at most one capacity (`member` with `institution`, or `delegate`) and at most one claim (`grant`,
+/// `policy` or `emergency`), so that what is written down is what was decided by.
 // Anchor's account types have no `Debug`.
 #[allow(missing_debug_implementations)]
 #[derive(Accounts)]
@@ -25,14 +30,29 @@ pub struct Acting {
     pub log: Account<AccessLog>,
     #[account(mut)]
     pub refusals: Account<RefusalLog>,
-    /// The actor's membership, unless it is the patient or a person. Writable, because its refusals are counted.
+    /// The actor's membership. Writable, because its refusals are counted.
     #[account(mut)]
     pub member: Option<Account<Member>>,
     /// The member's institution.
     pub institution: Option<Account<Institution>>,
+    /// The actor's delegation.
+    pub delegate: Option<Account<Delegate>>,
     /// CHECK: the grant that is claimed, or the empty address of one; `state::slot` tells.
     #[account(mut)]
     pub grant: Option<UncheckedAccount>,
+    /// The grant that the claimed one descends from. Writable, because a use counts against all.
+    #[account(mut)]
+    pub parent: Option<Account<Grant>>,
+    /// The one before.
+    #[account(mut)]
+    pub grandparent: Option<Account<Grant>>,
+    /// The first, which the patient gave.
+    #[account(mut)]
+    pub great_grandparent: Option<Account<Grant>>,
+    /// The policy that is claimed.
+    pub policy: Option<Account<Policy>>,
+    /// The emergency that is claimed.
+    pub emergency: Option<Account<Emergency>>,
 }
 
 /// What somebody wants.
@@ -53,14 +73,18 @@ pub struct Intent<'a> {
 /// What came of it.
 #[derive(Debug)]
 pub enum Outcome {
-    Allowed {
-        actor: Actor,
-        basis: Basis,
-        /// Id of the grant that is the basis, or zeros where something else is.
-        grant: Id,
-    },
+    Allowed(Allowed),
     /// Decided and written down; the event remains to be emitted.
     Refused(Encoded),
+}
+
+/// Who may, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    pub actor: Actor,
+    pub basis: Basis,
+    /// Id of what the basis rests on, or zeros where it rests on nothing else (see `Basis`).
+    pub under: Id,
 }
 
 impl Acting {
@@ -70,80 +94,160 @@ impl Acting {
     /// Where the program is paused, an account belongs to somebody else, or the actor is a stranger: then nothing is
     /// logged, so that nobody floods a patient's log for a fee.
     pub fn decide(&mut self, intent: &Intent<'_>) -> Result<Outcome> {
+        self.decide_also(intent, |_| Ok(()))
+    }
+
+    /// The same, where the policy is not all that has to agree: `also` is asked last, with the grant that was claimed.
+    pub fn decide_also(
+        &mut self,
+        intent: &Intent<'_>,
+        also: impl FnOnce(Option<&Grant>) -> core::result::Result<(), Reason>,
+    ) -> Result<Outcome> {
+        self.validate()?;
+        let mut grant = self.claimed(intent.grant)?;
+        let actor = self.identify(grant.as_deref())?;
+        let decision = self
+            .ask(intent, &actor, grant.as_deref())
+            .and_then(|basis| also(grant.as_deref()).map(|()| basis));
+        match decision {
+            Ok(basis) => {
+                if let (Basis::Grant, Some(grant)) = (basis, &mut grant) {
+                    grant.take_use();
+                    self.take_uses_of_ancestors(grant);
+                }
+                let under = self.rests_on(basis, grant.as_deref());
+                Ok(Outcome::Allowed(Allowed { actor, basis, under }))
+            }
+            Err(reason) => self.refuse(intent, actor, reason).map(Outcome::Refused),
+        }
+    }
+
+    /// Writes a refusal down.
+    ///
+    /// # Errors
+    /// [`ChartsealError::RefusalCap`] where as many were logged within the hour as are.
+    pub fn refuse(&mut self, intent: &Intent<'_>, actor: Actor, reason: Reason) -> Result<Encoded> {
+        let counted = match &mut self.member {
+            Some(member) if actor.kind == ActorKind::Member => member.count_refusal(intent.now),
+            _ => self.refusals.count_person_refusal(intent.now),
+        };
+        require!(counted, ChartsealError::RefusalCap);
+        let under = self.claims(intent.grant, actor.kind);
+        let refusals = &mut *self.refusals;
+        let event = refusals
+            .chain
+            .extend(&self.patient.id, intent.now, |link| ActionRefused {
+                link,
+                request: *intent.request,
+                record: *intent.record,
+                action: intent.action,
+                actor,
+                purpose: intent.purpose,
+                reason,
+                under,
+                head: [0; 32],
+            })?;
+        let entry = Entry::new(
+            ActionRefused::DISCRIMINATOR,
+            intent.now,
+            intent.request,
+            &actor.wallet,
+            reason.byte(),
+        );
+        refusals.ring.keep(&refusals.chain, entry);
+        Ok(event)
+    }
+
+    /// The account that stands as author of what an actor writes: a member's own; otherwise the patient's, for whom a
+    /// delegate writes.
+    pub fn author(&self, actor: &Actor) -> Address {
+        match actor.kind {
+            ActorKind::Member => actor.credential,
+            ActorKind::Patient | ActorKind::Delegate | ActorKind::Person => *self.patient.address(),
+        }
+    }
+
+    /// What has to hold whoever acts.
+    fn validate(&self) -> Result<()> {
         require!(!self.registry.is_paused(), ChartsealError::Paused);
         require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
         require!(self.refusals.patient == self.patient.id, ChartsealError::ForeignPatient);
+        let claims =
+            u8::from(self.grant.is_some()) + u8::from(self.policy.is_some()) + u8::from(self.emergency.is_some());
+        require!(claims <= 1, ChartsealError::OneClaim);
+        Ok(())
+    }
 
-        let mut grant = self.claimed(intent.grant)?;
-        let actor = self.identify(grant.as_deref())?;
-        let patient_address = *self.patient.address();
-        let capacity = match (actor.kind, &self.member, &self.institution) {
+    fn ask(&self, intent: &Intent<'_>, actor: &Actor, grant: Option<&Grant>) -> core::result::Result<Basis, Reason> {
+        let patient_address = self.patient.address();
+        let capacity = match (actor.kind, &self.member, &self.institution, &self.delegate) {
             (ActorKind::Patient, ..) => Capacity::Patient {
-                address: &patient_address,
+                address: patient_address,
             },
-            (ActorKind::Member, Some(member), Some(institution)) => Capacity::Member(Credential {
+            (ActorKind::Member, Some(member), Some(institution), _) => Capacity::Member(Credential {
                 address: member.address(),
                 member,
                 institution_address: institution.address(),
                 institution,
             }),
+            (ActorKind::Delegate, _, _, Some(delegate)) => Capacity::Delegate {
+                delegate,
+                patient_address,
+            },
             _ => Capacity::Person { wallet: &actor.wallet },
         };
-        let decision = decide(&Query {
+        let claim = match (grant, &self.policy, &self.emergency) {
+            (Some(grant), ..) => Claim::Grant(
+                grant,
+                [
+                    self.parent.as_deref(),
+                    self.grandparent.as_deref(),
+                    self.great_grandparent.as_deref(),
+                ],
+            ),
+            (None, Some(policy), _) => Claim::Policy(policy),
+            (None, None, Some(emergency)) => Claim::Emergency(emergency),
+            (None, None, None) => Claim::Nothing,
+        };
+        decide(&Query {
             patient: &self.patient,
             capacity,
             subject: intent.subject,
             action: intent.action,
             purpose: intent.purpose,
-            grant: grant.as_deref(),
+            claim,
             consent: intent.consent,
             now: intent.now,
-        });
+        })
+    }
 
-        match decision {
-            Ok(basis) => {
-                let mut used = NO_ID;
-                if let (Basis::Grant, Some(grant)) = (basis, &mut grant) {
-                    grant.take_use();
-                    used = grant.id;
-                }
-                Ok(Outcome::Allowed {
-                    actor,
-                    basis,
-                    grant: used,
-                })
-            }
-            Err(reason) => {
-                let counted = match &mut self.member {
-                    Some(member) if actor.kind == ActorKind::Member => member.count_refusal(intent.now),
-                    _ => self.refusals.count_person_refusal(intent.now),
-                };
-                require!(counted, ChartsealError::RefusalCap);
-                let event = self
-                    .refusals
-                    .chain
-                    .extend(&self.patient.id, intent.now, |link| ActionRefused {
-                        link,
-                        request: *intent.request,
-                        record: *intent.record,
-                        action: intent.action,
-                        actor,
-                        purpose: intent.purpose,
-                        reason,
-                        grant: *intent.grant,
-                        head: [0; 32],
-                    })?;
-                let entry = Entry::new(
-                    ActionRefused::DISCRIMINATOR,
-                    intent.now,
-                    intent.request,
-                    &actor.wallet,
-                    reason.byte(),
-                );
-                let refusals = &mut *self.refusals;
-                refusals.ring.keep(&refusals.chain, entry);
-                Ok(Outcome::Refused(event))
-            }
+    /// The policy has seen that each of them is the one before's parent, and that it has a use left.
+    fn take_uses_of_ancestors(&mut self, grant: &Grant) {
+        let ancestors = [&mut self.parent, &mut self.grandparent, &mut self.great_grandparent];
+        for ancestor in ancestors.into_iter().take(usize::from(grant.depth)).flatten() {
+            ancestor.take_use();
+        }
+    }
+
+    fn rests_on(&self, basis: Basis, grant: Option<&Grant>) -> Id {
+        match basis {
+            Basis::Grant => grant.map(|grant| grant.id),
+            Basis::Delegate => self.delegate.as_ref().map(|delegate| delegate.id),
+            Basis::Policy => self.policy.as_ref().map(|policy| policy.institution),
+            Basis::Emergency => self.emergency.as_ref().map(|emergency| emergency.id),
+            Basis::Patient | Basis::Consent | Basis::Author | Basis::Steward => None,
+        }
+        .unwrap_or(NO_ID)
+    }
+
+    /// What the actor claimed, whether it holds or not.
+    fn claims(&self, grant: &Id, kind: ActorKind) -> Id {
+        match (&self.policy, &self.emergency, &self.delegate) {
+            _ if *grant != NO_ID => *grant,
+            (Some(policy), ..) => policy.institution,
+            (_, Some(emergency), _) => emergency.id,
+            (.., Some(delegate)) if kind == ActorKind::Delegate => delegate.id,
+            _ => NO_ID,
         }
     }
 
@@ -163,47 +267,46 @@ impl Acting {
         Ok(grant)
     }
 
-    /// Who acts: the patient, the member whose account was passed, or the person that the grant names.
+    /// Who acts: the patient, the member or delegate whose account was passed, or the person that the grant names.
     fn identify(&self, grant: Option<&Grant>) -> Result<Actor> {
         let wallet = *self.actor.address();
         let mut actor = Actor {
             kind: ActorKind::Patient,
             wallet,
-            member: Address::default(),
+            credential: Address::default(),
             institution: NO_ID,
         };
         if self.patient.is_wallet(&wallet) {
             return Ok(actor);
         }
-        match (&self.member, &self.institution) {
-            (Some(member), Some(institution)) => {
+        match (&self.member, &self.institution, &self.delegate) {
+            (Some(member), Some(institution), None) => {
                 require!(member.wallet == wallet, ChartsealError::Stranger);
                 require!(member.institution == institution.id, ChartsealError::ForeignMember);
                 actor.kind = ActorKind::Member;
-                actor.member = *member.address();
+                actor.credential = *member.address();
                 actor.institution = institution.id;
                 Ok(actor)
             }
-            (None, None) => {
+            (None, None, Some(delegate)) => {
+                require!(delegate.wallet == wallet, ChartsealError::Stranger);
+                require!(delegate.patient == self.patient.id, ChartsealError::ForeignPatient);
+                actor.kind = ActorKind::Delegate;
+                actor.credential = *delegate.address();
+                Ok(actor)
+            }
+            (None, None, None) => {
                 let named = grant.is_some_and(|grant| {
                     grant.patient == self.patient.id
-                        && grant.grantee_kind == crate::vocabulary::GranteeKind::Person.byte()
+                        && grant.grantee_kind == GranteeKind::Person.byte()
                         && grant.grantee == wallet
                 });
                 require!(named, ChartsealError::Stranger);
                 actor.kind = ActorKind::Person;
                 Ok(actor)
             }
+            (Some(_), Some(_), Some(_)) => Err(ChartsealError::OneCapacity.into()),
             _ => Err(ChartsealError::InstitutionMissing.into()),
         }
     }
-}
-
-/// Whether this signer decides for the patient: by its wallet or, while it has none, as the steward's authority. A
-/// suspended steward can take rights away but gives none: whoever asks for that checks it.
-pub fn speaks_for(signer: &Address, patient: &Patient, steward: Option<&Institution>) -> Result<()> {
-    let as_steward =
-        steward.is_some_and(|institution| patient.is_steward(&institution.id) && institution.authority == *signer);
-    require!(patient.is_wallet(signer) || as_steward, ChartsealError::NotPatient);
-    Ok(())
 }

@@ -5,8 +5,8 @@ use crate::{
     events::{Content, RecordAmended},
     policy::Subject,
     seeds::Id,
-    state::{require_id, Entry, Record},
-    vocabulary::{Action, ActorKind, Purpose},
+    state::{require_id, Record},
+    vocabulary::{Action, Purpose},
     ChartsealError,
 };
 
@@ -58,13 +58,7 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
     let outcome = accounts.acting.decide(&Intent {
         request: &args.request,
         record: &record.id,
-        subject: Subject {
-            record: &record.id,
-            class: record.class,
-            author: Some(&record.author),
-            origin: Some(&record.origin),
-            erased: record.is_erased(),
-        },
+        subject: Subject::of(record),
         action: Action::Amend,
         purpose: args.purpose,
         grant: &args.grant,
@@ -73,26 +67,22 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
     })?;
     let event = match outcome {
         Outcome::Refused(event) => event,
-        Outcome::Allowed { actor, basis, grant } => {
+        Outcome::Allowed(Allowed { actor, basis, under }) => {
             args.content.validate()?;
-            let patient_address = *accounts.acting.patient.address();
-            let patient = accounts.acting.patient.id;
+            let author = accounts.acting.author(&actor);
             let record = &mut accounts.record;
             require!(record.version == args.expected_version, ChartsealError::StaleVersion);
             let version = record.version.checked_add(1).ok_or(ChartsealError::Overflow)?;
             let previous = record.version_hash();
             record.previous = previous;
             record.version = version;
-            record.author = match actor.kind {
-                ActorKind::Patient => patient_address,
-                _ => actor.member,
-            };
+            record.author = author;
             record.institution = actor.institution;
             record.set_content(&args.content);
             record.updated_at = now;
             let id = record.id;
             let log = &mut *accounts.acting.log;
-            let event = log.chain.extend(&patient, now, |link| RecordAmended {
+            log.write(&id, &actor.wallet, basis.byte(), now, |link| RecordAmended {
                 link,
                 request: args.request,
                 record: id,
@@ -100,14 +90,11 @@ pub(crate) fn handler(ctx: &mut Context<AmendRecord>, args: &AmendRecordArgs) ->
                 author: actor,
                 purpose: args.purpose,
                 basis,
-                grant,
+                under,
                 content: args.content,
                 previous,
                 head: [0; 32],
-            })?;
-            let entry = Entry::new(RecordAmended::DISCRIMINATOR, now, &id, &actor.wallet, basis.byte());
-            log.ring.keep(&log.chain, entry);
-            event
+            })?
         }
     };
     emit_cpi!(event);

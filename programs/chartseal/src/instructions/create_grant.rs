@@ -1,10 +1,10 @@
 use anchor_lang::{accounts::UncheckedAccount, prelude::*};
 
-use super::acting::speaks_for;
+use super::deciding::*;
 use crate::{
     events::{GrantCreated, Terms},
     seeds::{Id, BUMP, GRANT, NO_ID},
-    state::{require_id, AccessLog, Entry, Grant, Institution, Member, Patient, Record, Registry, NO_OUTCOME},
+    state::{require_id, Grant, Institution, Member, Record},
     vocabulary::{Action, GranteeKind, Purpose},
     ChartsealError,
 };
@@ -15,16 +15,9 @@ use crate::{
 #[derive(Accounts)]
 #[instruction(args: CreateGrantArgs)]
 pub struct CreateGrant {
-    /// The patient's wallet, or the steward's authority.
-    pub issuer: Signer,
+    pub deciding: Nested<Deciding>,
     #[account(mut, unsafe(dup))]
     pub payer: Signer,
-    pub registry: Account<Registry>,
-    pub patient: Account<Patient>,
-    #[account(mut)]
-    pub log: Account<AccessLog>,
-    /// The steward of a patient without a wallet.
-    pub steward: Option<Account<Institution>>,
     /// The record that the grant is about, where it is about one.
     pub record: Option<Account<Record>>,
     /// CHECK: the Member or Institution account that the grant names, or the person's wallet.
@@ -33,7 +26,7 @@ pub struct CreateGrant {
         init,
         payer = payer,
         space = 8 + core::mem::size_of::<Grant>(),
-        seeds = [GRANT, patient.id.as_ref(), args.id.as_ref()],
+        seeds = [GRANT, deciding.patient.id.as_ref(), args.id.as_ref()],
         bump
     )]
     pub grant: Account<Grant>,
@@ -49,59 +42,80 @@ pub struct CreateGrantArgs {
 
 impl CreateGrant {
     fn validate(&self, args: &CreateGrantArgs, now: i64) -> Result<()> {
-        let terms = &args.terms;
         require_id(&args.id)?;
-        require!(!self.registry.is_paused(), ChartsealError::Paused);
-        require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
-        speaks_for(self.issuer.address(), &self.patient, self.steward.as_deref())?;
-        let suspended = self.steward.as_ref().is_some_and(|steward| !steward.is_active());
-        require!(!suspended, ChartsealError::InstitutionNotActive);
+        self.deciding.may_give(now)?;
+        validate_terms(&args.terms, now)?;
+        validate_subject(&args.terms, &self.deciding.patient.id, self.record.as_deref())?;
+        validate_grantee(&args.terms, self.grantee.account())
+    }
+}
 
-        let rights_exist = terms.rights & !Action::MASK == 0 && terms.purposes & !Purpose::MASK == 0;
-        require!(
-            terms.rights != 0 && terms.purposes != 0 && rights_exist,
-            ChartsealError::BadMask
-        );
-        require!(terms.uses != 0, ChartsealError::NoUses);
-        require!(
-            terms.expires > now && terms.expires > terms.not_before,
-            ChartsealError::BadValidity
-        );
-        match &self.record {
-            Some(record) => {
-                require!(record.patient == self.patient.id, ChartsealError::ForeignPatient);
-                require!(!record.is_erased(), ChartsealError::RecordErased);
-                require!(
-                    terms.record == record.id && terms.classes == 0,
-                    ChartsealError::BadSubject
-                );
-            }
-            None => {
-                require!(terms.record == NO_ID && terms.classes != 0, ChartsealError::BadSubject);
-            }
+/// Refuses terms that give nothing, never, or what does not exist.
+///
+/// # Errors
+/// [`ChartsealError::BadMask`], [`ChartsealError::NoUses`], [`ChartsealError::BadValidity`].
+pub fn validate_terms(terms: &Terms, now: i64) -> Result<()> {
+    validate_masks(terms.rights, terms.purposes)?;
+    require!(terms.uses != 0, ChartsealError::NoUses);
+    require!(
+        terms.expires > now && terms.expires > terms.not_before,
+        ChartsealError::BadValidity
+    );
+    Ok(())
+}
+
+/// Refuses masks without a bit, or with one that stands for nothing.
+///
+/// # Errors
+/// [`ChartsealError::BadMask`].
+pub fn validate_masks(rights: u8, purposes: u8) -> Result<()> {
+    let exist = rights & !Action::MASK == 0 && purposes & !Purpose::MASK == 0;
+    require!(rights != 0 && purposes != 0 && exist, ChartsealError::BadMask);
+    Ok(())
+}
+
+/// Refuses terms that are not about the very record that was passed or, without one, about classes.
+///
+/// # Errors
+/// [`ChartsealError::ForeignPatient`], [`ChartsealError::RecordErased`], [`ChartsealError::BadSubject`].
+pub fn validate_subject(terms: &Terms, patient: &Id, record: Option<&Record>) -> Result<()> {
+    match record {
+        Some(record) => {
+            require!(record.patient == *patient, ChartsealError::ForeignPatient);
+            require!(!record.is_erased(), ChartsealError::RecordErased);
+            require!(
+                terms.record == record.id && terms.classes == 0,
+                ChartsealError::BadSubject
+            );
         }
-        self.validate_grantee(terms)
+        None => {
+            require!(terms.record == NO_ID && terms.classes != 0, ChartsealError::BadSubject);
+        }
     }
+    Ok(())
+}
 
-    fn validate_grantee(&self, terms: &Terms) -> Result<()> {
-        let view = self.grantee.account();
-        require!(*view.address() == terms.grantee, ChartsealError::BadGrantee);
-        let is = |discriminator: &[u8]| {
-            view.owned_by(&crate::ID)
-                && view
-                    .try_borrow()
-                    .is_ok_and(|data| data.get(..discriminator.len()) == Some(discriminator))
-        };
-        let fits = match terms.grantee_kind {
-            GranteeKind::Member => is(Member::DISCRIMINATOR),
-            GranteeKind::Institution => is(Institution::DISCRIMINATOR),
-            GranteeKind::Person => !view.owned_by(&crate::ID) && terms.grantee != Address::default(),
-        };
-        // A person has no account that could publish a key; everybody else has, and it is that one which counts.
-        let keyless = terms.grantee_kind == GranteeKind::Person || terms.grantee_key == [0; 32];
-        require!(fits && keyless, ChartsealError::BadGrantee);
-        Ok(())
-    }
+/// Refuses a grantee whose account is not of the kind that the terms name.
+///
+/// # Errors
+/// [`ChartsealError::BadGrantee`].
+pub fn validate_grantee(terms: &Terms, grantee: &AccountView) -> Result<()> {
+    require!(*grantee.address() == terms.grantee, ChartsealError::BadGrantee);
+    let is = |discriminator: &[u8]| {
+        grantee.owned_by(&crate::ID)
+            && grantee
+                .try_borrow()
+                .is_ok_and(|data| data.get(..discriminator.len()) == Some(discriminator))
+    };
+    let fits = match terms.grantee_kind {
+        GranteeKind::Member => is(Member::DISCRIMINATOR),
+        GranteeKind::Institution => is(Institution::DISCRIMINATOR),
+        GranteeKind::Person => !grantee.owned_by(&crate::ID) && terms.grantee != Address::default(),
+    };
+    // A person has no account that could publish a key; everybody else has, and it is that one which counts.
+    let keyless = terms.grantee_kind == GranteeKind::Person || terms.grantee_key == [0; 32];
+    require!(fits && keyless, ChartsealError::BadGrantee);
+    Ok(())
 }
 
 pub(crate) fn handler(ctx: &mut Context<CreateGrant>, args: &CreateGrantArgs) -> Result<()> {
@@ -109,35 +123,16 @@ pub(crate) fn handler(ctx: &mut Context<CreateGrant>, args: &CreateGrantArgs) ->
     let accounts = &mut ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
     accounts.validate(args, now)?;
-    let terms = &args.terms;
-    let issuer = *accounts.issuer.address();
-    let patient = accounts.patient.id;
-    let grant = &mut *accounts.grant;
-    grant.id = args.id;
-    grant.patient = patient;
-    grant.record = terms.record;
-    grant.grantee = terms.grantee;
-    grant.grantee_key = terms.grantee_key;
-    grant.issuer = issuer;
-    grant.not_before = terms.not_before;
-    grant.expires = terms.expires;
-    grant.created_at = now;
-    grant.classes = terms.classes;
-    grant.uses_left = terms.uses;
-    grant.grantee_kind = terms.grantee_kind.byte();
-    grant.rights = terms.rights;
-    grant.purposes = terms.purposes;
-
-    let log = &mut *accounts.log;
-    let event = log.chain.extend(&patient, now, |link| GrantCreated {
+    let issuer = *accounts.deciding.issuer.address();
+    let patient = accounts.deciding.patient.id;
+    accounts.grant.begin(&args.id, &patient, &args.terms, &issuer, now);
+    let event = accounts.deciding.write(&args.id, now, |link| GrantCreated {
         link,
         grant: args.id,
         issuer,
-        terms: *terms,
+        terms: args.terms,
         head: [0; 32],
     })?;
-    let entry = Entry::new(GrantCreated::DISCRIMINATOR, now, &args.id, &issuer, NO_OUTCOME);
-    log.ring.keep(&log.chain, entry);
     emit_cpi!(event);
     Ok(())
 }

@@ -8,8 +8,8 @@ use crate::{
     events::{Content, RecordCreated},
     policy::Subject,
     seeds::{Id, BUMP, RECORD},
-    state::{require_id, Entry, Record},
-    vocabulary::{Action, ActorKind, Purpose, RecordStatus, CLASSES},
+    state::{require_id, Record},
+    vocabulary::{Action, Purpose, CLASSES},
     ChartsealError,
 };
 
@@ -82,13 +82,7 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
     let outcome = accounts.acting.decide(&Intent {
         request: &args.request,
         record: &args.record,
-        subject: Subject {
-            record: &args.record,
-            class: args.class,
-            author: None,
-            origin: None,
-            erased: false,
-        },
+        subject: Subject::new(&args.record, args.class, now),
         action: Action::Append,
         purpose: args.purpose,
         grant: &args.grant,
@@ -97,27 +91,15 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
     })?;
     let event = match outcome {
         Outcome::Refused(event) => event,
-        Outcome::Allowed { actor, basis, grant } => {
+        Outcome::Allowed(Allowed { actor, basis, under }) => {
             args.content.validate()?;
             let patient = accounts.acting.patient.id;
+            let author = accounts.acting.author(&actor);
             let mut record = accounts.create(&args.record)?;
-            record.id = args.record;
-            record.patient = patient;
-            record.author = match actor.kind {
-                ActorKind::Patient => *accounts.acting.patient.address(),
-                _ => actor.member,
-            };
-            record.origin = record.author;
-            record.institution = actor.institution;
+            record.begin(&args.record, &patient, args.class, &author, &actor.institution, now);
             record.set_content(&args.content);
-            record.previous = [0; 32];
-            record.created_at = now;
-            record.updated_at = now;
-            record.version = 1;
-            record.class = args.class;
-            record.status = RecordStatus::Active.byte();
             let log = &mut *accounts.acting.log;
-            let event = log.chain.extend(&patient, now, |link| RecordCreated {
+            log.write(&args.record, &actor.wallet, basis.byte(), now, |link| RecordCreated {
                 link,
                 request: args.request,
                 record: args.record,
@@ -125,19 +107,10 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
                 author: actor,
                 purpose: args.purpose,
                 basis,
-                grant,
+                under,
                 content: args.content,
                 head: [0; 32],
-            })?;
-            let entry = Entry::new(
-                RecordCreated::DISCRIMINATOR,
-                now,
-                &args.record,
-                &actor.wallet,
-                basis.byte(),
-            );
-            log.ring.keep(&log.chain, entry);
-            event
+            })?
         }
     };
     emit_cpi!(event);

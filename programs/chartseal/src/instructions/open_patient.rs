@@ -4,7 +4,7 @@ use crate::{
     events::PatientOpened,
     log::{Chain, ChainKind},
     seeds::{Id, ACCESS_LOG, NO_ID, PATIENT, REFUSAL_LOG},
-    state::{require_id, AccessLog, Entry, Institution, Keys, Patient, RefusalLog, Registry, NO_OUTCOME},
+    state::{require_id, AccessLog, Institution, Keys, Patient, RefusalLog, Registry, NO_OUTCOME},
     vocabulary::InstitutionKind,
     ChartsealError,
 };
@@ -57,7 +57,7 @@ pub struct OpenPatientArgs {
 }
 
 impl OpenPatient {
-    fn validate(&self, args: &OpenPatientArgs) -> Result<()> {
+    fn validate(&self, args: &OpenPatientArgs, now: i64) -> Result<()> {
         require_id(&args.id)?;
         args.keys.validate()?;
         require!(!self.registry.is_paused(), ChartsealError::Paused);
@@ -66,7 +66,7 @@ impl OpenPatient {
                 steward.authority == *self.opener.address(),
                 ChartsealError::NotInstitutionAuthority
             );
-            require!(steward.is_active(), ChartsealError::InstitutionNotActive);
+            require!(steward.is_active(now), ChartsealError::InstitutionNotActive);
             let cares = matches!(
                 steward.kind(),
                 Some(InstitutionKind::Hospital | InstitutionKind::Laboratory)
@@ -80,8 +80,8 @@ impl OpenPatient {
 pub(crate) fn handler(ctx: &mut Context<OpenPatient>, args: &OpenPatientArgs) -> Result<()> {
     let (patient_bump, log_bump, refusals_bump) = (ctx.bumps.patient, ctx.bumps.log, ctx.bumps.refusals);
     let accounts = &mut ctx.accounts;
-    accounts.validate(args)?;
     let now = Clock::get()?.unix_timestamp;
+    accounts.validate(args, now)?;
     let opener = *accounts.opener.address();
     let (wallet, steward) = match &accounts.steward {
         Some(institution) => (Address::default(), institution.id),
@@ -106,7 +106,7 @@ pub(crate) fn handler(ctx: &mut Context<OpenPatient>, args: &OpenPatientArgs) ->
     log.patient = args.id;
     log.chain = Chain::begin(ChainKind::Log, &args.id);
     log.bump = log_bump;
-    let event = log.chain.extend(&args.id, now, |link| PatientOpened {
+    let event = log.write(&args.id, &opener, NO_OUTCOME, now, |link| PatientOpened {
         link,
         wallet,
         steward,
@@ -114,8 +114,6 @@ pub(crate) fn handler(ctx: &mut Context<OpenPatient>, args: &OpenPatientArgs) ->
         post_quantum_key_hash: args.keys.post_quantum_hash,
         head: [0; 32],
     })?;
-    let entry = Entry::new(PatientOpened::DISCRIMINATOR, now, &args.id, &opener, NO_OUTCOME);
-    log.ring.keep(&log.chain, entry);
     emit_cpi!(event);
     Ok(())
 }

@@ -35,14 +35,17 @@ pub struct RegisterInstitutionArgs {
     pub id: Id,
     pub kind: InstitutionKind,
     pub authority: Address,
+    /// Seconds since 1970: from here on the approval gives no right. `i64::MAX` is without end.
+    pub expires: i64,
 }
 
 impl RegisterInstitution {
-    fn validate(&self, args: &RegisterInstitutionArgs) -> Result<()> {
+    fn validate(&self, args: &RegisterInstitutionArgs, now: i64) -> Result<()> {
         require_id(&args.id)?;
         require!(args.authority != Address::default(), ChartsealError::ZeroId);
         require!(self.registry.admin == *self.admin.address(), ChartsealError::NotAdmin);
         require!(!self.registry.is_paused(), ChartsealError::Paused);
+        require!(args.expires > now, ChartsealError::ExpiryInPast);
         Ok(())
     }
 }
@@ -50,14 +53,15 @@ impl RegisterInstitution {
 pub(crate) fn handler(ctx: &mut Context<RegisterInstitution>, args: &RegisterInstitutionArgs) -> Result<()> {
     let bump = ctx.bumps.institution;
     let accounts = &mut ctx.accounts;
-    accounts.validate(args)?;
     let now = Clock::get()?.unix_timestamp;
+    accounts.validate(args, now)?;
     let address = *accounts.institution.address();
     let institution = &mut *accounts.institution;
     institution.id = args.id;
     institution.authority = args.authority;
     institution.chain = Chain::begin(ChainKind::Institution, &args.id);
     institution.created_at = now;
+    institution.expires = args.expires;
     institution.kind = args.kind.byte();
     institution.standing = Standing::Invited.byte();
     institution.bump = bump;
@@ -66,6 +70,7 @@ pub(crate) fn handler(ctx: &mut Context<RegisterInstitution>, args: &RegisterIns
         institution: address,
         kind: args.kind,
         authority: args.authority,
+        expires: args.expires,
         head: [0; 32],
     })?;
     emit_cpi!(event);

@@ -50,7 +50,7 @@ impl RegisterMember {
             self.institution.authority == *self.authority.address(),
             ChartsealError::NotInstitutionAuthority
         );
-        require!(self.institution.is_active(), ChartsealError::InstitutionNotActive);
+        require!(self.institution.is_active(now), ChartsealError::InstitutionNotActive);
         require!(args.expires > now, ChartsealError::ExpiryInPast);
         require!(
             self.institution

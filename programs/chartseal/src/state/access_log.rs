@@ -1,7 +1,10 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use crate::{log::Chain, seeds::Id};
+use crate::{
+    log::{Chain, Chained, Encoded, Link},
+    seeds::Id,
+};
 
 /// Entries that a log keeps on chain. All of them are in its events.
 pub const RING: usize = 16;
@@ -73,4 +76,28 @@ pub struct AccessLog {
     pub ring: Ring,
     pub bump: u8,
     pub reserved: [u8; 7],
+}
+
+impl AccessLog {
+    /// Writes an event: a link of the chain and an entry of the ring. It remains to be emitted.
+    ///
+    /// `id` names what it is about (a request, a grant, a record), `wallet` who signed, `outcome` is a `Basis` or
+    /// [`NO_OUTCOME`].
+    ///
+    /// # Errors
+    /// [`ChartsealError::Overflow`](crate::ChartsealError::Overflow) after 2^64 - 1 events.
+    pub fn write<E: Chained>(
+        &mut self,
+        id: &Id,
+        wallet: &Address,
+        outcome: u8,
+        now: i64,
+        event: impl FnOnce(Link) -> E,
+    ) -> Result<Encoded> {
+        let patient = self.patient;
+        let event = self.chain.extend(&patient, now, event)?;
+        self.ring
+            .keep(&self.chain, Entry::new(E::DISCRIMINATOR, now, id, wallet, outcome));
+        Ok(event)
+    }
 }

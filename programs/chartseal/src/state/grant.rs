@@ -9,6 +9,9 @@ use crate::{
 /// `uses_left` of a grant without a limit.
 pub const UNLIMITED: u32 = u32::MAX;
 
+/// How often a grant can be passed on: the depth of the last, where the patient's own has 0.
+pub const DEEPEST: u8 = 3;
+
 /// A right that a patient gave. Seeds: `grant`, patient's id, id. Never closed or reset.
 #[account]
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Grant {
     pub patient: Id,
     /// The one record it is about, or zeros where `classes` says.
     pub record: Id,
+    /// Id of the grant that was passed on, or zeros where the patient gave it.
+    pub parent: Id,
     /// Address of the Member or Institution account, or the person's wallet.
     pub grantee: Address,
     /// A person's X25519 public key, or zeros where it is not known. Zeros for others: their accounts have theirs.
@@ -43,7 +48,9 @@ pub struct Grant {
     pub purposes: u8,
     /// 1 once it was revoked.
     pub revoked: u8,
-    pub reserved: [u8; 4],
+    /// How many grants it descends from, at most [`DEEPEST`]. Each of them has to live.
+    pub depth: u8,
+    pub reserved: [u8; 3],
 }
 
 impl Grant {
@@ -72,6 +79,38 @@ impl Grant {
             return Some(Reason::GrantExhausted);
         }
         None
+    }
+
+    /// Writes what the patient, or whoever passes a right on, gives. The account is new.
+    pub fn begin(&mut self, id: &Id, patient: &Id, terms: &Terms, issuer: &Address, now: i64) {
+        self.id = *id;
+        self.patient = *patient;
+        self.record = terms.record;
+        self.grantee = terms.grantee;
+        self.grantee_key = terms.grantee_key;
+        self.issuer = *issuer;
+        self.not_before = terms.not_before;
+        self.expires = terms.expires;
+        self.created_at = now;
+        self.classes = terms.classes;
+        self.uses_left = terms.uses;
+        self.grantee_kind = terms.grantee_kind.byte();
+        self.rights = terms.rights;
+        self.purposes = terms.purposes;
+    }
+
+    /// Whether terms give no more than this grant does. `class` is that of the record that the terms are about.
+    pub fn contains(&self, terms: &Terms, class: Option<u8>) -> bool {
+        let subject = match class {
+            Some(class) => self.covers(&terms.record, class),
+            None => terms.classes != 0 && terms.classes & !self.classes == 0,
+        };
+        subject
+            && terms.rights & !self.rights == 0
+            && terms.purposes & !self.purposes == 0
+            && terms.not_before >= self.not_before
+            && terms.expires <= self.expires
+            && terms.uses <= self.uses_left
     }
 
     /// Takes one use, where they are counted. The policy has seen that there is one.

@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-use super::Keys;
+use super::{Keys, Tally};
 use crate::{
     log::Chain,
     seeds::Id,
@@ -14,10 +14,16 @@ pub struct Institution {
     pub id: Id,
     /// Names and suspends members. It has no right over any record, but acts for patients that it stewards.
     pub authority: Address,
+    /// Who may become authority by signing too, or zeros.
+    pub proposed_authority: Address,
     pub keys: Keys,
     /// Links the events about the institution and its members.
     pub chain: Chain,
     pub created_at: i64,
+    /// Seconds since 1970: from here on the approval gives no right.
+    pub expires: i64,
+    /// Emergencies that its members opened within a day.
+    pub emergencies: Tally,
     /// Increases with each change of keys.
     pub key_epoch: u32,
     /// Members that were ever registered.
@@ -38,8 +44,8 @@ impl Institution {
         InstitutionKind::from_byte(self.kind)
     }
 
-    /// Whether it accepted and is not suspended.
-    pub fn is_active(&self) -> bool {
-        self.standing == Standing::Active.byte()
+    /// Whether it accepted, is not suspended, and its approval has not expired.
+    pub fn is_active(&self, now: i64) -> bool {
+        self.standing == Standing::Active.byte() && now < self.expires
     }
 }

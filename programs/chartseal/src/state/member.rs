@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-use super::{count_within_hour, Keys};
+use super::{Keys, Tally, HOUR};
 use crate::{
     seeds::Id,
     vocabulary::{Role, Standing},
@@ -18,12 +18,16 @@ pub struct Member {
     /// Seconds since 1970: from here on the membership gives no right.
     pub expires: i64,
     pub created_at: i64,
-    /// Beginning of the hour in which `refusals` are counted.
-    pub refusals_since: i64,
-    /// Refusals logged in that hour, over all patients.
-    pub refusals: u32,
+    /// Refusals that were logged within an hour, over all patients.
+    pub refusals: Tally,
+    /// Requests and attestations within an hour, over all patients.
+    pub requests: Tally,
+    /// Emergencies that were opened within a day.
+    pub emergencies: Tally,
     /// Increases with each change of keys.
     pub key_epoch: u32,
+    /// Emergencies that the institution has not reviewed yet.
+    pub unreviewed_emergencies: u32,
     /// A `Role`.
     pub role: u8,
     /// A `Standing`.
@@ -36,6 +40,9 @@ pub struct Member {
 
 /// Refusals of one member that are logged within an hour. Beyond it an attempt fails and leaves nothing.
 pub const MEMBER_REFUSALS_PER_HOUR: u32 = 60;
+
+/// Requests of one member within an hour: each writes into a patient's log.
+pub const MEMBER_REQUESTS_PER_HOUR: u32 = 30;
 
 impl Member {
     /// The role, if the byte stands for one.
@@ -50,11 +57,11 @@ impl Member {
 
     /// Counts a refusal; false where the hour is full.
     pub fn count_refusal(&mut self, now: i64) -> bool {
-        count_within_hour(
-            &mut self.refusals_since,
-            &mut self.refusals,
-            MEMBER_REFUSALS_PER_HOUR,
-            now,
-        )
+        self.refusals.count(HOUR, MEMBER_REFUSALS_PER_HOUR, now)
+    }
+
+    /// Counts a request; false where the hour is full.
+    pub fn count_request(&mut self, now: i64) -> bool {
+        self.requests.count(HOUR, MEMBER_REQUESTS_PER_HOUR, now)
     }
 }

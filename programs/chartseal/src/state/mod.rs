@@ -1,23 +1,41 @@
 //! Accounts: fixed in size and read in place. The comment above each names its seeds.
 
 mod access_log;
+mod agreement;
+mod batch;
+mod delegate;
+mod emergency;
 mod grant;
 mod institution;
 mod member;
 mod patient;
+mod policy;
 mod record;
 mod refusal_log;
 mod registry;
+mod request;
+mod safeguards;
+mod settlement;
 pub mod slot;
 
 pub use access_log::{AccessLog, Entry, Ring, NO_OUTCOME, RING};
-pub use grant::{Grant, UNLIMITED};
+pub use agreement::Agreement;
+pub use batch::Batch;
+pub use delegate::Delegate;
+pub use emergency::{
+    Emergency, INSTITUTION_EMERGENCIES_PER_DAY, LONGEST_EMERGENCY, MEMBER_EMERGENCIES_PER_DAY, MOST_UNREVIEWED,
+};
+pub use grant::{Grant, DEEPEST, UNLIMITED};
 pub use institution::Institution;
-pub use member::{Member, MEMBER_REFUSALS_PER_HOUR};
+pub use member::{Member, MEMBER_REFUSALS_PER_HOUR, MEMBER_REQUESTS_PER_HOUR};
 pub use patient::Patient;
+pub use policy::Policy;
 pub use record::Record;
-pub use refusal_log::{RefusalLog, HOUR, PERSON_REFUSALS_PER_HOUR};
+pub use refusal_log::{RefusalLog, PERSON_REFUSALS_PER_HOUR};
 pub use registry::Registry;
+pub use request::Request;
+pub use safeguards::{Guardian, Safeguards, LONGEST_DELAY, MOST_GUARDIANS, RECOVERY_WINDOW, SHORTEST_DELAY};
+pub use settlement::Settlement;
 
 use crate::{seeds::Id, ChartsealError};
 use anchor_lang::prelude::*;
@@ -47,15 +65,37 @@ pub fn require_id(id: &Id) -> Result<()> {
     Ok(())
 }
 
-/// Counts what happens within an hour that begins with the first of it.
-pub(crate) fn count_within_hour(window: &mut i64, count: &mut u32, cap: u32, now: i64) -> bool {
-    if now.saturating_sub(*window) >= HOUR {
-        *window = now;
-        *count = 0;
+/// Seconds of the windows in which things are counted.
+pub const HOUR: i64 = 3_600;
+/// The same.
+pub const DAY: i64 = 86_400;
+
+/// What happened within a window of time that begins with the first of it.
+#[derive(IdlType, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Tally {
+    /// Seconds since 1970: the window's beginning.
+    pub since: i64,
+    pub count: u32,
+    pub reserved: [u8; 4],
+}
+
+impl Tally {
+    /// Counts one more; false, and nothing is counted, where the window has reached its cap.
+    pub fn count(&mut self, window: i64, cap: u32, now: i64) -> bool {
+        if now.saturating_sub(self.since) >= window {
+            self.since = now;
+            self.count = 0;
+        }
+        if self.count >= cap {
+            return false;
+        }
+        self.count += 1;
+        true
     }
-    if *count >= cap {
-        return false;
+
+    /// Whether one more would be counted.
+    pub fn has_room(&self, window: i64, cap: u32, now: i64) -> bool {
+        now.saturating_sub(self.since) >= window || self.count < cap
     }
-    *count += 1;
-    true
 }

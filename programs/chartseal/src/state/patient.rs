@@ -10,6 +10,8 @@ pub struct Patient {
     pub id: Id,
     /// Decides about every record. Zeros as long as a steward acts for a patient who has no wallet yet.
     pub wallet: Address,
+    /// Who may become the wallet by signing too, or zeros.
+    pub proposed_wallet: Address,
     pub keys: Keys,
     /// Id of the institution that opened the patient, or zeros. It acts for the patient only while there is no wallet.
     pub steward: Id,

@@ -58,6 +58,33 @@ impl Record {
         self.padded_size = content.padded_size;
     }
 
+    /// Makes it a tombstone: nothing of the content stays, but the hash that goes on the chain of its versions.
+    pub fn erase(&mut self, now: i64) {
+        self.previous = self.version_hash();
+        self.set_content(&Content {
+            manifest_hash: [0; 32],
+            root: [0; 32],
+            locator: [0; 32],
+            padded_size: 0,
+        });
+        self.status = RecordStatus::Erased.byte();
+        self.updated_at = now;
+    }
+
+    /// Writes the first version. The account is new.
+    pub fn begin(&mut self, id: &Id, patient: &Id, class: u8, author: &Address, institution: &Id, now: i64) {
+        self.id = *id;
+        self.patient = *patient;
+        self.author = *author;
+        self.origin = *author;
+        self.institution = *institution;
+        self.created_at = now;
+        self.updated_at = now;
+        self.version = 1;
+        self.class = class;
+        self.status = RecordStatus::Active.byte();
+    }
+
     /// Hash of this version, which the next one carries as `previous`, so that versions form a chain of their own.
     pub fn version_hash(&self) -> [u8; 32] {
         sha256_of(&[

@@ -1,12 +1,9 @@
 use anchor_lang::prelude::*;
 
-use super::{access_log::Ring, count_within_hour};
+use super::{access_log::Ring, Tally, HOUR};
 use crate::{log::Chain, seeds::Id};
 
-/// Seconds in which refusals are counted.
-pub const HOUR: i64 = 3_600;
-
-/// Refusals that are logged for a patient within an hour, over all persons who are no members.
+/// Refusals that are logged for a patient within an hour, over everybody who is no member.
 pub const PERSON_REFUSALS_PER_HOUR: u32 = 60;
 
 /// All that was refused about a patient. Seeds: `refusals`, patient's id. Apart from the access log, so that refusals
@@ -18,22 +15,15 @@ pub struct RefusalLog {
     pub patient: Id,
     pub chain: Chain,
     pub ring: Ring,
-    /// Beginning of the hour in which `persons` are counted.
-    pub persons_since: i64,
-    /// Refusals of persons logged in that hour. Members are counted in their own accounts.
-    pub persons: u32,
+    /// Refusals of persons, delegates and the patient within an hour. Members are counted in their own accounts.
+    pub persons: Tally,
     pub bump: u8,
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 7],
 }
 
 impl RefusalLog {
-    /// Counts a person's refusal; false where the hour is full.
+    /// Counts a refusal of somebody who is no member; false where the hour is full.
     pub fn count_person_refusal(&mut self, now: i64) -> bool {
-        count_within_hour(
-            &mut self.persons_since,
-            &mut self.persons,
-            PERSON_REFUSALS_PER_HOUR,
-            now,
-        )
+        self.persons.count(HOUR, PERSON_REFUSALS_PER_HOUR, now)
     }
 }
