@@ -11,7 +11,7 @@ mod common;
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
-    builders::{self as ix, As},
+    builders::{self as ix, As, By},
     events::{AnyEvent, Terms},
     instructions::*,
     seeds::{address, Id},
@@ -143,6 +143,7 @@ fn registration(bench: &mut Bench) {
         id: institution,
         kind: InstitutionKind::Hospital,
         authority: authority.pubkey(),
+        expires: i64::MAX,
     };
     let register = ix::register_institution(admin.pubkey(), admin.pubkey(), args);
     bench.run("register_institution", &register, &[&admin]);
@@ -246,7 +247,7 @@ fn records(bench: &mut Bench) {
     assert!(matches!(refused, AnyEvent::ActionRefused(_)));
     bench.run(
         "revoke_grant",
-        &ix::revoke_grant(owner.pubkey(), None, &patient, &theirs),
+        &ix::revoke_grant(&By::wallet(owner.pubkey()), &patient, &theirs),
         &[&owner],
     );
     bench.run(
@@ -284,9 +285,8 @@ fn grant(bench: &mut Bench, kind: GranteeKind, grantee: Address) -> Id {
         ..bench.world.terms(kind, grantee)
     };
     let create = ix::create_grant(
+        &By::wallet(owner.pubkey()),
         owner.pubkey(),
-        owner.pubkey(),
-        None,
         &patient,
         CreateGrantArgs { id, terms },
     );

@@ -14,7 +14,7 @@ use anchor_lang::{
 };
 use bytemuck::Pod;
 use chartseal_program::{
-    builders::{self as ix, As},
+    builders::{self as ix, As, By},
     events::{AnyEvent, Content, Terms},
     instructions::*,
     seeds::{address, Id, BUMP, NO_ID},
@@ -106,7 +106,7 @@ impl Clone for Chain {
 
 /// 2026-01-01.
 pub const GENESIS: i64 = 1_767_225_600;
-pub const DAY: i64 = 86_400;
+pub use chartseal_program::state::DAY;
 
 impl Chain {
     /// The program, deployed, and no registry yet. It is loaded once for all tests; each test has a ledger of its own.
@@ -373,6 +373,11 @@ impl Body {
     pub fn address(&self) -> Address {
         address::institution(&self.id)
     }
+
+    /// As the steward of a patient without a wallet.
+    pub fn stewards(&self) -> By {
+        By::steward(self.authority.pubkey(), self.id)
+    }
 }
 
 impl Person {
@@ -394,6 +399,10 @@ pub struct Owner {
 impl Owner {
     pub fn acting(&self) -> As {
         As::wallet(self.wallet.pubkey())
+    }
+
+    pub fn deciding(&self) -> By {
+        By::wallet(self.wallet.pubkey())
     }
 }
 
@@ -488,7 +497,7 @@ impl World {
         let id = self.grant_id();
         let wallet = self.patient.wallet.insecure_clone();
         let args = CreateGrantArgs { id, terms };
-        let create = ix::create_grant(wallet.pubkey(), wallet.pubkey(), None, &self.patient.id, args);
+        let create = ix::create_grant(&By::wallet(wallet.pubkey()), wallet.pubkey(), &self.patient.id, args);
         self.chain.send(&[create], &[&wallet]).unwrap();
         id
     }
@@ -513,7 +522,7 @@ impl World {
         let wallet = self.patient.wallet.insecure_clone();
         self.chain
             .send(
-                &[ix::revoke_grant(wallet.pubkey(), None, &self.patient.id, &grant)],
+                &[ix::revoke_grant(&By::wallet(wallet.pubkey()), &self.patient.id, &grant)],
                 &[&wallet],
             )
             .unwrap();
@@ -668,6 +677,7 @@ impl Chain {
             id,
             kind,
             authority: authority.pubkey(),
+            expires: i64::MAX,
         };
         self.send(
             &[ix::register_institution(admin.pubkey(), admin.pubkey(), args)],

@@ -16,6 +16,7 @@ fn invited(chain: &mut Chain) -> Keypair {
         id: id(9),
         kind: InstitutionKind::Hospital,
         authority: authority.pubkey(),
+        expires: i64::MAX,
     };
     chain.must(
         ix::register_institution(admin.pubkey(), admin.pubkey(), args),
@@ -37,7 +38,7 @@ fn acceptance_makes_it_active_and_publishes_its_keys() {
         panic!()
     };
     let institution: Institution = chain.read(&address::institution(&id(9)));
-    assert!(institution.is_active());
+    assert!(institution.is_active(GENESIS));
     assert_eq!((institution.keys, institution.key_epoch), (keys, 1));
     assert_eq!((event.encryption_key, event.post_quantum_key_hash), ([7; 32], [8; 32]));
     assert_eq!((institution.chain.seq, institution.chain.head), (2, event.head));

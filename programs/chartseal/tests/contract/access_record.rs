@@ -36,13 +36,13 @@ fn allowed_access_says_who_what_and_why() {
     };
     assert_eq!((event.request, event.record, event.version), (id(77), record, 1));
     assert_eq!(
-        (event.purpose, event.basis, event.grant),
+        (event.purpose, event.basis, event.under),
         (Purpose::Payment, Basis::Grant, grant)
     );
     let actor = Actor {
         kind: ActorKind::Member,
         wallet: insurer.wallet.pubkey(),
-        member: insurer.address(),
+        credential: insurer.address(),
         institution: insurer.institution,
     };
     assert_eq!(event.actor, actor);
@@ -74,10 +74,10 @@ fn refused_access_goes_through_and_is_an_entry_of_the_refusals() {
         (id(78), record, Action::Read)
     );
     assert_eq!(
-        (event.purpose, event.reason, event.grant),
+        (event.purpose, event.reason, event.under),
         (Purpose::Payment, Reason::NoGrant, NO_ID)
     );
-    assert_eq!(event.actor.member, insurer.address());
+    assert_eq!(event.actor.credential, insurer.address());
     let refusals = world.refusals();
     assert_eq!((refusals.chain.seq, refusals.chain.head), (1, event.head));
     let entry = refusals.ring.entries[1];
@@ -177,7 +177,7 @@ fn allowing_event_names_a_grant_only_where_it_is_the_basis() {
     let AnyEvent::AccessAllowed(event) = done.event else {
         panic!()
     };
-    assert_eq!((event.basis, event.grant), (Basis::Author, NO_ID));
+    assert_eq!((event.basis, event.under), (Basis::Author, NO_ID));
 }
 
 // Every reason.
@@ -325,7 +325,7 @@ fn grant_of_another_patient_gives_nothing_here() {
     let AnyEvent::ActionRefused(event) = world.chain.must(access, &[&insurer.wallet]) else {
         panic!()
     };
-    assert_eq!((event.reason, event.grant), (Reason::GrantForeign, theirs.1));
+    assert_eq!((event.reason, event.under), (Reason::GrantForeign, theirs.1));
 }
 
 #[test]

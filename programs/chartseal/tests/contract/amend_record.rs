@@ -78,7 +78,7 @@ fn versions_form_a_chain() {
             (version + 1, after.previous, args.content)
         );
         assert_eq!(
-            (event.request, event.basis, event.grant),
+            (event.request, event.basis, event.under),
             (args.request, Basis::Grant, grant)
         );
         before = after;
@@ -239,9 +239,9 @@ fn consent_lets_a_doctor_amend_and_become_the_author() {
     let AnyEvent::RecordAmended(event) = world.chain.must(amend, &[&doctor.wallet, &patient.wallet]) else {
         panic!()
     };
-    assert_eq!((event.basis, event.grant), (Basis::Consent, NO_ID));
+    assert_eq!((event.basis, event.under), (Basis::Consent, NO_ID));
     assert_eq!(
-        (event.author.member, world.stands(&record).author),
+        (event.author.credential, world.stands(&record).author),
         (doctor.address(), doctor.address())
     );
 }

@@ -14,7 +14,7 @@ use solana_signer::Signer;
 use crate::common::*;
 
 const CREATE: u64 = 8_000;
-const AMEND: u64 = 5_000;
+const AMEND: u64 = 6_000;
 const ACCESS: u64 = 6_000;
 
 impl World {
@@ -148,7 +148,7 @@ fn granting_stays_within_its_budget() {
                     ..world.terms(kind, grantee)
                 },
             );
-            let create = ix::create_grant(wallet, wallet, None, &patient.id, CreateGrantArgs { id, terms });
+            let create = ix::create_grant(&patient.deciding(), wallet, &patient.id, CreateGrantArgs { id, terms });
             world.within(CREATE, create, &[&patient.wallet]);
         }
     }

@@ -208,7 +208,7 @@ impl Session {
         self.world.chain.fund(&wallet.pubkey());
         if self
             .try_to(
-                ix::create_grant(wallet.pubkey(), wallet.pubkey(), None, &owner.id, args),
+                ix::create_grant(&owner.deciding(), wallet.pubkey(), &owner.id, args),
                 &[wallet],
             )
             .is_some()
@@ -222,10 +222,7 @@ impl Session {
             return;
         }
         let (grant, owner, _) = self.dice.pick(&self.grants).clone();
-        self.try_to(
-            ix::revoke_grant(owner.wallet.pubkey(), None, &owner.id, &grant),
-            &[&owner.wallet],
-        );
+        self.try_to(ix::revoke_grant(&owner.deciding(), &owner.id, &grant), &[&owner.wallet]);
     }
 
     /// A member: mostly one with a grant of this patient, sometimes any, who claims any.

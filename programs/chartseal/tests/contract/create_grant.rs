@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
-    builders as ix,
+    builders::{self as ix, By},
     events::{AnyEvent, Terms},
     instructions::CreateGrantArgs,
     seeds::{address, Id, BUMP, GRANT, NO_ID},
@@ -18,7 +18,12 @@ use crate::common::*;
 impl World {
     fn grant_ix(&mut self, terms: Terms) -> Instruction {
         let (id, wallet) = (self.grant_id(), self.patient.wallet.pubkey());
-        ix::create_grant(wallet, wallet, None, &self.patient.id, CreateGrantArgs { id, terms })
+        ix::create_grant(
+            &self.patient.deciding(),
+            wallet,
+            &self.patient.id,
+            CreateGrantArgs { id, terms },
+        )
     }
 
     #[track_caller]
@@ -47,7 +52,7 @@ fn grant_says_what_was_signed() {
     };
     let (id, patient) = (world.grant_id(), world.patient.clone());
     let wallet = patient.wallet.pubkey();
-    let create = ix::create_grant(wallet, wallet, None, &patient.id, CreateGrantArgs { id, terms });
+    let create = ix::create_grant(&patient.deciding(), wallet, &patient.id, CreateGrantArgs { id, terms });
     let AnyEvent::GrantCreated(event) = world.chain.must(create, &[&patient.wallet]) else {
         panic!()
     };
@@ -155,7 +160,7 @@ fn record_that_is_named_is_the_one_that_is_passed() {
         .refuse(create, &[&patient.wallet], ChartsealError::BadSubject);
     // Passed where only classes are named.
     let mut create = world.grant_ix(sound);
-    create.accounts[6].pubkey = address::record(&patient.id, &record);
+    create.accounts[7].pubkey = address::record(&patient.id, &record);
     world
         .chain
         .refuse(create, &[&patient.wallet], ChartsealError::BadSubject);
@@ -345,8 +350,12 @@ fn nobody_grants_for_a_patient_who_has_a_wallet() {
     let (stranger, admin) = (world.chain.wallet(), world.chain.admin.insecure_clone());
     let (insurer, hospital) = (world.insurer.wallet.insecure_clone(), world.hospital.clone());
     for by in [&stranger, &admin, &insurer, &hospital.authority] {
-        for steward in [None, Some(&hospital.id)] {
-            let create = ix::create_grant(by.pubkey(), by.pubkey(), steward, &patient, args);
+        for steward in [None, Some(hospital.id)] {
+            let deciding = By {
+                steward,
+                ..By::wallet(by.pubkey())
+            };
+            let create = ix::create_grant(&deciding, by.pubkey(), &patient, args);
             world.chain.refuse(create, &[by], ChartsealError::NotPatient);
         }
     }
@@ -364,7 +373,7 @@ fn patient_must_sign() {
         patient.wallet.pubkey(),
     );
     let create = unsign(
-        ix::create_grant(wallet, payer.pubkey(), None, &patient.id, args),
+        ix::create_grant(&patient.deciding(), payer.pubkey(), &patient.id, args),
         wallet,
     );
     world
@@ -384,7 +393,7 @@ fn another_pays_the_rent() {
         patient.wallet.pubkey(),
     );
     let before = world.chain.svm.get_balance(&wallet);
-    let create = ix::create_grant(wallet, payer.pubkey(), None, &patient.id, args);
+    let create = ix::create_grant(&patient.deciding(), payer.pubkey(), &patient.id, args);
     world.chain.must(create, &[&payer, &patient.wallet]);
     assert_eq!(world.chain.svm.get_balance(&wallet), before);
 }
@@ -401,15 +410,19 @@ fn stewarded() -> (World, Body, CreateGrantArgs) {
     (world, hospital, args)
 }
 
-fn by_steward(world: &World, signer: &Body, steward: Option<&Id>, args: CreateGrantArgs) -> Instruction {
-    let authority = signer.authority.pubkey();
-    ix::create_grant(authority, authority, steward, &world.patient.id, args)
+fn by_steward(world: &World, signer: &Body, steward: Option<Id>, args: CreateGrantArgs) -> Instruction {
+    let wallet = signer.authority.pubkey();
+    let deciding = By {
+        steward,
+        ..By::wallet(wallet)
+    };
+    ix::create_grant(&deciding, wallet, &world.patient.id, args)
 }
 
 #[test]
 fn steward_grants_for_a_patient_without_a_wallet() {
     let (mut world, hospital, args) = stewarded();
-    let create = by_steward(&world, &hospital, Some(&hospital.id), args);
+    let create = by_steward(&world, &hospital, Some(hospital.id), args);
     world.chain.must(create, &[&hospital.authority]);
     assert_eq!(world.granted(&args.id).issuer, hospital.authority.pubkey());
 }
@@ -428,7 +441,7 @@ fn foreign_institution_is_no_steward() {
     let (mut world, hospital, args) = stewarded();
     let insurance = world.insurance.clone();
     for steward in [insurance.id, hospital.id] {
-        let create = by_steward(&world, &insurance, Some(&steward), args);
+        let create = by_steward(&world, &insurance, Some(steward), args);
         world
             .chain
             .refuse(create, &[&insurance.authority], ChartsealError::NotPatient);
@@ -440,9 +453,8 @@ fn member_of_the_steward_does_not_grant() {
     let (mut world, hospital, args) = stewarded();
     let doctor = world.doctor.wallet.insecure_clone();
     let create = ix::create_grant(
+        &By::steward(doctor.pubkey(), hospital.id),
         doctor.pubkey(),
-        doctor.pubkey(),
-        Some(&hospital.id),
         &world.patient.id,
         args,
     );
@@ -453,7 +465,7 @@ fn member_of_the_steward_does_not_grant() {
 fn suspended_steward_grants_nothing() {
     let (mut world, hospital, args) = stewarded();
     world.set_institution_standing(&hospital, Standing::Suspended);
-    let create = by_steward(&world, &hospital, Some(&hospital.id), args);
+    let create = by_steward(&world, &hospital, Some(hospital.id), args);
     world
         .chain
         .refuse(create, &[&hospital.authority], ChartsealError::InstitutionNotActive);
@@ -466,7 +478,7 @@ fn steward_grants_nothing_once_there_is_a_wallet() {
     world
         .chain
         .edit(&patient, |patient: &mut Patient| patient.wallet = wallet);
-    let create = by_steward(&world, &hospital, Some(&hospital.id), args);
+    let create = by_steward(&world, &hospital, Some(hospital.id), args);
     world
         .chain
         .refuse(create, &[&hospital.authority], ChartsealError::NotPatient);
@@ -492,7 +504,7 @@ fn id_of_another_bump_or_taken_is_refused() {
     let mut world = World::new();
     let (terms, patient) = (world.sound(), world.patient.clone());
     let wallet = patient.wallet.pubkey();
-    let create = |id| ix::create_grant(wallet, wallet, None, &patient.id, CreateGrantArgs { id, terms });
+    let create = |id| ix::create_grant(&patient.deciding(), wallet, &patient.id, CreateGrantArgs { id, terms });
     let bump = |id: &Id| Address::find_program_address(&[b"grant", &patient.id, id], &ID).1;
     let other_bump = loop {
         let id = world.id();
@@ -518,7 +530,7 @@ fn id_of_zeros_is_refused() {
             terms: world.sound(),
         },
     );
-    let create = ix::create_grant(wallet, wallet, None, &patient.id, args);
+    let create = ix::create_grant(&patient.deciding(), wallet, &patient.id, args);
     world.chain.refuse(create, &[&patient.wallet], ChartsealError::ZeroId);
 }
 
@@ -529,7 +541,7 @@ fn revoked_grant_is_not_made_anew() {
     let id = world.grant(terms);
     world.revoke(id);
     let wallet = patient.wallet.pubkey();
-    let create = ix::create_grant(wallet, wallet, None, &patient.id, CreateGrantArgs { id, terms });
+    let create = ix::create_grant(&patient.deciding(), wallet, &patient.id, CreateGrantArgs { id, terms });
     world.chain.refuse_at_the_door(create, &[&patient.wallet], EXISTS);
     assert_eq!(world.granted(&id).revoked, 1);
 }
@@ -539,7 +551,7 @@ fn grant_stands_under_its_own_patient() {
     let mut world = World::new();
     let (patient, other, sound) = (world.patient.clone(), world.chain.patient(90), world.sound());
     let mut create = world.grant_ix(sound);
-    let own = create.accounts[8].pubkey;
+    let own = create.accounts[9].pubkey;
     substitute(&mut create, own, address::grant(&other.id, &id(1)));
     world
         .chain
@@ -553,7 +565,7 @@ fn lamports_sent_ahead_do_not_stop_it() {
     let (id, wallet) = (world.grant_id(), patient.wallet.pubkey());
     let address = address::grant(&patient.id, &id);
     world.chain.svm.airdrop(&address, 1_000_000).unwrap();
-    let create = ix::create_grant(wallet, wallet, None, &patient.id, CreateGrantArgs { id, terms });
+    let create = ix::create_grant(&patient.deciding(), wallet, &patient.id, CreateGrantArgs { id, terms });
     world.chain.must(create, &[&patient.wallet]);
     assert_eq!(world.chain.read::<Grant>(&address).terms(), Some(terms));
 }

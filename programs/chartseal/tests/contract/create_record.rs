@@ -91,7 +91,7 @@ fn created_record_says_what_was_sent() {
         (args.request, args.record, 0)
     );
     assert_eq!(
-        (event.basis, event.grant, event.content),
+        (event.basis, event.under, event.content),
         (Basis::Grant, grant, args.content)
     );
     assert_eq!(

@@ -157,12 +157,13 @@ fn another_members_counter_is_not_filled() {
     acting.wallet = patient.wallet.pubkey();
     let verdict = world.verdict(&patient.wallet, acting, record, Purpose::Personal);
     assert_eq!(verdict, Ok(Basis::Patient));
-    assert_eq!(world.chain.read::<Member>(&doctor.address()).refusals, 0);
+    assert_eq!(world.chain.read::<Member>(&doctor.address()).refusals.count, 0);
     assert_eq!(
         world
             .chain
             .read::<RefusalLog>(&address::refusal_log(&patient.id))
-            .persons,
+            .persons
+            .count,
         0
     );
 }

@@ -15,6 +15,7 @@ fn args(authority: Address) -> RegisterInstitutionArgs {
         id: id(9),
         kind: InstitutionKind::Laboratory,
         authority,
+        expires: GENESIS + DAY,
     }
 }
 
@@ -32,7 +33,8 @@ fn registered_institution_is_invited_and_not_active() {
     assert_eq!((institution.id, institution.authority), (id(9), authority));
     assert_eq!(institution.kind(), Some(InstitutionKind::Laboratory));
     assert_eq!(institution.standing, Standing::Invited.byte());
-    assert!(!institution.is_active());
+    assert!(!institution.is_active(GENESIS));
+    assert_eq!((institution.expires, event.expires), (GENESIS + DAY, GENESIS + DAY));
     assert_eq!((institution.chain.seq, institution.chain.head), (1, event.head));
     assert_eq!(event.link.subject, id(9));
 }

@@ -1,7 +1,12 @@
 //! Ending a grant before its time: by whoever may give one, always.
 
 use chartseal_program::{
-    builders as ix, events::AnyEvent, instructions::CreateGrantArgs, seeds::address, state::Patient, vocabulary::*,
+    builders::{self as ix, By},
+    events::AnyEvent,
+    instructions::CreateGrantArgs,
+    seeds::address,
+    state::Patient,
+    vocabulary::*,
     ChartsealError,
 };
 use solana_instruction::error::InstructionError;
@@ -14,7 +19,7 @@ fn revocation_is_written_down() {
     let mut world = World::new();
     let (grant, patient) = (world.enrol(), world.patient.clone());
     world.wait(100);
-    let revoke = ix::revoke_grant(patient.wallet.pubkey(), None, &patient.id, &grant);
+    let revoke = ix::revoke_grant(&patient.deciding(), &patient.id, &grant);
     let AnyEvent::GrantRevoked(event) = world.chain.must(revoke, &[&patient.wallet]) else {
         panic!()
     };
@@ -30,7 +35,7 @@ fn grant_is_revoked_once() {
     let mut world = World::new();
     let (grant, patient) = (world.enrol(), world.patient.clone());
     world.revoke(grant);
-    let again = ix::revoke_grant(patient.wallet.pubkey(), None, &patient.id, &grant);
+    let again = ix::revoke_grant(&patient.deciding(), &patient.id, &grant);
     world
         .chain
         .refuse(again, &[&patient.wallet], ChartsealError::AlreadyRevoked);
@@ -52,8 +57,12 @@ fn nobody_else_revokes() {
     let (stranger, admin) = (world.chain.wallet(), world.chain.admin.insecure_clone());
     let (doctor, hospital) = (world.doctor.clone(), world.hospital.clone());
     for by in [&stranger, &admin, &doctor.wallet, &hospital.authority] {
-        for steward in [None, Some(&hospital.id)] {
-            let revoke = ix::revoke_grant(by.pubkey(), steward, &patient, &grant);
+        for steward in [None, Some(hospital.id)] {
+            let deciding = By {
+                steward,
+                ..By::wallet(by.pubkey())
+            };
+            let revoke = ix::revoke_grant(&deciding, &patient, &grant);
             world.chain.refuse(revoke, &[by], ChartsealError::NotPatient);
         }
     }
@@ -64,7 +73,7 @@ fn patient_must_sign() {
     let mut world = World::new();
     let (grant, patient, stranger) = (world.enrol(), world.patient.clone(), world.chain.wallet());
     let wallet = patient.wallet.pubkey();
-    let revoke = unsign(ix::revoke_grant(wallet, None, &patient.id, &grant), wallet);
+    let revoke = unsign(ix::revoke_grant(&patient.deciding(), &patient.id, &grant), wallet);
     world
         .chain
         .refuse_at_the_door(revoke, &[&stranger], InstructionError::MissingRequiredSignature);
@@ -74,7 +83,7 @@ fn patient_must_sign() {
 fn patient_revokes_no_other_patients_grant() {
     let mut world = World::new();
     let (grant, theirs, other) = (world.enrol(), world.patient.clone(), world.chain.patient(90));
-    let mut revoke = ix::revoke_grant(other.wallet.pubkey(), None, &other.id, &grant);
+    let mut revoke = ix::revoke_grant(&other.deciding(), &other.id, &grant);
     substitute(
         &mut revoke,
         address::grant(&other.id, &grant),
@@ -84,7 +93,7 @@ fn patient_revokes_no_other_patients_grant() {
         .chain
         .refuse(revoke, &[&other.wallet], ChartsealError::ForeignPatient);
     // Nor is it hidden in another's log.
-    let mut revoke = ix::revoke_grant(theirs.wallet.pubkey(), None, &theirs.id, &grant);
+    let mut revoke = ix::revoke_grant(&theirs.deciding(), &theirs.id, &grant);
     substitute(
         &mut revoke,
         address::access_log(&theirs.id),
@@ -104,10 +113,10 @@ fn steward_revokes_while_there_is_no_wallet_and_the_patient_afterwards() {
     let (first, second) = (world.grant_id(), world.grant_id());
     for grant in [first, second] {
         let args = CreateGrantArgs { id: grant, terms };
-        let create = ix::create_grant(authority, authority, Some(&hospital.id), &id, args);
+        let create = ix::create_grant(&hospital.stewards(), authority, &id, args);
         world.chain.must(create, &[&hospital.authority]);
     }
-    let by_steward = |grant| ix::revoke_grant(authority, Some(&hospital.id), &id, grant);
+    let by_steward = |grant| ix::revoke_grant(&hospital.stewards(), &id, grant);
     world.chain.must(by_steward(&first), &[&hospital.authority]);
 
     let wallet = world.patient.wallet.insecure_clone();
@@ -119,7 +128,7 @@ fn steward_revokes_while_there_is_no_wallet_and_the_patient_afterwards() {
         .refuse(by_steward(&second), &[&hospital.authority], ChartsealError::NotPatient);
     world
         .chain
-        .must(ix::revoke_grant(wallet.pubkey(), None, &id, &second), &[&wallet]);
+        .must(ix::revoke_grant(&By::wallet(wallet.pubkey()), &id, &second), &[&wallet]);
 }
 
 #[test]
@@ -132,10 +141,10 @@ fn suspended_steward_still_takes_rights_away() {
         id: world.grant_id(),
         terms,
     };
-    let create = ix::create_grant(authority, authority, Some(&hospital.id), &id, args);
+    let create = ix::create_grant(&hospital.stewards(), authority, &id, args);
     world.chain.must(create, &[&hospital.authority]);
     world.set_institution_standing(&hospital, Standing::Suspended);
-    let revoke = ix::revoke_grant(authority, Some(&hospital.id), &id, &args.id);
+    let revoke = ix::revoke_grant(&hospital.stewards(), &id, &args.id);
     world.chain.must(revoke, &[&hospital.authority]);
 }
 
@@ -143,7 +152,7 @@ fn suspended_steward_still_takes_rights_away() {
 fn account_that_is_no_grant_is_not_revoked() {
     let mut world = World::new();
     let (record, patient) = (world.record(), world.patient.clone());
-    let mut revoke = ix::revoke_grant(patient.wallet.pubkey(), None, &patient.id, &id(1));
+    let mut revoke = ix::revoke_grant(&patient.deciding(), &patient.id, &id(1));
     substitute(
         &mut revoke,
         address::grant(&patient.id, &id(1)),

@@ -61,6 +61,7 @@ fn admin_cannot_activate_what_never_accepted() {
         id: id(9),
         kind: InstitutionKind::Hospital,
         authority,
+        expires: i64::MAX,
     };
     chain.must(
         ix::register_institution(admin.pubkey(), admin.pubkey(), args),
@@ -70,5 +71,7 @@ fn admin_cannot_activate_what_never_accepted() {
     chain.refuse(set(Standing::Active), &[&admin], ChartsealError::BadStanding);
     chain.must(set(Standing::Suspended), &[&admin]);
     chain.refuse(set(Standing::Active), &[&admin], ChartsealError::BadStanding);
-    assert!(!chain.read::<Institution>(&address::institution(&id(9))).is_active());
+    assert!(!chain
+        .read::<Institution>(&address::institution(&id(9)))
+        .is_active(GENESIS));
 }

@@ -45,6 +45,7 @@ fn pause_stops_what_gives_a_right_or_uses_one() {
         id: invited,
         kind: InstitutionKind::Hospital,
         authority: wallet.pubkey(),
+        expires: i64::MAX,
     };
     world.chain.must(
         ix::register_institution(admin.pubkey(), admin.pubkey(), register),
@@ -120,7 +121,7 @@ fn pause_stops_what_gives_a_right_or_uses_one() {
     };
     paused(
         &mut world,
-        ix::create_grant(owner, owner, None, &patient.id, args),
+        ix::create_grant(&patient.deciding(), owner, &patient.id, args),
         &patient.wallet,
     );
     let access = world.access_ix(&patient.acting(), record, Purpose::Personal);
