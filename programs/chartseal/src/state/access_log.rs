@@ -21,11 +21,11 @@ pub struct Entry {
     pub id: Id,
     /// The wallet that signed.
     pub wallet: Address,
-    /// First byte of the event's discriminator: tells the kinds of events apart.
-    pub event: u8,
+    /// The first bytes of the event's discriminator: as many as tell the kinds of events apart.
+    pub event: [u8; 2],
     /// A `Basis` or, in a refusal log, a `Reason`; [`NO_OUTCOME`] where neither applies.
     pub outcome: u8,
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 /// `outcome` of an entry that neither a basis nor a reason applies to.
@@ -34,7 +34,7 @@ pub const NO_OUTCOME: u8 = u8::MAX;
 impl Entry {
     /// An entry that has no place yet: the ring gives it one.
     pub fn new(event: &[u8], at: i64, id: &Id, wallet: &Address, outcome: u8) -> Self {
-        let event = event.first().copied().unwrap_or_default();
+        let event = event.first_chunk().copied().unwrap_or_default();
         Self {
             seq: 0,
             at,
@@ -42,7 +42,7 @@ impl Entry {
             wallet: *wallet,
             event,
             outcome,
-            reserved: [0; 6],
+            reserved: [0; 5],
         }
     }
 }
