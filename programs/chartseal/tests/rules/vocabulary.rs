@@ -36,10 +36,14 @@ holds! {
     actions_round_trip: Action, 5;
     purposes_round_trip: Purpose, 7;
     grantee_kinds_round_trip: GranteeKind, 3;
-    actor_kinds_round_trip: ActorKind, 3;
-    bases_round_trip: Basis, 5;
-    reasons_round_trip: Reason, 20;
+    actor_kinds_round_trip: ActorKind, 4;
+    bases_round_trip: Basis, 8;
+    reasons_round_trip: Reason, 39;
     record_states_round_trip: RecordStatus, 2;
+    request_states_round_trip: RequestState, 3;
+    reviewers_round_trip: Reviewer, 2;
+    verdicts_round_trip: Verdict, 2;
+    agreement_states_round_trip: AgreementState, 3;
 }
 
 #[test]
