@@ -98,4 +98,5 @@ errors! {
     NotAgreed: "the agreement is not about this record: its class, its institution or the purpose differs",
     NotApproved: "the patient did not approve this request, or it is not about this record",
     UnexpectedBalance: "the token program moved another amount than it was told to",
+    BadAgreement: "an agreement is about at least one sharing class, and not for personal purposes",
 }

@@ -324,6 +324,8 @@ pub struct AgreementClosed {
     pub link: Link,
     pub agreement: Id,
     pub by: Address,
+    /// Token account that the rest went to.
+    pub refund: Address,
     /// Smallest units that left the escrow.
     pub returned: u64,
     pub head: [u8; 32],

@@ -16,11 +16,13 @@ pub mod errors;
 pub mod events;
 pub mod instructions;
 pub mod log;
+pub mod merkle;
 pub mod policy;
 #[cfg(target_os = "solana")]
 mod runtime;
 pub mod seeds;
 pub mod state;
+pub mod tokens;
 pub mod vocabulary;
 
 pub use errors::ChartsealError;
@@ -110,8 +112,163 @@ pub mod chartseal {
         revoke_grant::handler(ctx)
     }
 
+    /// Commits an institution to many records at once. Signed by a member, their author.
+    pub fn anchor_batch(ctx: &mut Context<AnchorBatch>, args: AnchorBatchArgs) -> Result<()> {
+        anchor_batch::handler(ctx, &args)
+    }
+
+    /// Makes a record of one leaf of a batch, or logs a refusal. Signed by whoever may add to the chart.
+    pub fn promote_batched(ctx: &mut Context<PromoteBatched>, args: PromoteBatchedArgs) -> Result<()> {
+        promote_batched::handler(ctx, &args)
+    }
+
+    /// Makes a record a tombstone. Signed by the patient, or by its steward's authority.
+    pub fn erase_record(ctx: &mut Context<EraseRecord>) -> Result<()> {
+        erase_record::handler(ctx)
+    }
+
+    /// Says that keys of an erased record were destroyed. Signed by whoever kept them.
+    pub fn attest_erasure(ctx: &mut Context<AttestErasure>, args: AttestErasureArgs) -> Result<()> {
+        attest_erasure::handler(ctx, &args)
+    }
+
+    /// Offers an institution to pay for access to its records. Signed by the authority of the one that pays.
+    pub fn propose_agreement(ctx: &mut Context<ProposeAgreement>, args: ProposeAgreementArgs) -> Result<()> {
+        propose_agreement::handler(ctx, &args)
+    }
+
+    /// Accepts an agreement. Signed by the authority of the institution that is paid.
+    pub fn accept_agreement(ctx: &mut Context<AcceptAgreement>) -> Result<()> {
+        accept_agreement::handler(ctx)
+    }
+
+    /// Puts a deposit into an agreement's escrow. Signed by the authority of the institution that pays.
+    pub fn fund_agreement(ctx: &mut Context<FundAgreement>, amount: u64) -> Result<()> {
+        fund_agreement::handler(ctx, amount)
+    }
+
+    /// Pays for one version of one record. Signed by a member whose request the patient approved.
+    pub fn settle_access(ctx: &mut Context<SettleAccess>, args: SettleAccessArgs) -> Result<()> {
+        settle_access::handler(ctx, &args)
+    }
+
+    /// Ends an agreement and returns the rest of the deposit. Signed by the authority of either institution.
+    pub fn close_agreement(ctx: &mut Context<CloseAgreement>) -> Result<()> {
+        close_agreement::handler(ctx)
+    }
+
     /// Allows a reader to read a record, or logs a refusal. Signed by the reader.
     pub fn access_record(ctx: &mut Context<AccessRecord>, args: AccessRecordArgs) -> Result<()> {
         access_record::handler(ctx, &args)
+    }
+
+    /// Approves an institution until another time. Signed by the admin.
+    pub fn renew_institution(ctx: &mut Context<RenewInstitution>, expires: i64) -> Result<()> {
+        renew_institution::handler(ctx, expires)
+    }
+
+    /// Names a successor of an institution's authority, or withdraws that with zeros. Signed by the authority.
+    pub fn propose_authority(ctx: &mut Context<ProposeAuthority>, proposed: Address) -> Result<()> {
+        propose_authority::handler(ctx, &proposed)
+    }
+
+    /// Takes over as an institution's authority. Signed by the successor.
+    pub fn accept_authority(ctx: &mut Context<AcceptAuthority>) -> Result<()> {
+        accept_authority::handler(ctx)
+    }
+
+    /// Sets another end to a membership. Signed by the institution's authority.
+    pub fn renew_member(ctx: &mut Context<RenewMember>, expires: i64) -> Result<()> {
+        renew_member::handler(ctx, expires)
+    }
+
+    /// Gives a member the credential to open emergencies, or takes it. Signed by the hospital's authority.
+    pub fn set_emergency_credential(ctx: &mut Context<SetEmergencyCredential>, holds: bool) -> Result<()> {
+        set_emergency_credential::handler(ctx, holds)
+    }
+
+    /// Names a patient's next wallet, or withdraws that with zeros. Signed by the wallet, or by the steward's authority.
+    pub fn propose_wallet(ctx: &mut Context<ProposeWallet>, proposed: Address) -> Result<()> {
+        propose_wallet::handler(ctx, &proposed)
+    }
+
+    /// Takes over as a patient's wallet. Signed by the wallet that was proposed.
+    pub fn accept_wallet(ctx: &mut Context<AcceptWallet>, keys: Keys) -> Result<()> {
+        accept_wallet::handler(ctx, &keys)
+    }
+
+    /// Publishes other encryption keys of a patient. Signed by the patient.
+    pub fn rotate_patient_key(ctx: &mut Context<RotatePatientKey>, keys: Keys) -> Result<()> {
+        rotate_patient_key::handler(ctx, &keys)
+    }
+
+    /// Names a delegate. Signed by the patient.
+    pub fn name_delegate(ctx: &mut Context<NameDelegate>, args: NameDelegateArgs) -> Result<()> {
+        name_delegate::handler(ctx, &args)
+    }
+
+    /// Begins a delegation and publishes the delegate's keys. Signed by the delegate.
+    pub fn accept_delegation(ctx: &mut Context<AcceptDelegation>, keys: Keys) -> Result<()> {
+        accept_delegation::handler(ctx, &keys)
+    }
+
+    /// Ends a delegation. Signed by the patient or by the delegate.
+    pub fn revoke_delegate(ctx: &mut Context<RevokeDelegate>) -> Result<()> {
+        revoke_delegate::handler(ctx)
+    }
+
+    /// Names the guardians who can change a patient's wallet together. Signed by the patient.
+    pub fn set_guardians(ctx: &mut Context<SetGuardians>, args: SetGuardiansArgs) -> Result<()> {
+        set_guardians::handler(ctx, &args)
+    }
+
+    /// Names the institutions that open records together in an emergency. Signed by the patient.
+    pub fn set_break_glass(ctx: &mut Context<SetBreakGlass>, threshold: u8) -> Result<()> {
+        set_break_glass::handler(ctx, threshold)
+    }
+
+    /// Votes for a patient's next wallet. Signed by a guardian.
+    pub fn vote_recovery(ctx: &mut Context<VoteRecovery>, args: VoteRecoveryArgs) -> Result<()> {
+        vote_recovery::handler(ctx, &args)
+    }
+
+    /// Makes the guardians' votes void. Signed by the patient.
+    pub fn object_to_recovery(ctx: &mut Context<ObjectToRecovery>) -> Result<()> {
+        object_to_recovery::handler(ctx)
+    }
+
+    /// Takes over as a patient's wallet by the guardians' votes. Signed by the wallet that they agreed on.
+    pub fn finish_recovery(ctx: &mut Context<FinishRecovery>) -> Result<()> {
+        finish_recovery::handler(ctx)
+    }
+
+    /// Passes on what a grant gives, or logs a refusal. Signed by the grantee.
+    pub fn pass_on_grant(ctx: &mut Context<PassOnGrant>, args: PassOnGrantArgs) -> Result<()> {
+        pass_on_grant::handler(ctx, &args)
+    }
+
+    /// Asks a patient for a grant. Signed by a member.
+    pub fn request_access(ctx: &mut Context<RequestAccess>, args: RequestAccessArgs) -> Result<()> {
+        request_access::handler(ctx, &args)
+    }
+
+    /// Approves a request with a grant, or denies it. Signed by whoever decides for the patient.
+    pub fn decide_request(ctx: &mut Context<DecideRequest>, args: DecideRequestArgs) -> Result<()> {
+        decide_request::handler(ctx, &args)
+    }
+
+    /// Chooses what an institution shares by itself. Signed by whoever decides for the patient.
+    pub fn set_policy(ctx: &mut Context<SetPolicy>, args: SetPolicyArgs) -> Result<()> {
+        set_policy::handler(ctx, &args)
+    }
+
+    /// Opens an emergency, or logs a refusal. Signed by a member who holds the credential.
+    pub fn open_emergency(ctx: &mut Context<OpenEmergency>, args: OpenEmergencyArgs) -> Result<()> {
+        open_emergency::handler(ctx, &args)
+    }
+
+    /// Reviews an emergency. Signed by the patient, or for the opener's institution.
+    pub fn review_emergency(ctx: &mut Context<ReviewEmergency>, args: ReviewEmergencyArgs) -> Result<()> {
+        review_emergency::handler(ctx, &args)
     }
 }

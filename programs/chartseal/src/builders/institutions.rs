@@ -102,3 +102,75 @@ pub fn set_member_standing(authority: Address, institution: &Id, member: &Id, st
         &instruction::SetMemberStanding { standing },
     )
 }
+
+/// Approves an institution until another time. Signed by the admin.
+pub fn renew_institution(admin: Address, institution: &Id, expires: i64) -> Instruction {
+    build(
+        &accounts::RenewInstitution {
+            admin,
+            registry: address::registry(),
+            institution: address::institution(institution),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::RenewInstitution { expires },
+    )
+}
+
+/// Names a successor of an institution's authority, or withdraws that with zeros. Signed by the authority.
+pub fn propose_authority(authority: Address, institution: &Id, proposed: Address) -> Instruction {
+    build(
+        &accounts::ProposeAuthority {
+            authority,
+            registry: address::registry(),
+            institution: address::institution(institution),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::ProposeAuthority { proposed },
+    )
+}
+
+/// Takes over as an institution's authority. Signed by the successor.
+pub fn accept_authority(proposed: Address, institution: &Id) -> Instruction {
+    build(
+        &accounts::AcceptAuthority {
+            proposed,
+            registry: address::registry(),
+            institution: address::institution(institution),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::AcceptAuthority {},
+    )
+}
+
+/// Sets another end to a membership. Signed by the institution's authority.
+pub fn renew_member(authority: Address, institution: &Id, member: &Id, expires: i64) -> Instruction {
+    build(
+        &accounts::RenewMember {
+            authority,
+            registry: address::registry(),
+            institution: address::institution(institution),
+            member: address::member(institution, member),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::RenewMember { expires },
+    )
+}
+
+/// Gives a member the credential to open emergencies, or takes it. Signed by the hospital's authority.
+pub fn set_emergency_credential(authority: Address, institution: &Id, member: &Id, holds: bool) -> Instruction {
+    build(
+        &accounts::SetEmergencyCredential {
+            authority,
+            registry: address::registry(),
+            institution: address::institution(institution),
+            member: address::member(institution, member),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::SetEmergencyCredential { holds },
+    )
+}

@@ -2,12 +2,16 @@
 //!
 //! Only off chain. Ids and wallets go in, an `Instruction` comes out; who has to sign is marked in its accounts.
 
+mod agreements;
+mod batches;
 mod consent;
 mod institutions;
 mod patients;
 mod records;
 mod registry;
 
+pub use agreements::*;
+pub use batches::*;
 pub use consent::*;
 pub use institutions::*;
 pub use patients::*;

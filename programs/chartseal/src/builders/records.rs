@@ -2,7 +2,7 @@
 
 use anchor_lang::{prelude::*, solana_program::instruction::Instruction};
 
-use super::{build, As, SYSTEM_PROGRAM};
+use super::{build, As, By, SYSTEM_PROGRAM};
 use crate::{
     accounts, instruction,
     instructions::*,
@@ -62,5 +62,45 @@ pub fn access_record(reader: &As, patient: &Id, record: &Id, args: AccessRecordA
             program: ID,
         },
         &instruction::AccessRecord { args },
+    )
+}
+
+/// Erases a record. Signed by the patient's wallet, or by the authority of the steward of a patient without one.
+pub fn erase_record(by: &By, patient: &Id, record: &Id) -> Instruction {
+    build(
+        &accounts::EraseRecord {
+            deciding: by.accounts(patient),
+            record: address::record(patient, record),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::EraseRecord {},
+    )
+}
+
+/// Attests that keys of an erased record were destroyed. `institution` is the member's, or the steward whose authority
+/// signs; the patient's own wallet passes neither.
+pub fn attest_erasure(
+    wallet: Address,
+    institution: Option<&Id>,
+    member: Option<&Id>,
+    patient: &Id,
+    record: &Id,
+    args: AttestErasureArgs,
+) -> Instruction {
+    build(
+        &accounts::AttestErasure {
+            wallet,
+            patient: address::patient(patient),
+            log: address::access_log(patient),
+            record: address::record(patient, record),
+            institution: institution.map(address::institution),
+            member: institution
+                .zip(member)
+                .map(|(institution, member)| address::member(institution, member)),
+            event_authority: address::event_authority(),
+            program: ID,
+        },
+        &instruction::AttestErasure { args },
     )
 }

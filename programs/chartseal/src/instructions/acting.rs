@@ -7,9 +7,7 @@ use crate::{
     log::Encoded,
     policy::{decide, Capacity, Claim, Credential, Query, Subject},
     seeds::{Id, GRANT, NO_ID},
-    state::{
-        slot, AccessLog, Delegate, Emergency, Entry, Grant, Institution, Member, Patient, Policy, RefusalLog, Registry,
-    },
+    state::{slot, AccessLog, Delegate, Emergency, Grant, Institution, Member, Patient, Policy, RefusalLog, Registry},
     vocabulary::{Action, ActorKind, Basis, GranteeKind, Purpose, Reason},
     ChartsealError,
 };
@@ -133,29 +131,17 @@ impl Acting {
         };
         require!(counted, ChartsealError::RefusalCap);
         let under = self.claims(intent.grant, actor.kind);
-        let refusals = &mut *self.refusals;
-        let event = refusals
-            .chain
-            .extend(&self.patient.id, intent.now, |link| ActionRefused {
-                link,
-                request: *intent.request,
-                record: *intent.record,
-                action: intent.action,
-                actor,
-                purpose: intent.purpose,
-                reason,
-                under,
-                head: [0; 32],
-            })?;
-        let entry = Entry::new(
-            ActionRefused::DISCRIMINATOR,
-            intent.now,
-            intent.request,
-            &actor.wallet,
-            reason.byte(),
-        );
-        refusals.ring.keep(&refusals.chain, entry);
-        Ok(event)
+        self.refusals.write(intent.now, |link| ActionRefused {
+            link,
+            request: *intent.request,
+            record: *intent.record,
+            action: intent.action,
+            actor,
+            purpose: intent.purpose,
+            reason,
+            under,
+            head: [0; 32],
+        })
     }
 
     /// The account that stands as author of what an actor writes: a member's own; otherwise the patient's, for whom a

@@ -1,14 +1,11 @@
-use anchor_lang::{
-    accounts::{AccountInitialize, UncheckedAccount},
-    prelude::*,
-};
+use anchor_lang::{accounts::UncheckedAccount, prelude::*};
 
 use super::acting::*;
 use crate::{
     events::{Content, RecordCreated},
     policy::Subject,
     seeds::{Id, BUMP, RECORD},
-    state::{require_id, Record},
+    state::{require_id, slot, Record},
     vocabulary::{Action, Purpose, CLASSES},
     ChartsealError,
 };
@@ -58,19 +55,6 @@ impl CreateRecord {
         }
         Ok(())
     }
-
-    /// Makes the record's account. Fails where there is one already, because the system program then does.
-    fn create(&self, id: &Id) -> Result<Account<Record>> {
-        AccountInitialize::create_and_initialize(
-            self.payer.account(),
-            self.record.account(),
-            Record::DISCRIMINATOR.len() + core::mem::size_of::<Record>(),
-            &crate::ID,
-            &(),
-            Some(&[RECORD, &self.acting.patient.id, id, &[BUMP]]),
-            None,
-        )
-    }
 }
 
 pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) -> Result<()> {
@@ -95,7 +79,8 @@ pub(crate) fn handler(ctx: &mut Context<CreateRecord>, args: &CreateRecordArgs) 
             args.content.validate()?;
             let patient = accounts.acting.patient.id;
             let author = accounts.acting.author(&actor);
-            let mut record = accounts.create(&args.record)?;
+            let (payer, slot) = (accounts.payer.account(), accounts.record.account());
+            let mut record = slot::create::<Record>(payer, slot, &[RECORD, &patient, &args.record])?;
             record.begin(&args.record, &patient, args.class, &author, &actor.institution, now);
             record.set_content(&args.content);
             let log = &mut *accounts.acting.log;

@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-use crate::{seeds::Id, vocabulary::AgreementState};
+use crate::{seeds::Id, vocabulary::AgreementState, ChartsealError};
 
 /// One institution pays another for access to records. Seeds: `agreement`, consumer's id, id. It pays; it never
 /// overrides consent. Never closed as an account.
@@ -48,5 +48,39 @@ impl Agreement {
     /// Whether the provider accepted and nobody closed it.
     pub fn is_active(&self) -> bool {
         self.state == AgreementState::Active.byte()
+    }
+
+    /// Whether nobody closed it. A state that no word stands for counts as closed.
+    pub fn is_open(&self) -> bool {
+        self.is_active() || self.state == AgreementState::Proposed.byte()
+    }
+
+    /// Refuses one that ended.
+    ///
+    /// # Errors
+    /// [`ChartsealError::AgreementClosed`], or [`ChartsealError::AgreementNotActive`] where it expired.
+    pub fn require_current(&self, now: i64) -> Result<()> {
+        require!(self.is_open(), ChartsealError::AgreementClosed);
+        require!(now < self.expires, ChartsealError::AgreementNotActive);
+        Ok(())
+    }
+
+    /// Refuses a mint, a token program or an escrow that is not the agreement's.
+    ///
+    /// # Errors
+    /// [`ChartsealError::BadMint`], [`ChartsealError::BadTokenAccount`].
+    pub fn require_tokens(&self, mint: &Address, token_program: &Address, escrow: &Address) -> Result<()> {
+        require!(
+            self.mint == *mint && self.token_program == *token_program,
+            ChartsealError::BadMint
+        );
+        require!(self.escrow == *escrow, ChartsealError::BadTokenAccount);
+        Ok(())
+    }
+
+    /// Whether it is about records of this class.
+    pub fn covers(&self, class: u8) -> bool {
+        1u32.checked_shl(class.into())
+            .is_some_and(|bit| self.classes & bit != 0)
     }
 }

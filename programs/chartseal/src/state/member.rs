@@ -55,6 +55,11 @@ impl Member {
         Standing::from_byte(self.standing).unwrap_or(Standing::Suspended)
     }
 
+    /// Whether it accepted, is not suspended, and has not expired. Its institution has to be active too.
+    pub fn is_active(&self, now: i64) -> bool {
+        self.standing() == Standing::Active && now < self.expires
+    }
+
     /// Counts a refusal; false where the hour is full.
     pub fn count_refusal(&mut self, now: i64) -> bool {
         self.refusals.count(HOUR, MEMBER_REFUSALS_PER_HOUR, now)

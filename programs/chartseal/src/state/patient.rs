@@ -1,7 +1,10 @@
 use anchor_lang::prelude::*;
 
 use super::Keys;
-use crate::seeds::{Id, NO_ID};
+use crate::{
+    seeds::{Id, NO_ID},
+    ChartsealError,
+};
 
 /// A patient, by a pseudonym. Seeds: `patient`, id.
 #[account]
@@ -36,5 +39,26 @@ impl Patient {
     /// Whether this institution acts for the patient.
     pub fn is_steward(&self, institution: &Id) -> bool {
         !self.has_wallet() && self.steward != NO_ID && self.steward == *institution
+    }
+
+    /// Publishes other keys.
+    ///
+    /// # Errors
+    /// [`ChartsealError::Overflow`] after 2^32 - 1 changes.
+    pub fn set_keys(&mut self, keys: &Keys) -> Result<()> {
+        self.key_epoch = self.key_epoch.checked_add(1).ok_or(ChartsealError::Overflow)?;
+        self.keys = *keys;
+        Ok(())
+    }
+
+    /// Makes this wallet the one that decides, with keys of its own.
+    ///
+    /// # Errors
+    /// As [`set_keys`](Self::set_keys).
+    pub fn take_over(&mut self, wallet: &Address, keys: &Keys) -> Result<()> {
+        self.set_keys(keys)?;
+        self.wallet = *wallet;
+        self.proposed_wallet = Address::default();
+        Ok(())
     }
 }

@@ -42,4 +42,17 @@ impl Policy {
                 .get(usize::from(class))
                 .is_some_and(|since| created_at >= *since)
     }
+
+    /// Shares these classes from now on. One that was shared before keeps its time; one that was not begins now.
+    pub fn choose(&mut self, classes: u32, now: i64) {
+        for (class, since) in self.since.iter_mut().enumerate() {
+            let bit = 1u32 << class;
+            if classes & bit == 0 {
+                *since = 0;
+            } else if self.classes & bit == 0 {
+                *since = now;
+            }
+        }
+        self.classes = classes;
+    }
 }

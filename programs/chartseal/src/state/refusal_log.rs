@@ -1,7 +1,14 @@
 use anchor_lang::prelude::*;
 
-use super::{access_log::Ring, Tally, HOUR};
-use crate::{log::Chain, seeds::Id};
+use super::{
+    access_log::{Entry, Ring},
+    Tally, HOUR,
+};
+use crate::{
+    events::ActionRefused,
+    log::{Chain, Encoded, Link},
+    seeds::Id,
+};
 
 /// Refusals that are logged for a patient within an hour, over everybody who is no member.
 pub const PERSON_REFUSALS_PER_HOUR: u32 = 60;
@@ -25,5 +32,31 @@ impl RefusalLog {
     /// Counts a refusal of somebody who is no member; false where the hour is full.
     pub fn count_person_refusal(&mut self, now: i64) -> bool {
         self.persons.count(HOUR, PERSON_REFUSALS_PER_HOUR, now)
+    }
+
+    /// Writes a refusal: a link of the chain and an entry of the ring. It remains to be emitted. Whoever calls has counted
+    /// it.
+    ///
+    /// # Errors
+    /// [`ChartsealError::Overflow`](crate::ChartsealError::Overflow) after 2^64 - 1 refusals.
+    pub fn write(&mut self, now: i64, event: impl FnOnce(Link) -> ActionRefused) -> Result<Encoded> {
+        let patient = self.patient;
+        let mut entry = None;
+        let event = self.chain.extend(&patient, now, |link| {
+            let event = event(link);
+            let reason = event.reason.byte();
+            entry = Some(Entry::new(
+                ActionRefused::DISCRIMINATOR,
+                now,
+                &event.request,
+                &event.actor.wallet,
+                reason,
+            ));
+            event
+        })?;
+        if let Some(entry) = entry {
+            self.ring.keep(&self.chain, entry);
+        }
+        Ok(event)
     }
 }

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
 use super::Keys;
-use crate::{log::sha256_of, seeds::Id};
+use crate::{events::GuardianNamed, log::sha256_of, seeds::Id, ChartsealError};
 
 /// Guardians, and holders of break-glass shares, that a patient can name.
 pub const MOST_GUARDIANS: usize = 5;
@@ -69,6 +69,27 @@ impl Safeguards {
         &self.holders[..usize::from(self.holder_count).min(MOST_GUARDIANS)]
     }
 
+    /// Names these guardians, none of whom has voted. There are at most [`MOST_GUARDIANS`].
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn name_guardians(&mut self, named: &[GuardianNamed]) {
+        self.guardians = [Guardian::zeroed(); MOST_GUARDIANS];
+        for (guardian, named) in self.guardians.iter_mut().zip(named) {
+            guardian.wallet = named.wallet;
+            guardian.encryption = named.encryption_key;
+        }
+        self.guardian_count = named.len().min(MOST_GUARDIANS) as u8;
+    }
+
+    /// Names these break-glass holders. There are at most [`MOST_GUARDIANS`].
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn name_holders(&mut self, named: &[Address]) {
+        self.holders = [Address::default(); MOST_GUARDIANS];
+        for (holder, named) in self.holders.iter_mut().zip(named) {
+            *holder = *named;
+        }
+        self.holder_count = named.len().min(MOST_GUARDIANS) as u8;
+    }
+
     /// Whether enough guardians voted for a wallet.
     pub fn is_pending(&self) -> bool {
         self.pending_wallet != Address::default()
@@ -87,11 +108,48 @@ impl Safeguards {
     }
 
     /// How many guardians vote for it.
-    pub fn votes(&self, ballot: &[u8; 32]) -> usize {
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn votes(&self, ballot: &[u8; 32]) -> u8 {
         self.guardians()
             .iter()
             .filter(|guardian| guardian.vote == *ballot)
-            .count()
+            .count() as u8
+    }
+
+    /// A guardian votes for a wallet with these keys, in place of what it voted for before; zeros take its vote back.
+    /// How many vote for it now.
+    ///
+    /// A recovery becomes due once enough agree, and is off again once they do not. No single guardian can hold it up:
+    /// each has one vote, and changes only that.
+    ///
+    /// # Errors
+    /// [`ChartsealError::NotGuardian`], [`ChartsealError::Overflow`].
+    pub fn vote(&mut self, guardian: &Address, wallet: &Address, keys: &Keys, now: i64) -> Result<u8> {
+        let withdrawn = *wallet == Address::default();
+        let ballot = if withdrawn { [0; 32] } else { self.ballot(wallet, keys) };
+        let count = usize::from(self.guardian_count).min(MOST_GUARDIANS);
+        let voter = self.guardians[..count]
+            .iter_mut()
+            .find(|named| named.wallet == *guardian);
+        voter.ok_or(ChartsealError::NotGuardian)?.vote = ballot;
+
+        let pending = self.ballot(&self.pending_wallet, &self.pending_keys);
+        if self.is_pending() && self.votes(&pending) < self.guardian_threshold {
+            self.clear_pending();
+        }
+        if withdrawn {
+            return Ok(0);
+        }
+        let votes = self.votes(&ballot);
+        // One that nobody finished in its time begins anew when a guardian votes for it again.
+        let lapsed = now.saturating_sub(self.ready_at) >= RECOVERY_WINDOW;
+        let due_already = self.pending_wallet == *wallet && self.pending_keys == *keys && !lapsed;
+        if votes >= self.guardian_threshold && !due_already {
+            self.pending_wallet = *wallet;
+            self.pending_keys = *keys;
+            self.ready_at = now.checked_add(self.delay).ok_or(ChartsealError::Overflow)?;
+        }
+        Ok(votes)
     }
 
     /// Forgets every vote and what they led to.
@@ -99,6 +157,10 @@ impl Safeguards {
         for guardian in &mut self.guardians {
             guardian.vote = [0; 32];
         }
+        self.clear_pending();
+    }
+
+    fn clear_pending(&mut self) {
         self.pending_wallet = Address::default();
         self.pending_keys = Keys::zeroed();
         self.ready_at = 0;

@@ -4,7 +4,7 @@
 //! either a Grant or the empty address at which that grant would stand; anything else is an error.
 
 use anchor_lang::{
-    accounts::{SlabSchema, UncheckedAccount},
+    accounts::{AccountInitialize, SlabSchema, UncheckedAccount},
     prelude::*,
 };
 use bytemuck::Pod;
@@ -46,4 +46,25 @@ where
         ChartsealError::NotAGrantSlot
     );
     Ok(None)
+}
+
+/// Makes the account of these seeds at [`BUMP`], where the id was drawn for it. Whoever calls has compared its address.
+///
+/// # Errors
+/// The system program's, where there is an account already or the payer cannot pay the rent.
+pub fn create<T>(payer: &AccountView, account: &AccountView, seeds: &[&[u8]; 3]) -> Result<Account<T>>
+where
+    T: Pod + Owner + Discriminator + SlabSchema,
+    Account<T>: AccountInitialize,
+{
+    let [kind, subject, id] = seeds;
+    AccountInitialize::create_and_initialize(
+        payer,
+        account,
+        T::DISCRIMINATOR.len() + core::mem::size_of::<T>(),
+        &crate::ID,
+        &Default::default(),
+        Some(&[kind, subject, id, &[BUMP]]),
+        None,
+    )
 }

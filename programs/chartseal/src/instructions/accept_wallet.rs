@@ -1,0 +1,54 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    events::WalletAccepted,
+    state::{AccessLog, Keys, Patient, Registry, NO_OUTCOME},
+    ChartsealError,
+};
+
+/// The wallet that was proposed takes over, with encryption keys of its own. From here on it alone decides; a steward has
+/// no say any more.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct AcceptWallet {
+    pub wallet: Signer,
+    pub registry: Account<Registry>,
+    #[account(mut)]
+    pub patient: Account<Patient>,
+    #[account(mut)]
+    pub log: Account<AccessLog>,
+}
+
+impl AcceptWallet {
+    fn validate(&self, keys: &Keys) -> Result<()> {
+        require!(!self.registry.is_paused(), ChartsealError::Paused);
+        require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
+        require!(
+            self.patient.proposed_wallet == *self.wallet.address(),
+            ChartsealError::NotProposed
+        );
+        keys.validate()
+    }
+}
+
+pub(crate) fn handler(ctx: &mut Context<AcceptWallet>, keys: &Keys) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.validate(keys)?;
+    let now = Clock::get()?.unix_timestamp;
+    let wallet = *accounts.wallet.address();
+    let patient = &mut *accounts.patient;
+    patient.take_over(&wallet, keys)?;
+    let key_epoch = patient.key_epoch;
+    let event = accounts
+        .log
+        .write(&patient.id, &wallet, NO_OUTCOME, now, |link| WalletAccepted {
+            link,
+            wallet,
+            encryption_key: keys.encryption,
+            post_quantum_key_hash: keys.post_quantum_hash,
+            key_epoch,
+            head: [0; 32],
+        })?;
+    emit_cpi!(event);
+    Ok(())
+}
