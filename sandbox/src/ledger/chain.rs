@@ -26,7 +26,7 @@ use super::genesis::{Genesis, address_of, write_time};
 use super::history::{Executed, History};
 use super::journal::Journal;
 use super::outcome::{digest, status_meta};
-use super::record::Record;
+use super::record::{Line, Record};
 
 /// What a simulation showed.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Chain {
         genesis: &Genesis,
         svm: LiteSVM,
         journal: Journal,
-        records: Vec<Record>,
+        records: Vec<Line>,
     ) -> Result<Self, LedgerError> {
         let genesis_hash = genesis.hash()?;
         let clock = SlotClock::new(genesis_hash, genesis.genesis_ms, genesis.slot_ms);
@@ -75,8 +75,14 @@ impl Chain {
             failure: None,
         };
         write_time(&mut chain.svm, &chain.clock)?;
-        for record in records {
-            chain.replay_one(record)?;
+        for line in records {
+            match line {
+                Line::Transaction(record) => chain.replay_one(*record)?,
+                Line::Journey(journey) => {
+                    chain.clock.travel(journey);
+                    write_time(&mut chain.svm, &chain.clock)?;
+                }
+            }
         }
         chain.fresh.clear();
         chain.tick()?;
@@ -112,15 +118,28 @@ impl Chain {
 
     /// Moves the clock to the present. Called before anything that depends on the time.
     pub(crate) fn tick(&mut self) -> Result<(), LedgerError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis());
-        let slot = self.clock.slot_at(u64::try_from(now).unwrap_or(u64::MAX));
+        let slot = self.clock.slot_at(wall_ms());
         if self.clock.advance_to(slot) {
             write_time(&mut self.svm, &self.clock)
         } else {
             Ok(())
         }
+    }
+
+    /// Sets the clock forward to the beginning of a slot, and writes that into the journal. A slot that has begun changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Where the sysvars cannot be written.
+    pub(crate) fn travel_to(&mut self, slot: u64) -> Result<(), LedgerError> {
+        let Some(journey) = self.clock.journey_to(slot, wall_ms()) else {
+            return Ok(());
+        };
+        if let Err(error) = self.journal.append(&Line::Journey(journey)) {
+            self.fail(error.into());
+        }
+        self.clock.travel(journey);
+        write_time(&mut self.svm, &self.clock)
     }
 
     pub(crate) fn clock(&self) -> &SlotClock {
@@ -203,7 +222,7 @@ impl Chain {
             outcome: digest(&executed.meta),
             transaction: executed.transaction.clone(),
         };
-        if let Err(error) = self.journal.append(&record) {
+        if let Err(error) = self.journal.append(&Line::Transaction(Box::new(record))) {
             self.fail(error.into());
         }
         self.history.push(Arc::clone(&executed));
@@ -360,6 +379,12 @@ impl std::fmt::Debug for Chain {
             .field("failure", &self.failure)
             .finish_non_exhaustive()
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+fn wall_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn sign(keypair: &Keypair, message: &[u8]) -> Signature {

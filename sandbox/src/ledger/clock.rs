@@ -1,5 +1,6 @@
 //! Slots, block times and block hashes. All three follow from the genesis and the wall clock alone, so they need not be
-//! stored, go on through a restart as if nothing had happened, and come out the same when the journal is replayed.
+//! stored, go on through a restart as if nothing had happened, and come out the same when the journal is replayed. Who sets
+//! the clock forward makes the ledger's time run ahead of the wall clock from then on; that stands in the journal.
 //!
 //! Slot 1 begins at the genesis time, and every slot is as long as the last. A block's hash is a hash of the genesis and
 //! its slot: it does not depend on what is in the block, which is all that a transaction's lifetime needs.
@@ -8,6 +9,8 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 use solana_hash::Hash;
+
+use super::record::Journey;
 
 /// How many slots a blockhash is good for: `MAX_PROCESSING_AGE` of a validator.
 pub(crate) const BLOCKHASH_LIFETIME: u64 = 150;
@@ -18,6 +21,9 @@ pub(crate) const FIRST_SLOT: u64 = 1;
 /// How many slots an epoch has, as on Solana's clusters. Nothing here is staked, so it only serves to answer.
 pub(crate) const SLOTS_PER_EPOCH: u64 = 432_000;
 
+/// The last time that anybody can travel to, in milliseconds since 1970: the end of the year 9999.
+pub(crate) const END_OF_TIME_MS: u64 = 253_402_300_799_999;
+
 /// Where the ledger is in time, and which block hashes a transaction may name.
 #[derive(Debug)]
 pub(crate) struct SlotClock {
@@ -25,6 +31,7 @@ pub(crate) struct SlotClock {
     genesis_ms: u64,
     slot_ms: u64,
     slot: u64,
+    ahead_ms: u64,
     recent: HashMap<Hash, u64>,
 }
 
@@ -35,6 +42,7 @@ impl SlotClock {
             genesis_ms,
             slot_ms: slot_ms.max(1),
             slot: 0,
+            ahead_ms: 0,
             recent: HashMap::new(),
         };
         clock.advance_to(FIRST_SLOT);
@@ -54,7 +62,38 @@ impl SlotClock {
     /// The slot that the wall clock, in milliseconds since 1970, has reached. It may lie behind [`SlotClock::slot`] when
     /// somebody sets the wall clock back.
     pub(crate) fn slot_at(&self, unix_ms: u64) -> u64 {
-        FIRST_SLOT + unix_ms.saturating_sub(self.genesis_ms) / self.slot_ms
+        FIRST_SLOT + unix_ms.saturating_add(self.ahead_ms).saturating_sub(self.genesis_ms) / self.slot_ms
+    }
+
+    /// The first slot that begins at a time, in milliseconds since 1970, or after it.
+    pub(crate) fn slot_from(&self, unix_ms: u64) -> u64 {
+        FIRST_SLOT + unix_ms.saturating_sub(self.genesis_ms).div_ceil(self.slot_ms)
+    }
+
+    /// When `slot` begins, in milliseconds since 1970.
+    fn unix_ms(&self, slot: u64) -> u64 {
+        let since = slot.saturating_sub(FIRST_SLOT).saturating_mul(self.slot_ms);
+        self.genesis_ms.saturating_add(since)
+    }
+
+    /// What it takes to be at the beginning of `slot` when the wall clock, in milliseconds since 1970, is there; `None`
+    /// where that is no way forward.
+    pub(crate) fn journey_to(&self, slot: u64, wall_ms: u64) -> Option<Journey> {
+        (slot > self.slot).then(|| Journey {
+            slot,
+            ahead_ms: self.unix_ms(slot).saturating_sub(wall_ms),
+        })
+    }
+
+    /// Makes a journey.
+    pub(crate) fn travel(&mut self, journey: Journey) {
+        self.ahead_ms = journey.ahead_ms;
+        self.advance_to(journey.slot);
+    }
+
+    /// Whether a slot begins before the end of time.
+    pub(crate) fn is_in_time(&self, slot: u64) -> bool {
+        self.unix_ms(slot) <= END_OF_TIME_MS
     }
 
     /// Moves on to `slot`, never back. Tells whether it moved.
@@ -73,10 +112,7 @@ impl SlotClock {
 
     /// When `slot` began, in seconds since 1970.
     pub(crate) fn unix_time(&self, slot: u64) -> i64 {
-        let ms = self
-            .genesis_ms
-            .saturating_add(slot.saturating_sub(FIRST_SLOT).saturating_mul(self.slot_ms));
-        i64::try_from(ms / 1_000).unwrap_or(i64::MAX)
+        i64::try_from(self.unix_ms(slot) / 1_000).unwrap_or(i64::MAX)
     }
 
     /// The hash of the block of `slot`.
@@ -140,6 +176,21 @@ mod tests {
         assert!(!clock.is_recent(&hash));
         assert_eq!(clock.recent.len(), 150);
         assert!(clock.recent().all(|(slot, hash)| clock.recent[&hash] == slot));
+    }
+
+    #[test]
+    fn after_a_journey_the_clock_goes_on_from_there() {
+        let mut clock = clock();
+        let wall = 1_000_000 + 400 * 10;
+        clock.advance_to(clock.slot_at(wall));
+        let arrival = clock.slot_from(9_000_001);
+        assert!(clock.unix_time(arrival) >= 9_000 && clock.unix_time(arrival - 1) < 9_001);
+        let journey = clock.journey_to(arrival, wall).unwrap();
+        clock.travel(journey);
+        assert_eq!(clock.slot(), arrival);
+        assert_eq!(clock.slot_at(wall), arrival, "the wall clock has not moved");
+        assert_eq!(clock.slot_at(wall + 400), arrival + 1);
+        assert_eq!(clock.journey_to(arrival, wall), None, "there is no way but forward");
     }
 
     #[test]

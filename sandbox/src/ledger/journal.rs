@@ -10,7 +10,7 @@
 //! last write counts as unconfirmed after a power cut, and is read back all the same because it is whole.
 //!
 //! The format is that of [`super::frames`]. The first payload is the genesis (see [`super::genesis`]), every later one a
-//! [`Record`].
+//! [`Line`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::frames::{FRAMES, Frame, HEAD, HEADER, MAGIC, NOTE, note, read_frame, read_note, write_frame};
-use super::record::Record;
+use super::record::Line;
 
 /// What can go wrong with a journal. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Damaged`] if anything that was confirmed is missing or does not match its checksum.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<u8>, Vec<Record>), JournalError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<u8>, Vec<Line>), JournalError> {
         let at = |source| JournalError::Io {
             path: path.to_owned(),
             source,
@@ -141,7 +141,7 @@ impl Journal {
             if genesis.is_none() {
                 genesis = Some(payload.clone());
             } else {
-                records.push(Record::decode(&payload).ok_or_else(|| damaged(offset, "no transaction in the frame"))?);
+                records.push(Line::decode(&payload).ok_or_else(|| damaged(offset, "no transaction in the frame"))?);
             }
             checksum = next;
             offset += (HEADER + payload.len()) as u64;
@@ -180,7 +180,7 @@ impl Journal {
     }
 
     /// Adds a record to the next write. It is on disk only once [`Journal::commit`] has returned.
-    pub(crate) fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+    pub(crate) fn append(&mut self, record: &Line) -> Result<(), JournalError> {
         let payload = record.encode().map_err(|e| JournalError::Io {
             path: self.path.clone(),
             source: io::Error::other(e),
@@ -240,16 +240,17 @@ mod tests {
     use solana_hash::Hash;
     use solana_transaction::versioned::VersionedTransaction;
 
+    use super::super::record::{Journey, Record};
     use super::*;
 
-    fn record(slot: u64) -> Record {
-        Record {
+    fn record(slot: u64) -> Line {
+        Line::Transaction(Box::new(Record {
             slot,
             unix_time: 1_700_000_000,
             blockhash: Hash::new_from_array([7; 32]),
             outcome: slot.to_le_bytes(),
             transaction: VersionedTransaction::default(),
-        }
+        }))
     }
 
     fn journal_of(records: u64) -> (tempfile::TempDir, PathBuf, Vec<u64>) {
@@ -274,6 +275,20 @@ mod tests {
         journal.append(&record(3)).unwrap();
         journal.commit().unwrap();
         assert_eq!(Journal::open(&path).unwrap().2.len(), 4);
+    }
+
+    #[test]
+    fn a_journey_is_read_back_among_transactions() {
+        let (_folder, path, _) = journal_of(1);
+        let journey = Line::Journey(Journey {
+            slot: 9,
+            ahead_ms: u64::MAX,
+        });
+        let (mut journal, _, _) = Journal::open(&path).unwrap();
+        journal.append(&journey).unwrap();
+        journal.append(&record(10)).unwrap();
+        journal.commit().unwrap();
+        assert_eq!(Journal::open(&path).unwrap().2, [record(0), journey, record(10)]);
     }
 
     /// A journal of two confirmed records and a write of five more: what a power cut during it may leave is any of its

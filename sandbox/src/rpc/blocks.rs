@@ -43,14 +43,19 @@ pub(crate) async fn get_epoch_info(ledger: &Ledger, params: &mut Params) -> Resu
     let config: ContextConfig = params.config()?;
     let slot = newest(ledger, &config).await?;
     let count = ledger.run(|chain| chain.history().len()).await?;
-    Ok(json!({
+    Ok(epoch_info(slot, count))
+}
+
+/// What is known of the epoch that a slot is in.
+pub(super) fn epoch_info(slot: u64, transactions: usize) -> Value {
+    json!({
         "epoch": slot / SLOTS_PER_EPOCH,
         "slotIndex": slot % SLOTS_PER_EPOCH,
         "slotsInEpoch": SLOTS_PER_EPOCH,
         "absoluteSlot": slot,
         "blockHeight": slot,
-        "transactionCount": count,
-    }))
+        "transactionCount": transactions,
+    })
 }
 
 pub(crate) async fn get_block(ledger: &Ledger, params: &mut Params) -> Result<Value, RpcError> {

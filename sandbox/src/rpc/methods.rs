@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::RpcError;
 use super::params::{Params, Room};
-use super::{accounts, blocks, transactions};
+use super::{accounts, blocks, transactions, travel};
 use crate::ledger::Ledger;
 
 /// Answers one request, in what room is left for the answer.
@@ -39,6 +39,8 @@ pub(crate) async fn call(ledger: &Ledger, method: &str, params: Option<Value>, r
         "getTransaction" => transactions::get_transaction(ledger, p).await,
         "getSignatureStatuses" => transactions::get_signature_statuses(ledger, p).await,
         "getSignaturesForAddress" => transactions::get_signatures_for_address(ledger, p).await,
+
+        "surfnet_timeTravel" => travel::time_travel(ledger, p).await,
         _ => return Err(RpcError::method_not_found()),
     }?;
     params.end()?;

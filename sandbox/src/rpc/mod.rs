@@ -11,6 +11,7 @@ mod methods;
 mod params;
 mod pubsub;
 mod transactions;
+mod travel;
 
 use axum::Router;
 use axum::body::Bytes;
