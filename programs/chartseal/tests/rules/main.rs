@@ -6,5 +6,6 @@
 mod accounts;
 mod errors;
 mod events;
+mod merkle;
 mod policy;
 mod vocabulary;
