@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod identity;
 mod passphrase;
+pub mod shares;
 mod storage;
 mod wallet;
 
