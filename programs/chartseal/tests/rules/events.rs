@@ -233,6 +233,7 @@ impl Source {
                 agreement: self.bytes(),
                 by: self.address(),
                 returned: self.size(),
+                refund: self.address(),
                 head,
             }),
             20 => AnyEvent::PatientOpened(PatientOpened {
@@ -557,7 +558,11 @@ fn names_and_discriminators_are_all_different() {
     let mut tags: Vec<_> = events.iter().map(|event| event.encode()[..8].to_vec()).collect();
     // The first two bytes alone tell entries of a ring apart.
     let ringed = |event: &&AnyEvent| matches!(event.chain(), ChainKind::Log | ChainKind::Refusals);
-    let mut ring_tags: Vec<_> = events.iter().filter(ringed).map(|event| event.encode()[..2].to_vec()).collect();
+    let mut ring_tags: Vec<_> = events
+        .iter()
+        .filter(ringed)
+        .map(|event| event.encode()[..2].to_vec())
+        .collect();
     for count in [dedup(&mut names), dedup(&mut tags)] {
         assert_eq!(count, KINDS);
     }
