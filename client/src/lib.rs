@@ -9,7 +9,6 @@
 
 #[doc(hidden)]
 pub mod cli;
-mod clock;
 mod crypto;
 pub mod keys;
 pub mod ledger;

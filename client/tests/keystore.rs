@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use chartseal::store::keystore::{EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released};
+use chartseal::store::keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released};
 use chartseal::store::{FolderKeyStore, KeyStore, KeyStoreError};
 
 const PATIENT: [u8; 16] = [1; 16];
@@ -25,6 +25,7 @@ fn slot(version: u32, recipient: [u8; 32]) -> EnvelopeSlot {
         version,
         manifest_hash: MANIFEST,
         recipient,
+        kind: EnvelopeKind::Reader,
     }
 }
 
@@ -59,6 +60,7 @@ fn allows(version: u32, recipient: [u8; 32]) -> Allows {
         manifest_hash: MANIFEST,
         reader: [3; 32],
         recipient,
+        kind: EnvelopeKind::Reader,
     })
 }
 

@@ -51,6 +51,7 @@ pub async fn opens(thief: &Person, rpc: &str, patient: Id) -> Result<Vec<Id>> {
                 manifest_hash: slot.manifest_hash,
                 reader: recipient,
                 recipient,
+                kind: slot.kind,
             };
             let request = ReleaseRequest {
                 request_id: [1; 16],

@@ -252,6 +252,9 @@ pub(super) enum Institution {
         /// The wallet that speaks for it and has to accept.
         #[arg(long, value_parser = parse::address)]
         authority: [u8; 32],
+        /// How long the approval lasts, for example 365d [default: without end].
+        #[arg(long = "for", value_parser = parse::duration)]
+        lasts: Option<i64>,
     },
     /// Accept for an institution, with your encryption key as its key.
     Accept {

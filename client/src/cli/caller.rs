@@ -53,6 +53,17 @@ impl Caller {
         })
     }
 
+    /// A session of nobody with the key store at hand, for what only looks; `None` where there is no key store.
+    pub(super) fn onlooker(&self) -> Result<Option<Here>> {
+        let folder = self.globals.key_store()?;
+        if !folder.join("envelopes").is_dir() {
+            return Ok(None);
+        }
+        let nobody = Identity::generate().map_err(OpError::from)?;
+        let keys = FolderKeyStore::open(folder).map_err(OpError::from)?;
+        Ok(Some(Session::new(nobody, self.ledger(), self.globals.gateway()?, keys)))
+    }
+
     /// A session of nobody, for what needs neither identity nor keys.
     pub(super) fn anonymous(&self) -> Result<Session<Gateway, NoKeys>> {
         let nobody = Identity::generate().map_err(OpError::from)?;

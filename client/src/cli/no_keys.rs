@@ -2,7 +2,7 @@
 
 use crate::store::{
     KeyStore, KeyStoreError,
-    keystore::{EnvelopeSlot, ReleaseGate, ReleaseRequest, ReleasedEnvelope},
+    keystore::{EnvelopeSlot, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot},
 };
 
 /// Holds nothing and takes nothing.
@@ -18,6 +18,10 @@ impl KeyStore for NoKeys {
         Ok(Vec::new())
     }
 
+    async fn key_epoch(&self, _: EnvelopeSlot) -> Result<Option<u32>, KeyStoreError> {
+        Ok(None)
+    }
+
     async fn discard(&self, _: EnvelopeSlot) -> Result<bool, KeyStoreError> {
         Ok(false)
     }
@@ -28,5 +32,21 @@ impl KeyStore for NoKeys {
 
     async fn release(&self, _: &ReleaseRequest, _: &impl ReleaseGate) -> Result<ReleasedEnvelope, KeyStoreError> {
         Err(KeyStoreError::NoEnvelope)
+    }
+
+    async fn put_share(&self, _: ShareSlot, _: &[u8]) -> Result<(), KeyStoreError> {
+        Err(KeyStoreError::NoEnvelope)
+    }
+
+    async fn share(&self, _: ShareSlot) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        Ok(None)
+    }
+
+    async fn shares(&self, _: [u8; 16]) -> Result<Vec<ShareSlot>, KeyStoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn discard_share(&self, _: ShareSlot) -> Result<bool, KeyStoreError> {
+        Ok(false)
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use chartseal_program::{
     events::{Actor, AnyEvent},
     seeds::Id,
-    state::{Grant as GrantAccount, UNLIMITED},
+    state::UNLIMITED,
     vocabulary::{Action, GranteeKind, Purpose, Reason},
 };
 use serde_json::{Value, json};
@@ -16,9 +16,8 @@ use super::{
     output::Output,
 };
 use crate::{
-    clock::now,
     ledger::Logged,
-    ops::{GrantRequest, OpError, Rewrapped},
+    ops::{GrantRequest, GrantState, OpError, Rewrapped},
 };
 
 pub(super) async fn patient(command: &Patient, caller: Caller, output: Output) -> Result<()> {
@@ -47,7 +46,8 @@ pub(super) async fn patient(command: &Patient, caller: Caller, output: Output) -
 }
 
 pub(super) async fn grant(command: &Grant, caller: Caller, output: Output) -> Result<()> {
-    let now = now();
+    let session = caller.session().await?;
+    let now = session.from_now(0).await?;
     let not_before = command.starts_in.map(|starts_in| now.saturating_add(starts_in));
     let request = GrantRequest {
         patient: command.patient,
@@ -60,7 +60,7 @@ pub(super) async fn grant(command: &Grant, caller: Caller, output: Output) -> Re
         expires: not_before.unwrap_or(now).saturating_add(command.lasts),
         uses: command.uses,
     };
-    let granted = caller.session().await?.grant(&request).await?;
+    let granted = session.grant(&request).await?;
     let id = hex::encode(granted.grant);
     let keys = &granted.keys;
     output.say(
@@ -109,8 +109,12 @@ pub(super) async fn revoke(patient: &Id, grant: &Id, caller: Caller, output: Out
 }
 
 pub(super) async fn grants(patient: &Id, caller: &Caller, output: Output) -> Result<()> {
-    let grants = caller.ledger().grants(patient).await.map_err(OpError::from)?;
-    let rows = grants.iter().map(|found| grant_row(&found.account)).collect();
+    // Where there is no key store, nothing is known of keys.
+    let (grants, keys_known) = match caller.onlooker()? {
+        Some(session) => (session.grants(patient).await?, true),
+        None => (caller.anonymous()?.grants(patient).await?, false),
+    };
+    let rows = grants.iter().map(|state| grant_row(state, keys_known)).collect();
     output.table(
         &[
             "grant",
@@ -121,13 +125,15 @@ pub(super) async fn grants(patient: &Id, caller: &Caller, output: Output) -> Res
             "until (unix)",
             "uses left",
             "state",
+            "keys",
         ],
         rows,
     );
     Ok(())
 }
 
-fn grant_row(grant: &GrantAccount) -> (Vec<String>, Value) {
+fn grant_row(state: &GrantState, keys_known: bool) -> (Vec<String>, Value) {
+    let GrantState { grant, fault, pending } = state;
     let id = hex::encode(grant.id);
     let kind = GranteeKind::from_byte(grant.grantee_kind).map_or("unknown", GranteeKind::word);
     let on = match grant.classes {
@@ -149,11 +155,18 @@ fn grant_row(grant: &GrantAccount) -> (Vec<String>, Value) {
     } else {
         grant.uses_left.to_string()
     };
-    let state = grant.fault(now()).map_or("live", Reason::word);
+    let state = fault.map_or("live", Reason::word);
+    let pending: Option<Vec<_>> = keys_known.then(|| pending.iter().map(hex::encode).collect());
+    let keys = match &pending {
+        Some(records) if records.is_empty() => "wrapped".into(),
+        Some(records) => format!("key pending ({})", records.len()),
+        None => "unknown".into(),
+    };
     let grantee = grant.grantee.to_string();
     let object = json!({
         "grant": id, "grantee_kind": kind, "grantee": grantee, "on": on, "rights": rights, "purposes": purposes,
         "expires": grant.expires, "uses_left": (grant.uses_left != UNLIMITED).then_some(grant.uses_left), "state": state,
+        "depth": grant.depth, "key_pending": pending,
     });
     let to = format!("{kind} {grantee}");
     (
@@ -166,6 +179,7 @@ fn grant_row(grant: &GrantAccount) -> (Vec<String>, Value) {
             grant.expires.to_string(),
             uses,
             state.into(),
+            keys,
         ],
         object,
     )

@@ -9,7 +9,7 @@ use super::{
     caller::Caller,
     output::Output,
 };
-use crate::{clock::now, ledger::Receipt, ops::OpError};
+use crate::{ledger::Receipt, ops::OpError};
 
 const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
 
@@ -57,8 +57,12 @@ pub(super) async fn registry(command: &Registry, caller: Caller, output: Output)
 pub(super) async fn institution(command: &Institution, caller: Caller, output: Output) -> Result<()> {
     let session = caller.session().await?;
     let receipt = match command {
-        Institution::Register { kind, authority } => {
-            let (id, receipt) = session.register_institution(*kind, *authority).await?;
+        Institution::Register { kind, authority, lasts } => {
+            let expires = match lasts {
+                Some(lasts) => session.from_now(*lasts).await?,
+                None => i64::MAX,
+            };
+            let (id, receipt) = session.register_institution(*kind, *authority, expires).await?;
             let id = hex::encode(id);
             output.say(
                 &format!("institution {id}\nIts authority has to accept: chartseal institution accept {id}"),
@@ -87,7 +91,7 @@ pub(super) async fn member(command: &Member, caller: Caller, output: Output) -> 
             role,
             lasts,
         } => {
-            let expires = now().saturating_add(*lasts);
+            let expires = session.from_now(*lasts).await?;
             let (id, receipt) = session.register_member(institution, *wallet, *role, expires).await?;
             let (institution, id) = (hex::encode(institution), hex::encode(id));
             output.say(

@@ -48,6 +48,14 @@ pub enum KeyError {
     /// What was just written does not read back.
     #[error("the copy that was written does not read back as the same identity; it was removed, check the disk")]
     CopyDiffers,
+    /// The file holds a key that would be gone.
+    #[error(
+        "the identity file was changed meanwhile and holds keys that this one does not; it was left as it is, run again"
+    )]
+    WouldLoseKeys,
+    /// The keys before are as many as a file holds.
+    #[error("an identity keeps at most 255 encryption keys and this one has as many; move to a new identity")]
+    TooManyKeys,
     /// The file system refused.
     #[error(transparent)]
     File(#[from] FileError),

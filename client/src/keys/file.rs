@@ -1,16 +1,19 @@
-//! The identity file, byte by byte. Its length is fixed, so a cut file is told by its length, a damaged one by its
+//! The identity file, byte by byte. Its head says how long it is, so a cut file is told by its length, a damaged one by its
 //! checksum, and what then still does not open was given the wrong passphrase.
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 8 | magic `CHSEALID` |
-//! | 2 | version, 1 (integers are little-endian) |
+//! | 2 | version, 2 (integers are little-endian) |
 //! | 1 | key derivation, 1: argon2id v1.3 (RFC 9106) |
 //! | 4, 4, 4 | its memory in KiB, passes, lanes |
 //! | 16 | its salt |
 //! | 12 | nonce |
-//! | 112 | AES-256-GCM under the derived key of wallet, encryption and storage secret (32 each); AAD: all bytes before |
+//! | 1 | how many earlier encryption secrets there are, n |
+//! | 112 + 32 n | AES-256-GCM under the derived key of wallet, encryption and storage secret, then the earlier encryption secrets (32 each); AAD: all bytes before |
 //! | 32 | SHA-256 of all bytes before |
+//!
+//! Version 1 has no earlier secrets and no count of them. It is read, and never written.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize, Zeroizing};
@@ -20,15 +23,22 @@ use crate::CryptoError;
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
 
 const MAGIC: &[u8; 8] = b"CHSEALID";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// Without earlier encryption secrets.
+const VERSION_1: u16 = 1;
 const KDF_ARGON2ID: u8 = 1;
 const SALT_LEN: usize = 16;
-const SECRETS_LEN: usize = 3 * 32;
 const CHECKSUM_LEN: usize = 32;
+/// Bytes before the count of earlier secrets.
 const HEADER_LEN: usize = MAGIC.len() + 2 + 1 + 3 * 4 + SALT_LEN + NONCE_LEN;
 
-/// Bytes of an identity file.
-pub(super) const LEN: usize = HEADER_LEN + SECRETS_LEN + TAG_LEN + CHECKSUM_LEN;
+/// Bytes of the longest identity file.
+pub(super) const MAX_LEN: usize = len(HEADER_LEN + 1, 255);
+
+/// Bytes of an identity file with so many earlier secrets.
+const fn len(header: usize, earlier: usize) -> usize {
+    header + 32 * (3 + earlier) + TAG_LEN + CHECKSUM_LEN
+}
 
 /// What argon2id costs, to us and to whoever guesses passphrases. It is stored in the file; whatever a file asks for
 /// is held against fixed bounds first, so that a hostile one cannot demand a terabyte.
@@ -95,7 +105,8 @@ impl Default for KdfCost {
 pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost) -> Result<Vec<u8>, KeyError> {
     let salt: [u8; SALT_LEN] = crypto::random()?;
     let nonce: [u8; NONCE_LEN] = crypto::random()?;
-    let mut bytes = Vec::with_capacity(LEN);
+    let earlier = u8::try_from(identity.earlier.len()).map_err(|_| KeyError::TooManyKeys)?;
+    let mut bytes = Vec::with_capacity(MAX_LEN);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.push(KDF_ARGON2ID);
@@ -104,14 +115,17 @@ pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost
     }
     bytes.extend_from_slice(&salt);
     bytes.extend_from_slice(&nonce);
+    bytes.push(earlier);
 
-    let mut secrets = Zeroizing::new([0; SECRETS_LEN]);
     let keys = [
         identity.wallet.secret(),
         identity.encryption.secret(),
         identity.storage.secret(),
     ];
-    for (slot, secret) in secrets.chunks_exact_mut(32).zip(keys) {
+    // Made in its full size: a list that grows leaves copies behind.
+    let mut secrets = Zeroizing::new(vec![0; 32 * (keys.len() + identity.earlier.len())]);
+    let earlier = identity.earlier.iter().map(EncryptionKey::secret);
+    for (slot, secret) in secrets.chunks_exact_mut(32).zip(keys.into_iter().chain(earlier)) {
         slot.copy_from_slice(secret);
     }
     // The nonce is random, and the key is new with every salt.
@@ -123,8 +137,14 @@ pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost
 }
 
 pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, KeyError> {
+    let header = match bytes.get(MAGIC.len()..MAGIC.len() + 2) {
+        Some(version) if version == VERSION_1.to_le_bytes() => HEADER_LEN,
+        _ => HEADER_LEN + 1,
+    };
+    let earlier = bytes.get(HEADER_LEN..header).and_then(|count| count.first());
+    let expected = len(header, earlier.copied().unwrap_or_default().into());
     let wrong_length = || KeyError::WrongLength {
-        expected: LEN,
+        expected,
         found: bytes.len(),
     };
     if !bytes.starts_with(MAGIC) {
@@ -137,17 +157,17 @@ pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, 
     }
     let mut rest = Reader(bytes.get(MAGIC.len()..).unwrap_or_default());
     let version = u16::from_le_bytes(rest.take().ok_or_else(wrong_length)?);
-    if version != VERSION {
+    if version != VERSION && version != VERSION_1 {
         return Err(KeyError::UnknownVersion(version));
     }
     let [kdf] = rest.take().ok_or_else(wrong_length)?;
     if kdf != KDF_ARGON2ID {
         return Err(KeyError::UnknownKdf(kdf));
     }
-    if bytes.len() != LEN {
+    if bytes.len() != expected {
         return Err(wrong_length());
     }
-    let (body, checksum) = bytes.split_at(LEN - CHECKSUM_LEN);
+    let (body, checksum) = bytes.split_at(expected - CHECKSUM_LEN);
     if crypto::sha256(&[body]) != checksum {
         return Err(KeyError::Damaged);
     }
@@ -156,7 +176,7 @@ pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, 
     let salt: [u8; SALT_LEN] = rest.take().ok_or_else(wrong_length)?;
     let nonce: [u8; NONCE_LEN] = rest.take().ok_or_else(wrong_length)?;
 
-    let (header, sealed) = body.split_at(HEADER_LEN);
+    let (header, sealed) = body.split_at(header);
     let secrets = crypto::open(&*cost.derive(passphrase, &salt)?, nonce, header, sealed)?;
     identity_of(&secrets.ok_or(KeyError::WrongPassphrase)?)
 }
@@ -164,11 +184,16 @@ pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, 
 fn identity_of(secrets: &[u8]) -> Result<Identity, KeyError> {
     let mut rest = Reader(secrets);
     let mut secret = || rest.take().map(Zeroizing::new).ok_or(KeyError::Damaged);
-    Ok(Identity {
+    let mut identity = Identity {
         wallet: WalletKey::from_secret(&*secret()?),
         encryption: EncryptionKey::from_secret(&*secret()?)?,
         storage: StorageKey::from_secret(&*secret()?),
-    })
+        earlier: Vec::new(),
+    };
+    while let Ok(secret) = secret() {
+        identity.earlier.push(EncryptionKey::from_secret(&secret)?);
+    }
+    Ok(identity)
 }
 
 /// Takes fields off the front of a slice.
@@ -232,6 +257,7 @@ mod tests {
                 0..8 => assert!(matches!(error, KeyError::NotAnIdentity)),
                 8..10 => assert!(matches!(error, KeyError::UnknownVersion(_))),
                 10 => assert!(matches!(error, KeyError::UnknownKdf(_))),
+                HEADER_LEN => assert!(matches!(error, KeyError::WrongLength { .. })),
                 _ => assert!(matches!(error, KeyError::Damaged), "byte {position}: {error}"),
             }
         }
@@ -240,8 +266,9 @@ mod tests {
     #[test]
     fn an_altered_file_with_a_mended_checksum_still_does_not_open() {
         let (bytes, passphrase) = fixture();
-        for position in HEADER_LEN - NONCE_LEN..LEN - CHECKSUM_LEN {
-            let mut altered = bytes[..LEN - CHECKSUM_LEN].to_vec();
+        let end = bytes.len() - CHECKSUM_LEN;
+        for position in HEADER_LEN - NONCE_LEN..end {
+            let mut altered = bytes[..end].to_vec();
             altered[position] ^= 1;
             let checksum = crypto::sha256(&[&altered]);
             altered.extend_from_slice(&checksum);
@@ -261,7 +288,7 @@ mod tests {
             (2, 9),
             (2, 0),
         ] {
-            let mut hostile = bytes[..LEN - CHECKSUM_LEN].to_vec();
+            let mut hostile = bytes[..bytes.len() - CHECKSUM_LEN].to_vec();
             hostile[11 + 4 * field..15 + 4 * field].copy_from_slice(&value.to_le_bytes());
             let checksum = crypto::sha256(&[&hostile]);
             hostile.extend_from_slice(&checksum);
@@ -270,6 +297,38 @@ mod tests {
                 Err(KeyError::CostOutOfBounds(_))
             ));
         }
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_still_opens() {
+        let (identity, passphrase) = (Identity::generate().unwrap(), Passphrase::new("p").unwrap());
+        let salt = [3; SALT_LEN];
+        let numbers = [8_u32, 1, 1].map(u32::to_le_bytes).concat();
+        let head = [
+            MAGIC.as_slice(),
+            &[1, 0, KDF_ARGON2ID],
+            &numbers,
+            &salt,
+            &[5; NONCE_LEN],
+        ]
+        .concat();
+        let secrets = [
+            *identity.wallet.secret(),
+            *identity.encryption.secret(),
+            *identity.storage.secret(),
+        ];
+        let key = cheap().derive(&passphrase, &salt).unwrap();
+        let sealed = crypto::seal(&key, [5; NONCE_LEN], &head, &secrets.concat()).unwrap();
+        let body = [head, sealed].concat();
+        let file = [body.as_slice(), &crypto::sha256(&[&body])].concat();
+        assert_eq!(file.len(), 195);
+        let opened = decode(&file, &passphrase).unwrap();
+        assert_eq!(opened.encryption.secret(), identity.encryption.secret());
+        assert!(opened.earlier.is_empty());
+        assert!(matches!(
+            decode(&file[..180], &passphrase),
+            Err(KeyError::WrongLength { expected: 195, .. })
+        ));
     }
 
     #[test]

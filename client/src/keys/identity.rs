@@ -16,6 +16,9 @@ pub struct Identity {
     pub wallet: WalletKey,
     /// Data keys are wrapped to it.
     pub encryption: EncryptionKey,
+    /// Encryption keys that came before, newest first, and those that guardians gave back. What was wrapped to them still
+    /// opens.
+    pub earlier: Vec<EncryptionKey>,
     /// Signs data items.
     pub storage: StorageKey,
 }
@@ -37,8 +40,39 @@ impl Identity {
         Ok(Self {
             wallet,
             encryption: EncryptionKey::generate()?,
+            earlier: Vec::new(),
             storage: StorageKey::generate()?,
         })
+    }
+
+    /// Every encryption key, newest first.
+    pub fn encryption_keys(&self) -> impl Iterator<Item = &EncryptionKey> {
+        std::iter::once(&self.encryption).chain(&self.earlier)
+    }
+
+    /// The encryption key whose public half this is.
+    #[must_use]
+    pub fn key_of(&self, public: &[u8; 32]) -> Option<&EncryptionKey> {
+        self.encryption_keys().find(|key| key.public() == *public)
+    }
+
+    /// Takes a new encryption key; the one before stays at hand. Save the identity before the new key is published.
+    ///
+    /// # Errors
+    /// [`CryptoError`].
+    pub fn rotate(&mut self) -> Result<(), CryptoError> {
+        let before = std::mem::replace(&mut self.encryption, EncryptionKey::generate()?);
+        self.earlier.insert(0, before);
+        Ok(())
+    }
+
+    /// Keeps an encryption key beside its own, and says whether it is new.
+    pub fn remember(&mut self, key: EncryptionKey) -> bool {
+        let new = self.key_of(&key.public()).is_none();
+        if new {
+            self.earlier.push(key);
+        }
+        new
     }
 
     /// Writes a new identity file. It is readable by its owner only, appears whole or not at all, and is read back and
@@ -47,18 +81,44 @@ impl Identity {
     /// # Errors
     /// [`KeyError::File`] where the path is taken or cannot be written.
     pub fn create(&self, path: &Path, passphrase: &Passphrase, cost: KdfCost) -> Result<(), KeyError> {
-        let bytes = file::encode(self, passphrase, cost)?;
-        // Opened before it is written: a copy that does not open must not come to be believed in.
-        if !self.same_as(&file::decode(&bytes, passphrase)?) {
-            return Err(KeyError::CopyDiffers);
-        }
+        let bytes = self.checked_bytes(passphrase, cost)?;
         write_file(path, &bytes, Existing::Refuse)?;
-        if read_file(path, file::LEN)? != bytes {
+        if read_file(path, bytes.len())? != bytes {
             // Ours, just made, and unusable: nobody misses it, and a retry needs its name.
             let _ = std::fs::remove_file(path);
             return Err(KeyError::CopyDiffers);
         }
         Ok(())
+    }
+
+    /// Writes the identity over its own file, atomically: keys were added. The passphrase has to be the file's, and no key
+    /// that it holds may be missing.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`KeyError::WouldLoseKeys`] where the file holds a key that this identity does not.
+    pub fn save(&self, path: &Path, passphrase: &Passphrase, cost: KdfCost) -> Result<(), KeyError> {
+        let before = Self::load(path, passphrase)?;
+        let same_owner = crate::crypto::same(before.wallet.secret(), self.wallet.secret())
+            && crate::crypto::same(before.storage.secret(), self.storage.secret());
+        let all_there = before.encryption_keys().all(|key| self.key_of(&key.public()).is_some());
+        if !same_owner || !all_there {
+            return Err(KeyError::WouldLoseKeys);
+        }
+        Ok(write_file(
+            path,
+            &self.checked_bytes(passphrase, cost)?,
+            Existing::Replace,
+        )?)
+    }
+
+    /// The identity as a file, opened before it is written: a copy that does not open must not come to be believed in.
+    fn checked_bytes(&self, passphrase: &Passphrase, cost: KdfCost) -> Result<Vec<u8>, KeyError> {
+        let bytes = file::encode(self, passphrase, cost)?;
+        if self.same_as(&file::decode(&bytes, passphrase)?) {
+            Ok(bytes)
+        } else {
+            Err(KeyError::CopyDiffers)
+        }
     }
 
     /// Opens an identity file. Takes as long as the file's argon2id costs: about a tenth of a second.
@@ -67,7 +127,7 @@ impl Identity {
     /// [`KeyError`], one variant for each way to fail: wrong passphrase, cut, altered, no identity file.
     pub fn load(path: &Path, passphrase: &Passphrase) -> Result<Self, KeyError> {
         // Room for more than a file has, so that one with bytes too many is told what is wrong with it.
-        file::decode(&read_file(path, 16 * file::LEN)?, passphrase)
+        file::decode(&read_file(path, 2 * file::MAX_LEN)?, passphrase)
     }
 
     /// Copies an identity file to `to`, sealed under a passphrase of its own.
@@ -103,10 +163,15 @@ impl Identity {
     fn same_as(&self, other: &Self) -> bool {
         let pairs = [
             (self.wallet.secret(), other.wallet.secret()),
-            (self.encryption.secret(), other.encryption.secret()),
             (self.storage.secret(), other.storage.secret()),
         ];
-        pairs.iter().all(|(ours, theirs)| crate::crypto::same(*ours, *theirs))
+        let keys = self.encryption_keys().zip(other.encryption_keys());
+        let keys = keys.map(|(ours, theirs)| (ours.secret(), theirs.secret()));
+        self.earlier.len() == other.earlier.len()
+            && pairs
+                .into_iter()
+                .chain(keys)
+                .all(|(ours, theirs)| crate::crypto::same(ours, theirs))
     }
 }
 
@@ -150,6 +215,51 @@ mod tests {
         let second = Identity::generate().unwrap().create(&home, &passphrase("one"), cheap());
         assert!(matches!(second, Err(KeyError::File(FileError::Exists { .. }))));
         assert!(first.same_as(&Identity::load(&home, &passphrase("one")).unwrap()));
+    }
+
+    #[test]
+    fn a_rotated_identity_keeps_the_keys_before_in_its_file_and_in_a_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let [home, backup, restored] = ["id", "backup", "restored"].map(|name| folder.path().join(name));
+        let mut identity = Identity::generate().unwrap();
+        identity.create(&home, &passphrase("one"), cheap()).unwrap();
+        let first = identity.encryption.public();
+        identity.rotate().unwrap();
+        let second = identity.encryption.public();
+        identity.rotate().unwrap();
+        assert!(!identity.remember(EncryptionKey::from_secret(identity.earlier[0].secret()).unwrap()));
+        assert!(identity.remember(EncryptionKey::generate().unwrap()));
+        identity.save(&home, &passphrase("one"), cheap()).unwrap();
+
+        Identity::backup(&home, &passphrase("one"), &backup, &passphrase("two"), cheap()).unwrap();
+        let opened = Identity::restore(&backup, &passphrase("two"), &restored, &passphrase("three"), cheap()).unwrap();
+        assert!(opened.same_as(&identity));
+        let publics: Vec<_> = opened.encryption_keys().map(EncryptionKey::public).collect();
+        assert_eq!(publics[1..3], [second, first], "newest first");
+        assert_eq!(publics.len(), 4);
+    }
+
+    #[test]
+    fn a_save_that_would_lose_a_key_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("id");
+        let mut identity = Identity::generate().unwrap();
+        let stale = identity.clone();
+        identity.create(&home, &passphrase("one"), cheap()).unwrap();
+        identity.rotate().unwrap();
+        identity.save(&home, &passphrase("one"), cheap()).unwrap();
+        let bytes = std::fs::read(&home).unwrap();
+
+        let lost = stale.save(&home, &passphrase("one"), cheap());
+        assert!(
+            matches!(lost, Err(KeyError::WouldLoseKeys)),
+            "another process rotated meanwhile"
+        );
+        let stranger = Identity::generate().unwrap().save(&home, &passphrase("one"), cheap());
+        assert!(matches!(stranger, Err(KeyError::WouldLoseKeys)));
+        let wrong = identity.save(&home, &passphrase("two"), cheap());
+        assert!(matches!(wrong, Err(KeyError::WrongPassphrase)));
+        assert_eq!(std::fs::read(&home).unwrap(), bytes);
     }
 
     #[test]

@@ -2,18 +2,19 @@
 
 use chartseal_program::{
     events::{AccessAllowed, AnyEvent},
+    policy::Claim,
     seeds::{NO_ID, address},
-    state::Record,
-    vocabulary::{Action, ActorKind, Reason},
+    state::{DEEPEST, Delegate, Emergency, Grant, Patient, Policy, Record},
+    vocabulary::{Action, ActorKind, Basis, Reason},
 };
 use solana_address::Address;
 use solana_signature::Signature;
 
 use super::{
     Ledger, LedgerError,
-    standing::{Question, Standing},
+    standing::{Question, Standing, ancestors},
 };
-use crate::store::keystore::{GateError, ReleaseGate, Released};
+use crate::store::keystore::{EnvelopeKind, GateError, ReleaseGate, Released};
 
 /// Opens for a request that a confirmed transaction allowed and that the policy still allows.
 #[derive(Debug)]
@@ -51,31 +52,97 @@ impl<'a> LedgerGate<'a> {
         if record.version != event.version {
             return Err(refused("the record has a newer version; ask for access again"));
         }
-        let mut grant = match event.grant {
-            NO_ID => None,
-            id => Some(self.ledger.grant(&patient.id, &id).await?),
-        };
-        if let Some(grant) = &mut grant {
-            // The use that this very decision took does not count against it.
-            grant.uses_left = grant.uses_left.max(1);
-        }
-        let actor = &event.actor;
-        let standing = match actor.kind {
-            ActorKind::Member => {
-                Standing::of_member(self.ledger, actor.wallet, &actor.institution, &actor.member).await?
-            }
-            ActorKind::Patient | ActorKind::Person => Standing::of_wallet(actor.wallet),
-        };
+        let rests_on = self.rests_on(&patient, event).await?;
         let question = Question {
             action: Action::Read,
             purpose: event.purpose,
             record: &record.id,
             class: record.class,
             existing: Some(&record),
+            now: self.ledger.now().await?,
         };
-        match standing.decide(&patient, &question, grant.as_ref()) {
+        let standing = self.standing(event).await?;
+        match standing.decide(&patient, &question, rests_on.claim()) {
             Ok(_) => Ok(record),
             Err(reason) => Err(refused(Reason::word(reason))),
+        }
+    }
+
+    /// By what the reader acted.
+    async fn standing(&self, event: &AccessAllowed) -> Result<Standing, GateError> {
+        let actor = &event.actor;
+        Ok(match actor.kind {
+            ActorKind::Member => {
+                Standing::of_member(self.ledger, actor.wallet, &actor.institution, &actor.credential).await?
+            }
+            ActorKind::Delegate => {
+                let delegate: Delegate = self.present(&actor.credential, "delegation").await?;
+                Standing::of_delegate(actor.wallet, delegate)
+            }
+            ActorKind::Patient | ActorKind::Person => Standing::of_wallet(actor.wallet),
+        })
+    }
+
+    /// What the decision rests on, as it stands now.
+    async fn rests_on(&self, patient: &Patient, event: &AccessAllowed) -> Result<RestsOn, GateError> {
+        Ok(match event.basis {
+            Basis::Grant => {
+                let mut lineage = vec![self.ledger.grant(&patient.id, &event.under).await?];
+                for _ in 0..DEEPEST {
+                    let parent = lineage.last().map_or(NO_ID, |grant| grant.parent);
+                    if parent == NO_ID {
+                        break;
+                    }
+                    lineage.push(self.ledger.grant(&patient.id, &parent).await?);
+                }
+                for grant in &mut lineage {
+                    // The use that this very decision took does not count against it.
+                    grant.uses_left = grant.uses_left.max(1);
+                }
+                RestsOn::Grants(lineage)
+            }
+            Basis::Policy => {
+                let at = address::policy(&patient.id, &event.under);
+                RestsOn::Policy(Box::new(self.present(&at, "policy").await?))
+            }
+            Basis::Emergency => {
+                let at = address::emergency(&patient.id, &event.under);
+                RestsOn::Emergency(Box::new(self.present(&at, "emergency").await?))
+            }
+            Basis::Patient | Basis::Consent | Basis::Author | Basis::Steward | Basis::Delegate => RestsOn::Nothing,
+        })
+    }
+
+    async fn present<T: anchor_lang::AccountDeserialize>(&self, at: &Address, what: &str) -> Result<T, GateError> {
+        let found = self.ledger.try_read(at).await?;
+        found.ok_or_else(|| {
+            LedgerError::NotFound {
+                what: format!("{what} {at}"),
+            }
+            .into()
+        })
+    }
+}
+
+/// The accounts that a decision rests on.
+enum RestsOn {
+    Nothing,
+    /// A grant, and those that it descends from, parent first.
+    Grants(Vec<Grant>),
+    Policy(Box<Policy>),
+    Emergency(Box<Emergency>),
+}
+
+impl RestsOn {
+    fn claim(&self) -> Claim<'_> {
+        match self {
+            Self::Nothing => Claim::Nothing,
+            Self::Grants(lineage) => match lineage.split_first() {
+                Some((grant, others)) => Claim::Grant(grant, ancestors(grant, others)),
+                None => Claim::Nothing,
+            },
+            Self::Policy(policy) => Claim::Policy(policy),
+            Self::Emergency(emergency) => Claim::Emergency(emergency),
         }
     }
 }
@@ -91,6 +158,7 @@ impl ReleaseGate for LedgerGate<'_> {
             manifest_hash: record.manifest_hash,
             reader: event.actor.wallet.to_bytes(),
             recipient: recipient(&event).to_bytes(),
+            kind: EnvelopeKind::Reader,
         })
     }
 }
@@ -99,7 +167,7 @@ impl ReleaseGate for LedgerGate<'_> {
 fn recipient(event: &AccessAllowed) -> Address {
     match event.actor.kind {
         ActorKind::Patient => address::patient(&event.link.subject),
-        ActorKind::Member => event.actor.member,
+        ActorKind::Member | ActorKind::Delegate => event.actor.credential,
         ActorKind::Person => event.actor.wallet,
     }
 }

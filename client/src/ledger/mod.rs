@@ -8,6 +8,7 @@ mod history;
 mod read;
 pub(crate) mod standing;
 mod submit;
+mod time;
 
 use std::time::Duration;
 

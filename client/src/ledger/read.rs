@@ -4,7 +4,10 @@ use anchor_lang::{AccountDeserialize, Discriminator};
 use chartseal_program::{
     ID,
     seeds::{Id, address},
-    state::{AccessLog, Grant, Institution, Member, Patient, Record, RefusalLog, Registry},
+    state::{
+        AccessLog, Delegate, Emergency, Grant, Institution, Member, Patient, Policy, Record, RefusalLog, Registry,
+        Safeguards,
+    },
 };
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_address::Address;
@@ -113,6 +116,31 @@ impl Ledger {
         .await
     }
 
+    /// What keeps a patient from losing the chart; `None` where it set up nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn safeguards(&self, patient: &Id) -> Result<Option<Safeguards>, LedgerError> {
+        self.try_read(&address::safeguards(patient)).await
+    }
+
+    /// What a patient shares with an institution by itself; `None` where it never did.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn policy(&self, patient: &Id, institution: &Id) -> Result<Option<Policy>, LedgerError> {
+        self.try_read(&address::policy(patient, institution)).await
+    }
+
+    /// A delegation.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub async fn delegate(&self, patient: &Id, id: &Id) -> Result<Delegate, LedgerError> {
+        let what = || format!("delegation {} of patient {}", hex::encode(id), hex::encode(patient));
+        self.read(&address::delegate(patient, id), what).await
+    }
+
     /// A member or an institution by its address; `None` where there is no such account.
     ///
     /// # Errors
@@ -166,6 +194,30 @@ impl Ledger {
     /// [`LedgerError`].
     pub async fn members(&self, institution: &Id) -> Result<Listed<Member>, LedgerError> {
         self.list(offset!(Member, institution), institution).await
+    }
+
+    /// Everybody whom a patient ever named its delegate.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn delegates(&self, patient: &Id) -> Result<Listed<Delegate>, LedgerError> {
+        self.list(offset!(Delegate, patient), patient).await
+    }
+
+    /// The policies that a patient ever set.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn policies(&self, patient: &Id) -> Result<Listed<Policy>, LedgerError> {
+        self.list(offset!(Policy, patient), patient).await
+    }
+
+    /// The emergencies that were ever opened about a patient.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn emergencies(&self, patient: &Id) -> Result<Listed<Emergency>, LedgerError> {
+        self.list(offset!(Emergency, patient), patient).await
     }
 
     async fn list<T: AccountDeserialize + Discriminator>(

@@ -1,21 +1,27 @@
 //! Somebody's standing towards a patient, as the chain has it now, and what the policy would say to it. The key store's
-//! gate and the choice of a grant ask here, with the very function that the contract decides by.
+//! gate and the choice of a claim ask here, with the very function that the contract decides by.
 
 use chartseal_program::{
-    policy::{Capacity, Credential, Query, Subject, decide},
-    seeds::{Id, address},
-    state::{Grant, Institution, Member, Patient, Record},
+    policy::{Capacity, Claim, Credential, Query, Subject, decide},
+    seeds::{Id, NO_ID, address},
+    state::{Delegate, Grant, Institution, Member, Patient, Record},
     vocabulary::{Action, Basis, Purpose, Reason},
 };
 use solana_address::Address;
 
 use super::{Ledger, LedgerError};
 
-/// A wallet, and the membership that it acts by, if any.
+/// A wallet, and the credential that it acts by, if any.
 #[derive(Debug)]
 pub(crate) struct Standing {
     wallet: Address,
-    membership: Option<Membership>,
+    credential: Option<Credentials>,
+}
+
+#[derive(Debug)]
+enum Credentials {
+    Membership(Box<Membership>),
+    Delegation(Box<Delegate>),
 }
 
 #[derive(Debug)]
@@ -39,6 +45,18 @@ pub(crate) struct Question<'a> {
     pub(crate) class: u8,
     /// The record, where there is one already.
     pub(crate) existing: Option<&'a Record>,
+    /// The chain's time, in seconds since 1970.
+    pub(crate) now: i64,
+}
+
+impl<'a> Question<'a> {
+    /// What it is about, as the policy sees it.
+    pub(crate) fn subject(&self) -> Subject<'a> {
+        match self.existing {
+            Some(record) => Subject::of(record),
+            None => Subject::new(self.record, self.class, self.now),
+        }
+    }
 }
 
 impl Standing {
@@ -47,7 +65,16 @@ impl Standing {
     pub(crate) fn of_wallet(wallet: Address) -> Self {
         Self {
             wallet,
-            membership: None,
+            credential: None,
+        }
+    }
+
+    /// A delegate's.
+    #[must_use]
+    pub(crate) fn of_delegate(wallet: Address, delegate: Delegate) -> Self {
+        Self {
+            wallet,
+            credential: Some(Credentials::Delegation(Box::new(delegate))),
         }
     }
 
@@ -72,48 +99,55 @@ impl Standing {
         };
         Ok(Self {
             wallet,
-            membership: Some(membership),
+            credential: Some(Credentials::Membership(Box::new(membership))),
         })
     }
 
-    /// What the policy says, by this machine's clock.
+    /// What the policy says to a claim.
     ///
     /// # Errors
     /// The reason of the refusal.
-    pub(crate) fn decide(
-        &self,
-        patient: &Patient,
-        question: &Question<'_>,
-        grant: Option<&Grant>,
-    ) -> Result<Basis, Reason> {
+    pub(crate) fn decide(&self, patient: &Patient, question: &Question<'_>, claim: Claim<'_>) -> Result<Basis, Reason> {
         let patient_address = address::patient(&patient.id);
-        let capacity = match &self.membership {
+        let capacity = match &self.credential {
             _ if patient.is_wallet(&self.wallet) => Capacity::Patient {
                 address: &patient_address,
             },
-            Some(membership) => Capacity::Member(Credential {
+            Some(Credentials::Membership(membership)) => Capacity::Member(Credential {
                 address: &membership.address,
                 member: &membership.member,
                 institution_address: &membership.institution_address,
                 institution: &membership.institution,
             }),
+            Some(Credentials::Delegation(delegate)) => Capacity::Delegate {
+                delegate,
+                patient_address: &patient_address,
+            },
             None => Capacity::Person { wallet: &self.wallet },
         };
         decide(&Query {
             patient,
             capacity,
-            subject: Subject {
-                record: question.record,
-                class: question.class,
-                author: question.existing.map(|record| &record.author),
-                origin: question.existing.map(|record| &record.origin),
-                erased: question.existing.is_some_and(Record::is_erased),
-            },
+            subject: question.subject(),
             action: question.action,
             purpose: question.purpose,
-            grant,
+            claim,
             consent: false,
-            now: crate::clock::now(),
+            now: question.now,
         })
     }
+}
+
+/// The grants that one descends from, parent first, as far as they are among `grants`.
+pub(crate) fn ancestors<'a>(grant: &Grant, grants: &'a [Grant]) -> [Option<&'a Grant>; 3] {
+    let mut found = [None; 3];
+    let mut parent = grant.parent;
+    for ancestor in &mut found {
+        if parent == NO_ID {
+            break;
+        }
+        *ancestor = grants.iter().find(|other| other.id == parent);
+        parent = ancestor.map_or(NO_ID, |ancestor| ancestor.parent);
+    }
+    found
 }

@@ -1,28 +1,45 @@
-//! In what capacity a wallet acts, and which grant it claims.
+//! In what capacity a wallet acts, and what it claims: everything that it could rest a right on is put to the policy, and
+//! the best is taken. The contract decides.
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
-    builders::As,
-    seeds::{Id, address},
-    state::{Grant, Patient},
-    vocabulary::{Basis, GranteeKind, Purpose, Reason, Standing as MemberStanding},
+    builders::{As, By},
+    policy::Claim,
+    seeds::{Id, NO_ID, address},
+    state::{Delegate, Emergency, Grant, Patient, Policy, UNLIMITED},
+    vocabulary::{Action, Basis, GranteeKind, Purpose, Reason, Standing as MemberStanding},
 };
 
 use super::{OpError, Session};
 use crate::{
-    ledger::standing::{Question, Standing},
+    ledger::standing::{Question, Standing, ancestors},
     store::{BlobStore, KeyStore},
 };
 
 /// How somebody is going to act, and what the policy would say to it.
+#[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) acting: As,
     pub(super) verdict: Result<Basis, Reason>,
 }
 
+/// A capacity that a wallet may act in.
+#[derive(Debug)]
+struct Capacity {
+    acting: As,
+    standing: Standing,
+}
+
+/// What there is of a patient that a member could claim beside grants.
+#[derive(Debug, Default)]
+struct Shared {
+    policy: Option<Policy>,
+    emergencies: Vec<Emergency>,
+}
+
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
-    /// Who this wallet is towards a patient, and the grant to claim: the named one, or the first that the policy would
-    /// allow, or else the one that comes nearest, so that a refusal says what is really missing. The contract decides.
+    /// Who this wallet is towards a patient, and what to claim: the grant that was named, or the claim that the policy
+    /// would allow and that costs least, or else the one that comes nearest, so that a refusal says what is really missing.
     pub(super) async fn choose(
         &self,
         patient: &Patient,
@@ -30,47 +47,91 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         question: &Question<'_>,
         named: Option<Id>,
     ) -> Result<Chosen, OpError> {
-        let wallet = self.wallet();
-        let mut best: Option<Chosen> = None;
-        for (acting, standing) in self.capacities(patient, question.purpose).await? {
-            let ours = |grant: &&Grant| match named {
-                Some(id) => grant.id == id,
-                None => names(grant, &acting),
+        let mut best: Option<(u16, Chosen)> = None;
+        for Capacity { acting, standing } in self.capacities(patient, question.purpose).await? {
+            let shared = match named {
+                Some(_) => Shared::default(),
+                None => self.shared(patient, &acting, question).await?,
             };
-            let without = named.is_none().then_some(None);
-            for grant in without.into_iter().chain(grants.iter().filter(ours).map(Some)) {
-                let verdict = standing.decide(patient, question, grant);
-                let acting = grant.map_or(acting, |grant| acting.claiming(grant.id));
-                let better = best.as_ref().is_none_or(|best| rank(&verdict) > rank(&best.verdict));
-                if better {
-                    best = Some(Chosen { acting, verdict });
+            for (acting, claim) in claims(acting, patient, grants, &shared, named) {
+                let verdict = standing.decide(patient, question, claim);
+                let rank = rank(&verdict, claim, question.purpose);
+                if best.as_ref().is_none_or(|(before, _)| rank > *before) {
+                    best = Some((rank, Chosen { acting, verdict }));
                 }
             }
         }
         // A grant that was named and does not exist is claimed all the same: the refusal says so.
-        Ok(best.unwrap_or_else(|| Chosen {
-            acting: named.map_or(As::wallet(wallet), |grant| As::wallet(wallet).claiming(grant)),
-            verdict: Err(Reason::NoGrant),
-        }))
+        let wallet = self.wallet();
+        Ok(best.map_or_else(
+            || Chosen {
+                acting: named.map_or(As::wallet(wallet), |grant| As::wallet(wallet).claiming(grant)),
+                verdict: Err(Reason::NoGrant),
+            },
+            |(_, chosen)| chosen,
+        ))
     }
 
-    /// The capacities that this wallet may act in: as the patient; as a person, for its own purposes; as a member.
-    async fn capacities(&self, patient: &Patient, purpose: Purpose) -> Result<Vec<(As, Standing)>, OpError> {
+    /// The capacities that this wallet may act in: as the patient; as a member; as a delegate or a person, for its own or
+    /// the patient's purposes.
+    async fn capacities(&self, patient: &Patient, purpose: Purpose) -> Result<Vec<Capacity>, OpError> {
         let wallet = self.wallet();
+        let of_wallet = || Capacity {
+            acting: As::wallet(wallet),
+            standing: Standing::of_wallet(wallet),
+        };
         if patient.is_wallet(&wallet) {
-            return Ok(vec![(As::wallet(wallet), Standing::of_wallet(wallet))]);
+            return Ok(vec![of_wallet()]);
         }
         let membership = self.membership().await?;
         let mut capacities = Vec::new();
         if let Some((institution, member)) = membership {
             let address = address::member(&institution, &member);
-            let standing = Standing::of_member(&self.ledger, wallet, &institution, &address).await?;
-            capacities.push((As::member(wallet, institution, member), standing));
+            capacities.push(Capacity {
+                acting: As::member(wallet, institution, member),
+                standing: Standing::of_member(&self.ledger, wallet, &institution, &address).await?,
+            });
         }
         if membership.is_none() || purpose == Purpose::Personal {
-            capacities.push((As::wallet(wallet), Standing::of_wallet(wallet)));
+            for delegate in self.delegations(patient).await? {
+                capacities.push(Capacity {
+                    acting: As::delegate(wallet, delegate.id),
+                    standing: Standing::of_delegate(wallet, delegate),
+                });
+            }
+            capacities.push(of_wallet());
         }
         Ok(capacities)
+    }
+
+    /// The delegations of this wallet by a patient. One that was not accepted is none: anybody can name anybody.
+    pub(super) async fn delegations(&self, patient: &Patient) -> Result<Vec<Delegate>, OpError> {
+        let wallet = self.wallet();
+        let all = self.ledger.delegates(&patient.id).await?.into_iter();
+        Ok(all
+            .map(|found| found.account)
+            .filter(|delegate| delegate.wallet == wallet && delegate.key_epoch != 0)
+            .collect())
+    }
+
+    /// What a patient shares with a member's institution by itself, and the member's own emergencies.
+    async fn shared(&self, patient: &Patient, acting: &As, question: &Question<'_>) -> Result<Shared, OpError> {
+        let Some((institution, member)) = acting.member else {
+            return Ok(Shared::default());
+        };
+        let mut shared = Shared {
+            policy: self.ledger.policy(&patient.id, &institution).await?,
+            emergencies: Vec::new(),
+        };
+        if question.purpose == Purpose::Emergency {
+            let member = address::member(&institution, &member);
+            let all = self.ledger.emergencies(&patient.id).await?.into_iter();
+            shared.emergencies = all
+                .map(|found| found.account)
+                .filter(|emergency| emergency.member == member)
+                .collect();
+        }
+        Ok(shared)
     }
 
     /// The membership that this session acts by, if the wallet has any. An invitation that was not accepted is none:
@@ -100,7 +161,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
     }
 
-    /// The purpose that goes without saying: a patient's and a person's own, a member's treatment.
+    /// The purpose that goes without saying: a patient's, a delegate's and a person's own, a member's treatment.
     ///
     /// # Errors
     /// [`OpError::Ledger`].
@@ -114,19 +175,64 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         })
     }
 
-    /// Institution to pass where this wallet acts for a patient as its steward's authority.
-    pub(super) fn steward_of(patient: &Patient) -> Option<Id> {
-        (!patient.has_wallet()).then_some(patient.steward)
+    /// As who this wallet decides for a patient: by itself, as the authority of the steward of one without a wallet, or as
+    /// a delegate that may share.
+    pub(super) async fn deciding(&self, patient: &Patient) -> Result<By, OpError> {
+        let wallet = self.wallet();
+        if patient.is_wallet(&wallet) {
+            return Ok(By::wallet(wallet));
+        }
+        let now = self.ledger.now().await?;
+        let delegations = self.delegations(patient).await?;
+        let sharing = delegations
+            .iter()
+            .find(|delegate| delegate.fault(now).is_none() && delegate.has(Action::Share));
+        Ok(match sharing {
+            Some(delegate) => By::delegate(wallet, delegate.id),
+            None if !patient.has_wallet() => By::steward(wallet, patient.steward),
+            None => By::wallet(wallet),
+        })
     }
 
     /// The account that this session's envelopes are addressed to.
     pub(super) fn own_account(patient: &Patient, acting: &As) -> Address {
-        match acting.member {
+        match (acting.member, acting.delegate) {
             _ if patient.is_wallet(&acting.wallet) => address::patient(&patient.id),
-            Some((institution, member)) => address::member(&institution, &member),
-            None => acting.wallet,
+            (Some((institution, member)), _) => address::member(&institution, &member),
+            (None, Some(delegate)) => address::delegate(&patient.id, &delegate),
+            (None, None) => acting.wallet,
         }
     }
+}
+
+/// Everything that somebody in this capacity could claim; only the grant that was named, where one was.
+fn claims<'a>(
+    acting: As,
+    patient: &Patient,
+    grants: &'a [Grant],
+    shared: &'a Shared,
+    named: Option<Id>,
+) -> Vec<(As, Claim<'a>)> {
+    let mut claims = Vec::new();
+    if named.is_none() {
+        claims.push((acting, Claim::Nothing));
+    }
+    let ours = |grant: &&Grant| match named {
+        Some(id) => grant.id == id,
+        None => grant.patient == patient.id && names(grant, &acting),
+    };
+    for grant in grants.iter().filter(ours) {
+        let lineage = ancestors(grant, grants);
+        let ids: Vec<Id> = lineage.iter().flatten().map(|ancestor| ancestor.id).collect();
+        claims.push((acting.claiming_passed_on(grant.id, &ids), Claim::Grant(grant, lineage)));
+    }
+    if let Some(policy) = &shared.policy {
+        claims.push((acting.by_policy(policy.institution), Claim::Policy(policy)));
+    }
+    for emergency in &shared.emergencies {
+        claims.push((acting.in_emergency(emergency.id), Claim::Emergency(emergency)));
+    }
+    claims
 }
 
 /// Whether a grant names somebody in this capacity.
@@ -136,15 +242,53 @@ fn names(grant: &Grant, acting: &As) -> bool {
             grant.grantee == address::member(&institution, &member)
         }
         (Some(GranteeKind::Institution), Some((institution, _))) => grant.grantee == address::institution(&institution),
-        (Some(GranteeKind::Person), None) => grant.grantee == acting.wallet,
+        (Some(GranteeKind::Person), None) => acting.delegate.is_none() && grant.grantee == acting.wallet,
         _ => false,
     }
 }
 
-/// Allowed is best; otherwise the later a rule stood in the way, the nearer it was.
-fn rank(verdict: &Result<Basis, Reason>) -> u8 {
-    match verdict {
-        Ok(_) => u8::MAX,
-        Err(reason) => reason.byte(),
+/// The higher, the better. Allowed is best, by what costs least: uses are spared, and emergencies are for when nothing
+/// else is there. Of refusals the one that was nearest to a right says what is missing: by an emergency that was claimed
+/// as one, by a grant, and only then by what a policy does not share anyway.
+fn rank(verdict: &Result<Basis, Reason>, claim: Claim<'_>, purpose: Purpose) -> u16 {
+    const ALLOWED: u16 = 0x400;
+    match (verdict, claim) {
+        (Ok(_), Claim::Nothing) => ALLOWED + 4,
+        (Ok(_), Claim::Policy(_)) => ALLOWED + 3,
+        (Ok(_), Claim::Grant(grant, lineage)) => {
+            let counted = std::iter::once(grant)
+                .chain(lineage.into_iter().flatten())
+                .any(|grant| grant.uses_left != UNLIMITED);
+            ALLOWED + if counted { 1 } else { 2 }
+        }
+        (Ok(_), Claim::Emergency(_)) => ALLOWED,
+        (Err(reason), claim) => {
+            let nearness = match claim {
+                Claim::Emergency(_) if purpose == Purpose::Emergency => 0x300,
+                Claim::Grant(..) => 0x200,
+                Claim::Policy(_) => 0x100,
+                Claim::Nothing | Claim::Emergency(_) => 0,
+            };
+            nearness + u16::from(reason.byte())
+        }
     }
+}
+
+/// Whether a grant, with all that it descends from, still gives something or will.
+pub(super) fn stands(grant: &Grant, grants: &[Grant], now: i64) -> bool {
+    let lapsed = |grant: &Grant| {
+        matches!(
+            grant.fault(now),
+            Some(Reason::GrantRevoked | Reason::GrantExpired | Reason::GrantExhausted)
+        )
+    };
+    let lineage = ancestors(grant, grants);
+    let whole = lineage.iter().flatten().count() == usize::from(grant.depth)
+        && lineage
+            .iter()
+            .flatten()
+            .last()
+            .map_or(grant.parent, |first| first.parent)
+            == NO_ID;
+    whole && !lapsed(grant) && !lineage.into_iter().flatten().any(lapsed)
 }

@@ -1,17 +1,18 @@
-//! A patient's grants and everybody whom they name, read once: who gets a key of a record now, and who may keep one.
+//! A patient's grants, policies and delegates and everybody whom they name, read once: who gets a key of a record now, and
+//! who may keep one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
+    policy::Subject,
     seeds::{Id, address},
-    state::{Grant, Institution, Member, Patient, Record},
-    vocabulary::{Action, GranteeKind, Reason, Standing},
+    state::{Delegate, Grant, Institution, Member, Patient, Policy, Record},
+    vocabulary::{Action, GranteeKind, Standing},
 };
 
-use super::{OpError, Session};
+use super::{OpError, Session, acting::stands};
 use crate::{
-    clock::now,
     ledger::Listed,
     store::{BlobStore, KeyStore},
 };
@@ -29,11 +30,15 @@ pub(super) type Recipients = BTreeMap<[u8; 32], PublicKey>;
 /// Epoch of a person's key. A person has no account, so its key cannot change: it gets a new grant instead.
 pub(super) const PERSON_KEY_EPOCH: u32 = 0;
 
-/// A patient, the grants, and the accounts that they name.
+/// A patient, what it decided, and the accounts that are named in it.
 #[derive(Debug)]
 pub(super) struct Chart {
     pub(super) patient: Patient,
     pub(super) grants: Vec<Grant>,
+    /// The chain's time when it was read, in seconds since 1970.
+    pub(super) now: i64,
+    policies: Vec<Policy>,
+    delegates: Listed<Delegate>,
     members: BTreeMap<Address, Member>,
     institutions: BTreeMap<Address, (Institution, Listed<Member>)>,
 }
@@ -41,44 +46,67 @@ pub(super) struct Chart {
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Reads a patient's chart.
     pub(super) async fn chart(&self, patient: &Id) -> Result<Chart, OpError> {
-        let patient = self.ledger.patient(patient).await?;
-        let grants: Vec<Grant> = self
+        let mut chart = Chart {
+            patient: self.ledger.patient(patient).await?,
+            grants: Vec::new(),
+            now: self.ledger.now().await?,
+            policies: Vec::new(),
+            delegates: self.ledger.delegates(patient).await?,
+            members: BTreeMap::new(),
+            institutions: BTreeMap::new(),
+        };
+        chart.grants = self
             .ledger
-            .grants(&patient.id)
+            .grants(patient)
             .await?
             .into_iter()
             .map(|found| found.account)
             .collect();
-        let (mut members, mut institutions) = (BTreeMap::new(), BTreeMap::new());
-        for grant in grants.iter().filter(|grant| grant.rights & Action::Read.bit() != 0) {
+        let policies = self.ledger.policies(patient).await?.into_iter();
+        chart.policies = policies.map(|found| found.account).collect();
+
+        let reading = |grant: &&Grant| grant.rights & Action::Read.bit() != 0;
+        for grant in chart.grants.iter().filter(reading) {
+            let known = &mut chart.members;
             match GranteeKind::from_byte(grant.grantee_kind) {
-                Some(GranteeKind::Member) if !members.contains_key(&grant.grantee) => {
+                Some(GranteeKind::Member) if !known.contains_key(&grant.grantee) => {
                     if let Some(member) = self.ledger.try_read(&grant.grantee).await? {
-                        members.insert(grant.grantee, member);
+                        known.insert(grant.grantee, member);
                     }
                 }
-                Some(GranteeKind::Institution) if !institutions.contains_key(&grant.grantee) => {
-                    if let Some(institution) = self.ledger.try_read::<Institution>(&grant.grantee).await? {
-                        let staff = self.ledger.members(&institution.id).await?;
-                        institutions.insert(grant.grantee, (institution, staff));
-                    }
+                Some(GranteeKind::Institution) => {
+                    self.institution_into(grant.grantee, &mut chart.institutions).await?;
                 }
                 _ => {}
             }
         }
-        Ok(Chart {
-            patient,
-            grants,
-            members,
-            institutions,
-        })
+        for policy in chart.policies.iter().filter(|policy| policy.classes != 0) {
+            let at = address::institution(&policy.institution);
+            self.institution_into(at, &mut chart.institutions).await?;
+        }
+        Ok(chart)
+    }
+
+    /// Reads an institution and its members, once.
+    async fn institution_into(
+        &self,
+        at: Address,
+        known: &mut BTreeMap<Address, (Institution, Listed<Member>)>,
+    ) -> Result<(), OpError> {
+        if !known.contains_key(&at)
+            && let Some(institution) = self.ledger.try_read::<Institution>(&at).await?
+        {
+            let staff = self.ledger.members(&institution.id).await?;
+            known.insert(at, (institution, staff));
+        }
+        Ok(())
     }
 }
 
 impl Chart {
-    /// Everybody who may read a record of this class by now, with the keys that they published: the patient, and every
-    /// grantee whose grant has not lapsed. Authors are for the caller to add.
-    pub(super) fn readers(&self, record: &Id, class: u8) -> Recipients {
+    /// Everybody who may read a record by now, with the keys that they published: the patient, its delegates, every grantee
+    /// whose grant has not lapsed, and the institutions that a policy shares it with. Authors are for the caller to add.
+    pub(super) fn readers(&self, subject: &Subject<'_>) -> Recipients {
         let patient = &self.patient;
         let mut readers = Recipients::new();
         let own = PublicKey {
@@ -86,27 +114,24 @@ impl Chart {
             epoch: patient.key_epoch,
         };
         readers.insert(address::patient(&patient.id).to_bytes(), own);
-        for grant in self.grants.iter().filter(|grant| gives_reading(grant, record, class)) {
+        for found in &self.delegates {
+            let delegate = &found.account;
+            if delegate.has(Action::Read) && delegate.fault(self.now).is_none() {
+                let key = PublicKey {
+                    key: delegate.keys.encryption,
+                    epoch: delegate.key_epoch,
+                };
+                readers.insert(found.address.to_bytes(), key);
+            }
+        }
+        for grant in self.reading(subject) {
             match GranteeKind::from_byte(grant.grantee_kind) {
                 Some(GranteeKind::Member) => {
                     if let Some(member) = self.members.get(&grant.grantee) {
-                        insert_member(&grant.grantee, member, &mut readers);
+                        self.insert_member(&grant.grantee, member, &mut readers);
                     }
                 }
-                Some(GranteeKind::Institution) => {
-                    if let Some((institution, staff)) = self.institutions.get(&grant.grantee)
-                        && institution.is_active()
-                    {
-                        let key = PublicKey {
-                            key: institution.keys.encryption,
-                            epoch: institution.key_epoch,
-                        };
-                        readers.insert(grant.grantee.to_bytes(), key);
-                        for found in staff {
-                            insert_member(&found.address, &found.account, &mut readers);
-                        }
-                    }
-                }
+                Some(GranteeKind::Institution) => self.insert_institution(&grant.grantee, &mut readers),
                 Some(GranteeKind::Person) if grant.grantee_key != [0; 32] => {
                     let key = PublicKey {
                         key: grant.grantee_key,
@@ -117,14 +142,16 @@ impl Chart {
                 Some(GranteeKind::Person) | None => {}
             }
         }
+        for policy in self.sharing(subject) {
+            self.insert_institution(&address::institution(&policy.institution), &mut readers);
+        }
         readers
     }
 
     /// Persons who may read a record and whose key nobody knows: theirs stays pending.
-    pub(super) fn keyless(&self, record: &Id, class: u8) -> usize {
-        let grants = self.grants.iter().filter(|grant| gives_reading(grant, record, class));
+    pub(super) fn keyless(&self, subject: &Subject<'_>) -> usize {
         let person = GranteeKind::Person.byte();
-        grants
+        self.reading(subject)
             .filter(|grant| grant.grantee_kind == person && grant.grantee_key == [0; 32])
             .count()
     }
@@ -134,34 +161,79 @@ impl Chart {
     pub(super) fn keepers(&self, record: &Record) -> BTreeSet<[u8; 32]> {
         let patient = address::patient(&self.patient.id);
         let mut keepers = BTreeSet::from([patient, record.author, record.origin].map(|account| account.to_bytes()));
-        let (record, class) = (&record.id, record.class);
-        for grant in self.grants.iter().filter(|grant| gives_reading(grant, record, class)) {
-            keepers.insert(grant.grantee.to_bytes());
-            if let Some((_, staff)) = self.institutions.get(&grant.grantee) {
+        let subject = Subject::of(record);
+        let delegates = self.delegates.iter();
+        let reading = delegates.filter(|found| {
+            found.account.revoked == 0 && self.now < found.account.expires && found.account.has(Action::Read)
+        });
+        keepers.extend(reading.map(|found| found.address.to_bytes()));
+        let granted = self.reading(&subject).map(|grant| grant.grantee);
+        let shared = self
+            .sharing(&subject)
+            .map(|policy| address::institution(&policy.institution));
+        for keeper in granted.chain(shared) {
+            keepers.insert(keeper.to_bytes());
+            if let Some((_, staff)) = self.institutions.get(&keeper) {
                 keepers.extend(staff.iter().map(|found| found.address.to_bytes()));
             }
         }
         keepers
     }
-}
 
-/// Whether a grant gives its grantee the reading of a record, now or when it begins.
-fn gives_reading(grant: &Grant, record: &Id, class: u8) -> bool {
-    let lapsed = matches!(
-        grant.fault(now()),
-        Some(Reason::GrantRevoked | Reason::GrantExpired | Reason::GrantExhausted)
-    );
-    !lapsed && grant.rights & Action::Read.bit() != 0 && grant.covers(record, class)
-}
+    /// Whom a grant reaches by itself or by its institution, of a set of accounts.
+    pub(super) fn reaches(&self, grant: &Grant, account: &[u8; 32]) -> bool {
+        let staff = self.institutions.get(&grant.grantee).map(|(_, staff)| staff.as_slice());
+        grant.grantee.to_bytes() == *account
+            || staff
+                .unwrap_or_default()
+                .iter()
+                .any(|found| found.address.to_bytes() == *account)
+    }
 
-fn insert_member(at: &Address, member: &Member, readers: &mut Recipients) {
-    if member.standing() == Standing::Active && now() < member.expires {
-        readers.insert(
-            at.to_bytes(),
-            PublicKey {
-                key: member.keys.encryption,
-                epoch: member.key_epoch,
-            },
-        );
+    /// The grants that give the reading of a record, now or when they begin.
+    fn reading<'a>(&'a self, subject: &Subject<'a>) -> impl Iterator<Item = &'a Grant> + use<'a> {
+        let (record, class) = (subject.record, subject.class);
+        self.grants.iter().filter(move |grant| {
+            grant.rights & Action::Read.bit() != 0
+                && grant.covers(record, class)
+                && stands(grant, &self.grants, self.now)
+        })
+    }
+
+    /// The policies that share a record.
+    fn sharing<'a>(&'a self, subject: &Subject<'a>) -> impl Iterator<Item = &'a Policy> + use<'a> {
+        let (class, created_at) = (subject.class, subject.created_at);
+        self.policies
+            .iter()
+            .filter(move |policy| self.now < policy.expires && policy.shares(class, created_at))
+    }
+
+    fn insert_institution(&self, at: &Address, readers: &mut Recipients) {
+        let Some((institution, staff)) = self.institutions.get(at) else {
+            return;
+        };
+        if !institution.is_active(self.now) {
+            return;
+        }
+        let key = PublicKey {
+            key: institution.keys.encryption,
+            epoch: institution.key_epoch,
+        };
+        readers.insert(at.to_bytes(), key);
+        for found in staff {
+            self.insert_member(&found.address, &found.account, readers);
+        }
+    }
+
+    fn insert_member(&self, at: &Address, member: &Member, readers: &mut Recipients) {
+        if member.standing() == Standing::Active && self.now < member.expires {
+            readers.insert(
+                at.to_bytes(),
+                PublicKey {
+                    key: member.keys.encryption,
+                    epoch: member.key_epoch,
+                },
+            );
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chartseal_program::{
-    builders,
+    builders::{self, As},
     events::AnyEvent,
     instructions::AccessRecordArgs,
     seeds::Id,
@@ -16,7 +16,9 @@ use super::{OpError, Session, acting::Chosen, chart::PERSON_KEY_EPOCH, keys::Ver
 use crate::{
     ledger::{LedgerGate, standing::Question},
     seal::{
-        DataKey, OnChain, Opened, ProgressFn, RecordIds, Verified, envelope, fetch_manifest, open_stream, verify_stream,
+        DataKey, OnChain, Opened, ProgressFn, RecordIds, Verified,
+        envelope::{self, EnvelopeContext, EnvelopeError},
+        fetch_manifest, open_stream, verify_stream,
     },
     store::{BlobStore, KeyStore, keystore::ReleaseRequest},
 };
@@ -122,15 +124,27 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             record: &record.id,
             class: record.class,
             existing: Some(record),
+            now: self.ledger.now().await?,
         };
         let Chosen { acting: reader, .. } = self.choose(patient, &grants, &question, grant).await?;
+        self.obtain_key_as(&reader, patient, record, purpose).await
+    }
+
+    /// The same where it is settled what is claimed.
+    pub(super) async fn obtain_key_as(
+        &self,
+        reader: &As,
+        patient: &Patient,
+        record: &Record,
+        purpose: Purpose,
+    ) -> Result<(DataKey, Access, Record), OpError> {
         let request = new_id()?;
         let args = AccessRecordArgs {
             request,
             purpose,
             grant: reader.claimed(),
         };
-        let instruction = builders::access_record(&reader, &patient.id, &record.id, args);
+        let instruction = builders::access_record(reader, &patient.id, &record.id, args);
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
         let AnyEvent::AccessAllowed(allowed) = &receipt.event else {
             return Err(refusal(&receipt.event));
@@ -141,7 +155,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             true => *record,
             false => self.ledger.record(&patient.id, &record.id).await?,
         };
-        let recipient = Self::own_account(patient, &reader).to_bytes();
+        let recipient = Self::own_account(patient, reader).to_bytes();
         let gate = LedgerGate::new(&self.ledger, receipt.signature);
         let released = self
             .keys
@@ -153,9 +167,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 &gate,
             )
             .await?;
-        let epoch = self.own_epoch(patient, reader.member).await?;
+        let epoch = self.own_epoch(patient, reader).await?;
         let context = self.context(&Version::of(&record), recipient, epoch).await?;
-        let key = envelope::open(&released.envelope, &self.identity.encryption, &context)?;
+        let key = self.open_envelope(&released.envelope, context)?;
         let access = Access {
             request,
             signature: receipt.signature.to_string(),
@@ -164,12 +178,29 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok((key, access, record))
     }
 
+    /// Opens an envelope with any of this identity's keys: those that it had before stay good for what was wrapped to them.
+    fn open_envelope(&self, envelope: &[u8], mut context: EnvelopeContext) -> Result<DataKey, OpError> {
+        let (expected, found) = (context.recipient_key_epoch, envelope::key_epoch(envelope)?);
+        context.recipient_key_epoch = found.min(expected);
+        let mut keys = self.identity.encryption_keys();
+        let opened = keys.find_map(|key| match envelope::open(envelope, key, &context) {
+            Err(EnvelopeError::DoesNotOpen) => None,
+            other => Some(other),
+        });
+        let nobody = || match found < expected {
+            true => EnvelopeError::OtherKeyEpoch { expected, found },
+            false => EnvelopeError::DoesNotOpen,
+        };
+        Ok(opened.unwrap_or_else(|| Err(nobody()))?)
+    }
+
     /// The epoch of the key that this session's envelopes are wrapped to. A person's never changes: it is in the grant.
-    async fn own_epoch(&self, patient: &Patient, member: Option<(Id, Id)>) -> Result<u32, OpError> {
-        Ok(match member {
+    async fn own_epoch(&self, patient: &Patient, acting: &As) -> Result<u32, OpError> {
+        Ok(match (acting.member, acting.delegate) {
             _ if patient.is_wallet(&self.wallet()) => patient.key_epoch,
-            Some((institution, member)) => self.ledger.member(&institution, &member).await?.key_epoch,
-            None => PERSON_KEY_EPOCH,
+            (Some((institution, member)), _) => self.ledger.member(&institution, &member).await?.key_epoch,
+            (None, Some(delegate)) => self.ledger.delegate(&patient.id, &delegate).await?.key_epoch,
+            (None, None) => PERSON_KEY_EPOCH,
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
-    builders,
+    builders::{self, By},
     events::Terms,
     instructions::CreateGrantArgs,
     seeds::{Id, NO_ID, address},
@@ -14,7 +14,7 @@ use chartseal_program::{
 use super::{OpError, Rewrapped, Session, draw_id};
 use crate::{
     seal::envelope,
-    store::{BlobStore, KeyStore},
+    store::{BlobStore, KeyStore, keystore::EnvelopeKind},
 };
 
 /// Whom a grant names.
@@ -95,15 +95,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let patient = self.ledger.patient(&request.patient).await?;
         let id = draw_id(|id| address::fits_grant(&patient.id, id))?;
         let terms = request.terms();
-        let steward = Self::steward_of(&patient);
-        let wallet = self.wallet();
-        let instruction = builders::create_grant(
-            wallet,
-            wallet,
-            steward.as_ref(),
-            &patient.id,
-            CreateGrantArgs { id, terms },
-        );
+        let by = self.deciding(&patient).await?;
+        let instruction = builders::create_grant(&by, self.wallet(), &patient.id, CreateGrantArgs { id, terms });
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
 
         let mut keys = Rewrapped::default();
@@ -141,8 +134,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             envelopes: 0,
         };
         if before.revoked == 0 {
-            let steward = Self::steward_of(&self.ledger.patient(patient).await?);
-            let instruction = builders::revoke_grant(self.wallet(), steward.as_ref(), patient, grant);
+            let wallet = self.wallet();
+            // Whoever passed a grant on ends it by its own signature.
+            let by = if before.parent != NO_ID && before.issuer == wallet {
+                By::wallet(wallet)
+            } else {
+                self.deciding(&self.ledger.patient(patient).await?).await?
+            };
+            let instruction = builders::revoke_grant(&by, patient, grant);
             let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
             revoked.signature = Some(receipt.signature.to_string());
         }
@@ -150,7 +149,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         for record in self.covered(&before).await? {
             let keepers = chart.keepers(&record);
             for slot in self.keys.slots(record.patient, record.id).await? {
-                if !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {
+                let reader = slot.kind == EnvelopeKind::Reader;
+                if reader && !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {
                     revoked.envelopes += 1;
                 }
             }

@@ -1,17 +1,22 @@
 //! How the envelopes of a version come into the key store, and how those that are missing are made up for.
 
-use chartseal_program::{ID, seeds::Id, state::Record, vocabulary::Purpose};
+use chartseal_program::{ID, policy::Subject, seeds::Id, state::Record, vocabulary::Action};
 
 use super::{
     OpError, Session,
+    acting::Chosen,
     chart::{Chart, Recipients},
 };
 use crate::{
+    ledger::standing::Question,
     seal::{
         DataKey,
         envelope::{self, EnvelopeContext, EnvelopeError},
     },
-    store::{BlobStore, KeyStore, keystore::EnvelopeSlot},
+    store::{
+        BlobStore, KeyStore,
+        keystore::{EnvelopeKind, EnvelopeSlot},
+    },
 };
 
 /// The version that a data key opens.
@@ -52,6 +57,7 @@ impl Version {
             version: self.version,
             manifest_hash: self.manifest_hash,
             recipient,
+            kind: EnvelopeKind::Reader,
         }
     }
 }
@@ -77,25 +83,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// The same for one record.
     pub(super) async fn rewrap_one(&self, chart: &Chart, record: &Record, done: &mut Rewrapped) -> Result<(), OpError> {
-        let version = Version::of(record);
-        let mut missing = chart.readers(&record.id, record.class);
-        for slot in self.keys.slots(version.patient, version.record).await? {
-            if slot == version.slot(slot.recipient) {
-                missing.remove(&slot.recipient);
-            }
-        }
-        done.pending += chart.keyless(&record.id, record.class);
+        done.pending += chart.keyless(&Subject::of(record));
+        let missing = self.missing(chart, record).await?;
         if missing.is_empty() {
             return Ok(());
         }
-        let purpose = if chart.patient.is_wallet(&self.wallet()) {
-            Purpose::Personal
-        } else {
-            Purpose::Treatment
-        };
-        match self.obtain_key(&chart.patient, record, purpose, None).await {
-            Ok((key, _, _)) => {
-                let refused = self.wrap_all(&key, &version, &missing).await?;
+        match self.reopen(chart, record).await {
+            Ok(key) => {
+                let refused = self.wrap_all(&key, &Version::of(record), &missing).await?;
                 done.wrapped += missing.len() - refused;
                 done.pending += refused;
             }
@@ -106,6 +101,47 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             }
         }
         Ok(())
+    }
+
+    /// The readers of a record who have no envelope, or one for a key that they have replaced since.
+    pub(super) async fn missing(&self, chart: &Chart, record: &Record) -> Result<Recipients, OpError> {
+        let version = Version::of(record);
+        let mut missing = chart.readers(&Subject::of(record));
+        for slot in self.keys.slots(version.patient, version.record).await? {
+            let ours = slot == version.slot(slot.recipient);
+            if ours && let Some(reader) = missing.get(&slot.recipient) {
+                let epoch = self.keys.key_epoch(slot).await?;
+                if epoch == Some(reader.epoch) {
+                    missing.remove(&slot.recipient);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// This session's own copy of a record's data key. The chain is asked only where it would allow it: the attempts on a
+    /// whole chart must not fill somebody's log with refusals.
+    async fn reopen(&self, chart: &Chart, record: &Record) -> Result<DataKey, OpError> {
+        let question = Question {
+            action: Action::Read,
+            purpose: self.usual_purpose(&chart.patient.id).await?,
+            record: &record.id,
+            class: record.class,
+            existing: Some(record),
+            now: chart.now,
+        };
+        let Chosen { acting, verdict } = self.choose(&chart.patient, &chart.grants, &question, None).await?;
+        if let Err(reason) = verdict {
+            return Err(OpError::Usage(format!(
+                "this identity may not read record {} ({}); somebody who may has to run `chartseal rewrap`",
+                hex::encode(record.id),
+                reason.word()
+            )));
+        }
+        let (key, _, _) = self
+            .obtain_key_as(&acting, &chart.patient, record, question.purpose)
+            .await?;
+        Ok(key)
     }
 
     /// Wraps a data key for readers and puts the envelopes into the key store. How many published a key that nothing can

@@ -8,6 +8,7 @@ mod error;
 mod get;
 mod grant;
 mod keys;
+mod pending;
 mod put;
 mod register;
 
@@ -18,6 +19,7 @@ pub use error::OpError;
 pub use get::{Access, GetRequest, Got};
 pub use grant::{GrantRequest, Granted, Grantee, Revoked};
 pub use keys::Rewrapped;
+pub use pending::GrantState;
 pub use put::{AmendRequest, Put, PutRequest};
 
 use crate::{
@@ -71,6 +73,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// The key store that it works with.
     pub fn keys(&self) -> &K {
         &self.keys
+    }
+
+    /// The chain's time in so many seconds, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`OpError::Ledger`].
+    pub async fn from_now(&self, seconds: i64) -> Result<i64, OpError> {
+        Ok(self.ledger.now().await?.saturating_add(seconds))
     }
 
     fn wallet(&self) -> Address {

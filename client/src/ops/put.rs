@@ -106,6 +106,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             record: &record,
             class: request.class,
             existing: None,
+            now: chart.now,
         };
         let ids = RecordIds {
             patient,
@@ -161,6 +162,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             record: &existing.id,
             class: existing.class,
             existing: Some(&existing),
+            now: chart.now,
         };
         let ids = RecordIds {
             patient,
@@ -219,7 +221,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let mut readers = chart.readers(&ids.record, question.class);
+        let mut readers = chart.readers(&question.subject());
         let own = author
             .member
             .map(|(institution, member)| address::member(&institution, &member));

@@ -64,7 +64,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         self.send(builders::accept_admin(self.wallet())).await
     }
 
-    /// Approves an institution, whose authority has to accept; its id. For the admin.
+    /// Approves an institution, whose authority has to accept, until `expires` (seconds since 1970; `i64::MAX` is without
+    /// end); its id. For the admin.
     ///
     /// # Errors
     /// [`OpError::Ledger`].
@@ -72,12 +73,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         &self,
         kind: InstitutionKind,
         authority: [u8; 32],
+        expires: i64,
     ) -> Result<(Id, Receipt), OpError> {
         let id = new_id()?;
         let args = RegisterInstitutionArgs {
             id,
             kind,
             authority: Address::new_from_array(authority),
+            expires,
         };
         let wallet = self.wallet();
         Ok((
@@ -203,11 +206,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         ))
     }
 
-    async fn send(&self, instruction: solana_instruction::Instruction) -> Result<Receipt, OpError> {
+    pub(super) async fn send(&self, instruction: solana_instruction::Instruction) -> Result<Receipt, OpError> {
         Ok(self.ledger.submit(instruction, &[&self.identity.wallet]).await?)
     }
 
-    fn public_keys(&self) -> Keys {
+    pub(super) fn public_keys(&self) -> Keys {
         Keys {
             encryption: self.identity.encryption.public(),
             post_quantum_hash: [0; 32],

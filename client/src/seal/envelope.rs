@@ -162,6 +162,14 @@ pub fn open(envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext) -> 
     DataKey::from_slice(&opened).ok_or(EnvelopeError::DoesNotOpen)
 }
 
+/// The epoch of the recipient's key that an envelope says to be wrapped to. Only opening it proves that.
+///
+/// # Errors
+/// [`EnvelopeError::Malformed`], [`EnvelopeError::UnknownVersion`], [`EnvelopeError::UnknownSuite`].
+pub fn key_epoch(envelope: &[u8]) -> Result<u32, EnvelopeError> {
+    parse(envelope).map(|envelope| envelope.recipient_key_epoch)
+}
+
 fn parse(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
     // Version and suite first: what a newer release puts after them is its own affair.
     match bytes {

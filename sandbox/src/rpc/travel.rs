@@ -11,12 +11,14 @@ use crate::ledger::{Ledger, SLOTS_PER_EPOCH};
 
 /// Where to.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
 enum Target {
-    AbsoluteEpoch(u64),
-    AbsoluteSlot(u64),
+    #[serde(rename = "absoluteEpoch")]
+    Epoch(u64),
+    #[serde(rename = "absoluteSlot")]
+    Slot(u64),
     /// Milliseconds since 1970.
-    AbsoluteTimestamp(u64),
+    #[serde(rename = "absoluteTimestamp")]
+    Timestamp(u64),
 }
 
 /// Sets the clock forward, and answers with the epoch that it is in then. What has been already changes nothing: there is no
@@ -27,9 +29,9 @@ pub(super) async fn time_travel(ledger: &Ledger, params: &mut Params) -> Result<
         .run(move |chain| {
             let clock = chain.clock();
             let slot = match target {
-                Target::AbsoluteEpoch(epoch) => epoch.saturating_mul(SLOTS_PER_EPOCH),
-                Target::AbsoluteSlot(slot) => slot,
-                Target::AbsoluteTimestamp(unix_ms) => clock.slot_from(unix_ms),
+                Target::Epoch(epoch) => epoch.saturating_mul(SLOTS_PER_EPOCH),
+                Target::Slot(slot) => slot,
+                Target::Timestamp(unix_ms) => clock.slot_from(unix_ms),
             };
             if !clock.is_in_time(slot) {
                 return Err(RpcError::invalid_params(

@@ -3,14 +3,16 @@
 //! destroyed everywhere.
 //!
 //! ```text
-//! <root>/envelopes/<patient>/<record>/<version>/<manifest hash>/<recipient>
+//! <root>/envelopes/<patient>/<record>/<version>/<manifest hash>/<recipient><kind>
 //!                                               nonce (12), then AES-256-GCM under the record's key;
 //!                                               AAD: label and all of these names
 //! <root>/record-keys/<patient>/<record>         32 random bytes; keep this folder out of backups
 //! <root>/record-keys/<patient>/<record>.destroyed
 //!                                               empty: the record was erased, its key must not come back
+//! <root>/shares/<patient>/<key epoch>/<dealing>/<guardian>-<key>
+//!                                               a share of the patient's key, sealed to that key; fit for backups
 //! ```
-//! Names are hexadecimal, versions decimal. Folders are for their owner only (0700), files too (0600): whoever can read
+//! Names are hexadecimal, versions and epochs decimal. Folders are for their owner only (0700), files too (0600): whoever can read
 //! them holds the store, and only the envelopes' own wrapping keeps the data keys from that person.
 
 use std::fs::{self, DirBuilder};
@@ -21,8 +23,12 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{EnvelopeSlot, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, ReleasedEnvelope, pass_gate};
+use super::{
+    EnvelopeKind, EnvelopeSlot, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot,
+    pass_gate,
+};
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
+use crate::seal::envelope;
 use crate::store::{Existing, FileError, read_file, sync_folder, write_file};
 
 const LABEL: &[u8] = b"chartseal/keystore/v1";
@@ -77,6 +83,14 @@ impl KeyStore for FolderKeyStore {
         self.run(move |files| files.slots(patient, record)).await
     }
 
+    async fn key_epoch(&self, slot: EnvelopeSlot) -> Result<Option<u32>, KeyStoreError> {
+        match self.run(move |files| files.get(&slot)).await {
+            Ok(envelope) => Ok(envelope::key_epoch(&envelope).ok()),
+            Err(KeyStoreError::NoEnvelope | KeyStoreError::Damaged) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn discard(&self, slot: EnvelopeSlot) -> Result<bool, KeyStoreError> {
         self.run(move |files| Ok(delete(&files.envelope_file(&slot))?)).await
     }
@@ -95,11 +109,32 @@ impl KeyStore for FolderKeyStore {
         let envelope = self.run(move |files| files.get(&slot)).await?;
         Ok(ReleasedEnvelope { released, envelope })
     }
+
+    async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {
+        if share.len() > ENVELOPE_LIMIT {
+            return Err(KeyStoreError::TooLong(share.len()));
+        }
+        let share = share.to_vec();
+        self.run(move |files| files.put_share(&slot, &share)).await
+    }
+
+    async fn share(&self, slot: ShareSlot) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        self.run(move |files| Ok(present(read_file(&slot.file(files.root), ENVELOPE_LIMIT))?))
+            .await
+    }
+
+    async fn shares(&self, patient: [u8; 16]) -> Result<Vec<ShareSlot>, KeyStoreError> {
+        self.run(move |files| files.shares(patient)).await
+    }
+
+    async fn discard_share(&self, slot: ShareSlot) -> Result<bool, KeyStoreError> {
+        self.run(move |files| Ok(delete(&slot.file(files.root))?)).await
+    }
 }
 
 /// The same operations on files, as they happen.
-struct Files<'a> {
-    root: &'a Path,
+pub(super) struct Files<'a> {
+    pub(super) root: &'a Path,
 }
 
 impl Files<'_> {
@@ -117,7 +152,8 @@ impl Files<'_> {
     }
 
     fn envelope_file(&self, slot: &EnvelopeSlot) -> PathBuf {
-        self.version_folder(slot).join(hex::encode(slot.recipient))
+        self.version_folder(slot)
+            .join(format!("{}{}", hex::encode(slot.recipient), slot.kind.suffix()))
     }
 
     /// A record's id is unique for its patient only, so its key is filed under both.
@@ -164,14 +200,15 @@ impl Files<'_> {
         for version in names(&folder)?.iter().filter_map(|name| name.parse::<u32>().ok()) {
             let folder = folder.join(version.to_string());
             for manifest_hash in names(&folder)?.iter().filter_map(|name| parse_hex::<32>(name)) {
-                let recipients = names(&folder.join(hex::encode(manifest_hash)))?;
-                let recipients = recipients.iter().filter_map(|name| parse_hex::<32>(name));
-                slots.extend(recipients.map(|recipient| EnvelopeSlot {
+                let names = names(&folder.join(hex::encode(manifest_hash)))?;
+                let kept = names.iter().filter_map(|name| parse_name(name));
+                slots.extend(kept.map(|(recipient, kind)| EnvelopeSlot {
                     patient,
                     record,
                     version,
                     manifest_hash,
                     recipient,
+                    kind,
                 }));
             }
         }
@@ -246,11 +283,18 @@ fn aad(slot: &EnvelopeSlot) -> Vec<u8> {
         &slot.version.to_le_bytes(),
         &slot.manifest_hash,
         &slot.recipient,
+        slot.kind.suffix().as_bytes(),
     ]
     .concat()
 }
 
-fn parse_hex<const N: usize>(name: &str) -> Option<[u8; N]> {
+/// Recipient and kind, from the name of an envelope's file.
+fn parse_name(name: &str) -> Option<([u8; 32], EnvelopeKind)> {
+    let (recipient, suffix) = name.split_at_checked(64)?;
+    Some((parse_hex(recipient)?, EnvelopeKind::from_suffix(suffix)?))
+}
+
+pub(super) fn parse_hex<const N: usize>(name: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     hex::decode_to_slice(name, &mut bytes).ok()?;
     Some(bytes)
@@ -265,7 +309,7 @@ fn present(read: Result<Vec<u8>, FileError>) -> Result<Option<Vec<u8>>, FileErro
 }
 
 /// The names in a folder that need not be there.
-fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, FileError> {
     let at = |source| FileError::new("list", folder, source);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -281,7 +325,7 @@ fn names(folder: &Path) -> Result<Vec<String>, FileError> {
 }
 
 /// Makes a folder and its parents, each for its owner only, and makes their names last.
-fn make_folder(folder: &Path) -> Result<(), FileError> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), FileError> {
     if folder.is_dir() {
         return Ok(());
     }

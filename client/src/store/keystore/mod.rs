@@ -3,6 +3,8 @@
 //! against a decision that stands on chain, and to the reader whom that decision names.
 
 mod folder;
+mod kind;
+mod shares;
 
 use std::fmt;
 use std::future::Future;
@@ -10,6 +12,8 @@ use std::future::Future;
 use thiserror::Error;
 
 pub use self::folder::FolderKeyStore;
+pub use self::kind::EnvelopeKind;
+pub use self::shares::ShareSlot;
 use super::FileError;
 use crate::CryptoError;
 
@@ -27,8 +31,10 @@ pub struct EnvelopeSlot {
     pub version: u32,
     /// SHA-256 of that version's manifest.
     pub manifest_hash: [u8; 32],
-    /// The address of the account that the data key is wrapped for.
+    /// The address of the account that it is wrapped for.
     pub recipient: [u8; 32],
+    /// What is in it.
+    pub kind: EnvelopeKind,
 }
 
 impl fmt::Debug for EnvelopeSlot {
@@ -37,8 +43,8 @@ impl fmt::Debug for EnvelopeSlot {
         let recipient = bs58::encode(self.recipient).into_string();
         write!(
             f,
-            "EnvelopeSlot(patient {patient}, record {record} v{}, for {recipient})",
-            self.version
+            "EnvelopeSlot(patient {patient}, record {record} v{}, for {recipient}, {:?})",
+            self.version, self.kind
         )
     }
 }
@@ -67,6 +73,8 @@ pub struct Released {
     pub reader: [u8; 32],
     /// The account whose envelope it may have.
     pub recipient: [u8; 32],
+    /// Which of that account's envelopes.
+    pub kind: EnvelopeKind,
 }
 
 /// Asks the ledger whether a request was allowed and still would be.
@@ -122,6 +130,12 @@ pub trait KeyStore: Send + Sync {
         record: [u8; 16],
     ) -> impl Future<Output = Result<Vec<EnvelopeSlot>, KeyStoreError>> + Send;
 
+    /// The epoch of the key that an envelope is wrapped to; `None` where there is none, or nothing that is an envelope.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn key_epoch(&self, slot: EnvelopeSlot) -> impl Future<Output = Result<Option<u32>, KeyStoreError>> + Send;
+
     /// Deletes one envelope, and says whether it was there.
     ///
     /// # Errors
@@ -146,6 +160,31 @@ pub trait KeyStore: Send + Sync {
         request: &ReleaseRequest,
         gate: &impl ReleaseGate,
     ) -> impl Future<Output = Result<ReleasedEnvelope, KeyStoreError>> + Send;
+
+    /// Stores a share of a patient's key, in the place of one that was there. What it holds is sealed to the slot's key, so
+    /// anybody may see it.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn put_share(&self, slot: ShareSlot, share: &[u8]) -> impl Future<Output = Result<(), KeyStoreError>> + Send;
+
+    /// A share, as it was put in.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn share(&self, slot: ShareSlot) -> impl Future<Output = Result<Option<Vec<u8>>, KeyStoreError>> + Send;
+
+    /// Every share that is kept of a patient's keys, by epochs and dealings.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn shares(&self, patient: [u8; 16]) -> impl Future<Output = Result<Vec<ShareSlot>, KeyStoreError>> + Send;
+
+    /// Deletes one share, and says whether it was there.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn discard_share(&self, slot: ShareSlot) -> impl Future<Output = Result<bool, KeyStoreError>> + Send;
 }
 
 /// The part of a release that is the same in every key store: ask the gate, and hold its answer against the request.
@@ -166,6 +205,7 @@ impl From<&Released> for EnvelopeSlot {
             version,
             manifest_hash,
             recipient,
+            kind,
             ..
         } = *released;
         Self {
@@ -174,6 +214,7 @@ impl From<&Released> for EnvelopeSlot {
             version,
             manifest_hash,
             recipient,
+            kind,
         }
     }
 }
