@@ -331,3 +331,71 @@ async fn a_reopened_store_has_what_was_put_in() {
         Err(KeyStoreError::TooLong(5000))
     ));
 }
+
+#[tokio::test]
+async fn shares_are_kept_beside_envelopes_and_only_their_own_kind_comes_out() {
+    let (_folder, store) = store();
+    let released = EnvelopeKind::Released {
+        holder: OTHER,
+        emergency: [5; 16],
+    };
+    let kinds = [
+        EnvelopeKind::Reader,
+        EnvelopeKind::BreakGlass { threshold: 2 },
+        released,
+    ];
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let envelope = format!("of kind {n}");
+        store
+            .put(
+                EnvelopeSlot {
+                    kind,
+                    ..slot(1, READER)
+                },
+                envelope.as_bytes(),
+            )
+            .await
+            .unwrap();
+    }
+    let kept = store.slots(PATIENT, RECORD).await.unwrap();
+    assert_eq!(
+        kept,
+        kinds.map(|kind| EnvelopeSlot {
+            kind,
+            ..slot(1, READER)
+        })
+    );
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let Allows(decision) = allows(1, READER);
+        let gate = Allows(Released { kind, ..decision });
+        let out = store.release(&REQUEST, &gate).await.unwrap();
+        assert_eq!(out.envelope, format!("of kind {n}").as_bytes());
+    }
+    let Allows(decision) = allows(1, READER);
+    let other = EnvelopeKind::BreakGlass { threshold: 3 };
+    let gate = Allows(Released {
+        kind: other,
+        ..decision
+    });
+    assert!(matches!(
+        store.release(&REQUEST, &gate).await,
+        Err(KeyStoreError::NoEnvelope)
+    ));
+}
+
+#[tokio::test]
+async fn an_envelope_that_was_made_another_kind_does_not_come_out() {
+    let (folder, store) = store();
+    store.put(slot(1, READER), b"envelope").await.unwrap();
+    let file = envelopes(&folder).pop().unwrap();
+    let mut name = file.file_name().unwrap().to_owned();
+    name.push(".break-glass-2");
+    std::fs::rename(&file, file.with_file_name(name)).unwrap();
+    let Allows(decision) = allows(1, READER);
+    let kind = EnvelopeKind::BreakGlass { threshold: 2 };
+    let gate = Allows(Released { kind, ..decision });
+    assert!(matches!(
+        store.release(&REQUEST, &gate).await,
+        Err(KeyStoreError::Damaged)
+    ));
+}

@@ -32,7 +32,7 @@ impl<'a> LedgerGate<'a> {
         Self { ledger, transaction }
     }
 
-    async fn decision(&self, request: [u8; 16]) -> Result<AccessAllowed, GateError> {
+    pub(super) async fn decision(&self, request: [u8; 16]) -> Result<AccessAllowed, GateError> {
         let (_, events) = self.ledger.events_of(&self.transaction).await?;
         let allowed = events.into_iter().find_map(|event| match event {
             AnyEvent::AccessAllowed(event) if event.request == request => Some(event),
@@ -42,7 +42,7 @@ impl<'a> LedgerGate<'a> {
     }
 
     /// Asks the policy again, with what the accounts say now: a grant may have been revoked since. The record.
-    async fn decide_again(&self, event: &AccessAllowed) -> Result<Record, GateError> {
+    pub(super) async fn decide_again(&self, event: &AccessAllowed) -> Result<Record, GateError> {
         let refused = |reason: &str| GateError::Refused { reason: reason.into() };
         if self.ledger.registry().await?.is_paused() {
             return Err(refused("the program is paused"));

@@ -96,12 +96,22 @@ struct Envelope {
 /// # Errors
 /// [`EnvelopeError::BadRecipientKey`].
 pub fn wrap(key: &DataKey, recipient_key: &[u8; 32], context: &EnvelopeContext) -> Result<Vec<u8>, EnvelopeError> {
+    seal_to(recipient_key, key.as_bytes(), &info(context)?, context)
+}
+
+/// Wraps any secret. `info` binds what it is for: to another than it was made with it does not open.
+pub(super) fn seal_to(
+    recipient_key: &[u8; 32],
+    secret: &[u8],
+    info: &[u8],
+    context: &EnvelopeContext,
+) -> Result<Vec<u8>, EnvelopeError> {
     let public = PublicKey::from_bytes(recipient_key).map_err(|_| EnvelopeError::BadRecipientKey)?;
     let (encapped_key, ciphertext) = single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Base,
         &public,
-        &info(context)?,
-        key.as_bytes(),
+        info,
+        secret,
         &[],
     )
     .map_err(|_| EnvelopeError::BadRecipientKey)?;
@@ -139,6 +149,17 @@ pub fn check_key(recipient_key: &[u8; 32]) -> Result<(), EnvelopeError> {
 /// # Errors
 /// [`EnvelopeError`]; the key is not held against the manifest yet, which [`super::Manifest::open`] does.
 pub fn open(envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext) -> Result<DataKey, EnvelopeError> {
+    let opened = open_with(envelope, key, &info(context)?, context)?;
+    DataKey::from_slice(&opened).ok_or(EnvelopeError::DoesNotOpen)
+}
+
+/// Unwraps what [`seal_to`] wrapped.
+pub(super) fn open_with(
+    envelope: &[u8],
+    key: &EncryptionKey,
+    info: &[u8],
+    context: &EnvelopeContext,
+) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
     let envelope = parse(envelope)?;
     if envelope.recipient != context.recipient {
         return Err(EnvelopeError::OtherRecipient);
@@ -154,12 +175,11 @@ pub fn open(envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext) -> 
         &OpModeR::Base,
         &key.to_hpke()?,
         &encapped_key,
-        &info(context)?,
+        info,
         &envelope.ciphertext,
         &[],
     );
-    let opened = Zeroizing::new(opened.map_err(|_| EnvelopeError::DoesNotOpen)?);
-    DataKey::from_slice(&opened).ok_or(EnvelopeError::DoesNotOpen)
+    Ok(Zeroizing::new(opened.map_err(|_| EnvelopeError::DoesNotOpen)?))
 }
 
 /// The epoch of the recipient's key that an envelope says to be wrapped to. Only opening it proves that.
@@ -185,7 +205,7 @@ fn info(context: &EnvelopeContext) -> Result<Vec<u8>, EnvelopeError> {
     Ok([LABEL, &to_bytes(context)?].concat())
 }
 
-fn to_bytes<T: BorshSerialize>(value: &T) -> Result<Vec<u8>, EnvelopeError> {
+pub(super) fn to_bytes<T: BorshSerialize>(value: &T) -> Result<Vec<u8>, EnvelopeError> {
     // Fails only for lists of more than 2^32 elements, and there are none here.
     borsh::to_vec(value).map_err(|_| EnvelopeError::Malformed)
 }

@@ -283,12 +283,20 @@ impl Manifest {
         self.shards.iter().map(ShardEntry::plain_len).sum()
     }
 
+    /// Whether this is the record's data key.
+    ///
+    /// # Errors
+    /// [`ManifestError::Crypto`].
+    pub fn commits_to(&self, key: &DataKey) -> Result<bool, ManifestError> {
+        Ok(crypto::same(&key.commitment()?, &self.commitment))
+    }
+
     /// Decrypts the rest. The key is held against the commitment before anything is opened with it.
     ///
     /// # Errors
     /// [`ManifestError::WrongKey`], [`ManifestError::Altered`], [`ManifestError::OtherRecord`].
     pub fn open(&self, key: &DataKey, ids: &RecordIds) -> Result<ManifestBody, ManifestError> {
-        if !crypto::same(&key.commitment()?, &self.commitment) {
+        if !self.commits_to(key)? {
             return Err(ManifestError::WrongKey);
         }
         let opened = crypto::open(&*key.manifest_key(ids)?, self.nonce, &self.clear, &self.sealed)?;

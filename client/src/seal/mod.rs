@@ -10,11 +10,13 @@
 //! shard     -> one ANS-104 data item                            crate::store
 //! shards    -> manifest (its hash is on chain), content root    manifest, merkle
 //! data key  -> envelopes, one for each reader                   envelope (HPKE)
+//!           -> shares, for emergencies                          break_glass (Shamir, HPKE)
 //! ```
 //! Every version of every record has a data key of its own, and every shard a key derived from it, so that no segment
 //! opens in another place than its own.
 
 mod assembler;
+pub mod break_glass;
 mod data_key;
 pub mod envelope;
 mod error;
