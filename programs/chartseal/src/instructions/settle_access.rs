@@ -3,12 +3,12 @@ use anchor_spl::token_interface::Mint;
 
 use crate::{
     events::AccessSettled,
-    seeds::{NO_ID, SETTLEMENT},
+    seeds::SETTLEMENT,
     state::{
         AccessLog, Agreement, Grant, Institution, Member, Patient, Record, Registry, Request, Settlement, NO_OUTCOME,
     },
     tokens::Transfer,
-    vocabulary::{Action, Reason, RequestState, Standing},
+    vocabulary::{Action, Reason, RequestState},
     ChartsealError,
 };
 
@@ -81,10 +81,7 @@ impl SettleAccess {
             self.member.institution == self.consumer.id,
             ChartsealError::ForeignMember
         );
-        require!(
-            self.member.standing() == Standing::Active && now < self.member.expires,
-            ChartsealError::MemberNotActive
-        );
+        require!(self.member.is_active(now), ChartsealError::MemberNotActive);
         require!(self.consumer.is_active(now), ChartsealError::InstitutionNotActive);
         Ok(())
     }
@@ -112,7 +109,6 @@ impl SettleAccess {
         );
         let led_to = request.state == RequestState::Approved.byte()
             && request.member == *self.member.address()
-            && request.grant != NO_ID
             && request.grant == grant.id;
         require!(led_to, ChartsealError::NotApproved);
         // The access that is paid for may well have been the last that the grant allowed.

@@ -5,27 +5,34 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/tokens.rs"]
+mod tokens;
 
 mod accept_admin;
+mod accept_agreement;
 mod accept_institution;
 mod accept_membership;
 mod access_record;
 mod amend_record;
+mod close_agreement;
 mod anchor_batch;
 mod attest_erasure;
 mod create_grant;
 mod create_record;
+mod fund_agreement;
 mod erase_record;
 mod initialize;
 mod open_patient;
 mod promote_batched;
 mod propose_admin;
+mod propose_agreement;
 mod register_institution;
 mod register_member;
 mod revoke_grant;
 mod set_institution_standing;
 mod set_member_standing;
 mod set_paused;
+mod settle_access;
 
 mod budgets;
 mod chains;
