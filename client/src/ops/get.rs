@@ -20,7 +20,7 @@ use crate::{
         envelope::{self, EnvelopeContext, EnvelopeError},
         fetch_manifest, open_stream, verify_stream,
     },
-    store::{BlobStore, KeyStore, keystore::ReleaseRequest},
+    store::{BlobStore, KeyStore, KeyStoreError, keystore::ReleaseRequest},
 };
 
 /// A record to be opened.
@@ -157,29 +157,33 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let recipient = Self::own_account(patient, reader).to_bytes();
         let gate = LedgerGate::new(&self.ledger, receipt.signature);
-        let released = self
-            .keys
-            .release(
-                &ReleaseRequest {
-                    request_id: request,
-                    recipient,
-                },
-                &gate,
-            )
-            .await?;
+        let asked = ReleaseRequest {
+            request_id: request,
+            recipient,
+        };
+        let released = self.keys.release(&asked, &gate).await;
         let epoch = self.own_epoch(patient, reader).await?;
-        let context = self.context(&Version::of(&record), recipient, epoch).await?;
-        let key = self.open_envelope(&released.envelope, context)?;
         let access = Access {
             request,
             signature: receipt.signature.to_string(),
             basis: allowed.basis,
         };
+        let key = match released {
+            Ok(released) => {
+                let context = self.context(&Version::of(&record), recipient, epoch).await?;
+                self.open_envelope(&released.envelope, context)?
+            }
+            Err(KeyStoreError::NoEnvelope) if allowed.basis == Basis::Emergency => {
+                self.combine_released(&record, (recipient, epoch), &access, allowed.under)
+                    .await?
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok((key, access, record))
     }
 
     /// Opens an envelope with any of this identity's keys: those that it had before stay good for what was wrapped to them.
-    fn open_envelope(&self, envelope: &[u8], mut context: EnvelopeContext) -> Result<DataKey, OpError> {
+    pub(super) fn open_envelope(&self, envelope: &[u8], mut context: EnvelopeContext) -> Result<DataKey, OpError> {
         let (expected, found) = (context.recipient_key_epoch, envelope::key_epoch(envelope)?);
         context.recipient_key_epoch = found.min(expected);
         let mut keys = self.identity.encryption_keys();

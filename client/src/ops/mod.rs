@@ -3,6 +3,8 @@
 //! ends in [`OpError::Refused`], with the reason, and the refusal stands in the patient's log.
 
 mod acting;
+mod break_glass;
+mod batch;
 mod chart;
 mod error;
 mod get;
@@ -15,6 +17,8 @@ mod register;
 use anchor_lang::prelude::Address;
 use chartseal_program::seeds::Id;
 
+pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
+pub use break_glass::ReleasedShare;
 pub use error::OpError;
 pub use get::{Access, GetRequest, Got};
 pub use grant::{GrantRequest, Granted, Grantee, Revoked};

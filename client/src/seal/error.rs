@@ -118,7 +118,7 @@ impl OpenError {
         }
     }
 
-    pub(super) fn tampered(what: impl Into<String>) -> Self {
+    pub(crate) fn tampered(what: impl Into<String>) -> Self {
         Self::Tampered { what: what.into() }
     }
 
