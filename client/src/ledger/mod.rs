@@ -2,6 +2,7 @@
 //! is known; it is signed anew only once the old one can no longer be applied, so nothing is ever done twice. Whatever
 //! an instruction decides comes back as the event that it emitted.
 
+mod break_glass;
 mod error;
 mod gate;
 mod history;
@@ -16,6 +17,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use tokio::sync::OnceCell;
 
+pub use break_glass::{HolderGate, ReleasedShareGate};
 pub use error::LedgerError;
 pub use gate::LedgerGate;
 pub use history::{Broken, Logged, PatientLog};

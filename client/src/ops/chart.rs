@@ -11,7 +11,7 @@ use chartseal_program::{
     vocabulary::{Action, GranteeKind, Standing},
 };
 
-use super::{OpError, Session, acting::stands};
+use super::{OpError, Session, acting::stands, break_glass::Holders};
 use crate::{
     ledger::Listed,
     store::{BlobStore, KeyStore},
@@ -37,6 +37,7 @@ pub(super) struct Chart {
     pub(super) grants: Vec<Grant>,
     /// The chain's time when it was read, in seconds since 1970.
     pub(super) now: i64,
+    pub(super) holders: Holders,
     policies: Vec<Policy>,
     delegates: Listed<Delegate>,
     members: BTreeMap<Address, Member>,
@@ -50,6 +51,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             patient: self.ledger.patient(patient).await?,
             grants: Vec::new(),
             now: self.ledger.now().await?,
+            holders: self.holders(patient).await?,
             policies: Vec::new(),
             delegates: self.ledger.delegates(patient).await?,
             members: BTreeMap::new(),

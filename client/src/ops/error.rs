@@ -6,7 +6,7 @@ use crate::{
     CryptoError,
     keys::KeyError,
     ledger::LedgerError,
-    seal::{OpenError, SealError, envelope::EnvelopeError},
+    seal::{OpenError, SealError, break_glass::BreakGlassError, envelope::EnvelopeError},
     store::{FileError, KeyStoreError, StoreError, keystore::GateError},
 };
 
@@ -42,6 +42,22 @@ pub enum OpError {
     /// An envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// An emergency is open, and not enough holders have released their shares of the key yet.
+    #[error(
+        "{released} of the {needed} shares that open this record were released: show holders transaction {transaction} \
+         (they run `chartseal break-glass release --transaction {transaction}`), then run this again"
+    )]
+    SharesMissing {
+        /// How many there are.
+        released: usize,
+        /// How many it takes.
+        needed: usize,
+        /// The access that holders release against.
+        transaction: String,
+    },
+    /// Shares of a data key.
+    #[error(transparent)]
+    BreakGlass(#[from] BreakGlassError),
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),

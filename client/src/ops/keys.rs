@@ -84,15 +84,20 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// The same for one record.
     pub(super) async fn rewrap_one(&self, chart: &Chart, record: &Record, done: &mut Rewrapped) -> Result<(), OpError> {
         done.pending += chart.keyless(&Subject::of(record));
+        let version = Version::of(record);
         let missing = self.missing(chart, record).await?;
-        if missing.is_empty() {
+        let shares_due = self.shares_due(&version, &chart.holders).await?;
+        if missing.is_empty() && !shares_due {
             return Ok(());
         }
         match self.reopen(chart, record).await {
             Ok(key) => {
-                let refused = self.wrap_all(&key, &Version::of(record), &missing).await?;
+                let refused = self.wrap_all(&key, &version, &missing).await?;
                 done.wrapped += missing.len() - refused;
                 done.pending += refused;
+                if shares_due {
+                    done.wrapped += self.share_out(&key, &version, &chart.holders).await?;
+                }
             }
             // The grant stands, the rest can be made up for later: what failed is told, not lost.
             Err(error) => {
@@ -169,6 +174,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub(super) async fn discard_all(&self, version: &Version, readers: &Recipients) {
         for recipient in readers.keys() {
             let _ = self.keys.discard(version.slot(*recipient)).await;
+        }
+        for slot in self.held(version).await.unwrap_or_default() {
+            let _ = self.keys.discard(slot).await;
         }
     }
 

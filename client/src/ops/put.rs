@@ -15,6 +15,7 @@ use tokio::io::AsyncRead;
 use super::{
     OpError, Session,
     acting::Chosen,
+    break_glass::Holders,
     chart::{Chart, PublicKey, Recipients},
     draw_id,
     keys::Version,
@@ -75,6 +76,8 @@ pub struct Put {
     pub stats: SealStats,
     /// Accounts that have an envelope.
     pub readers: usize,
+    /// Institutions that hold a share of its key for emergencies.
+    pub holders: usize,
 }
 
 /// What an attempt to write is about, whether it makes a record or amends one.
@@ -247,7 +250,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             version: ids.version,
             manifest_hash: sealed.on_chain.manifest_hash,
         };
-        let outcome = self.deliver(&author, &sealed, &version, &readers, instruction).await;
+        let outcome = self
+            .deliver(&author, &sealed, &version, (&readers, &chart.holders), instruction)
+            .await;
         match &outcome {
             // It may stand on chain after all: then its envelopes are the only keys there are.
             Ok(_) | Err(OpError::Ledger(LedgerError::Unknown { .. })) => {}
@@ -261,7 +266,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         author: &As,
         sealed: &Sealed,
         version: &Version,
-        readers: &Recipients,
+        (readers, holders): (&Recipients, &Holders),
         instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
     ) -> Result<Put, OpError> {
         let refused = self.wrap_all(&sealed.data_key, version, readers).await?;
@@ -270,6 +275,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 "nobody who may read this has a usable encryption key; it would be lost, so it was not stored".into(),
             ));
         }
+        let holders = self.share_out(&sealed.data_key, version, holders).await?;
         let content = content(sealed);
         let receipt = self
             .ledger
@@ -284,6 +290,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 media_type: sealed.media_type.clone(),
                 stats: sealed.stats,
                 readers: readers.len() - refused,
+                holders,
             }),
             event => Err(refusal(event)),
         }

@@ -1,0 +1,338 @@
+//! Break-glass: who holds shares of a patient's data keys, how the shares come to them, how one is released against a live
+//! emergency, and how whoever opened it puts the key together.
+
+use chartseal_program::{
+    seeds::{Id, address},
+    state::{Institution, Member, Record},
+};
+use solana_signature::Signature;
+
+use super::{Access, OpError, Session, chart::PublicKey, keys::Version};
+use crate::{
+    keys::EncryptionKey,
+    ledger::{HolderGate, LedgerError, ReleasedShareGate},
+    seal::{
+        DataKey, Manifest,
+        break_glass::{self, BreakGlassError, KeyShare, ReleaseContext},
+        envelope::{self, EnvelopeContext, EnvelopeError},
+        fetch_manifest,
+    },
+    store::{
+        BlobStore, KeyStore,
+        keystore::{EnvelopeKind, EnvelopeSlot, ReleaseRequest},
+    },
+};
+
+/// The institutions that hold shares of a patient's data keys.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    /// How many of them open a record together.
+    threshold: u8,
+    /// Those with a usable key, by the addresses of their accounts.
+    keys: Vec<([u8; 32], PublicKey)>,
+}
+
+/// A share that was released.
+#[derive(Clone, Debug)]
+pub struct ReleasedShare {
+    /// The institution that held it.
+    pub institution: Id,
+    /// Whose record it is.
+    pub patient: Id,
+    /// The record.
+    pub record: Id,
+    /// The record's version.
+    pub version: u32,
+    /// The emergency.
+    pub emergency: Id,
+    /// The address of the Member account that it was released to.
+    pub reader: String,
+}
+
+impl Holders {
+    /// How many shares a data key is split into, and how many make it again. `None` where too few could keep one.
+    fn sharing(&self) -> Option<(u8, u8)> {
+        let count = u8::try_from(self.keys.len()).ok()?;
+        (self.threshold > 0 && count >= self.threshold).then_some((self.threshold, count))
+    }
+
+    fn slot(&self, version: &Version, holder: [u8; 32]) -> EnvelopeSlot {
+        EnvelopeSlot {
+            kind: EnvelopeKind::BreakGlass {
+                threshold: self.threshold,
+            },
+            ..version.slot(holder)
+        }
+    }
+
+    /// The places of all shares of a version.
+    fn slots(&self, version: &Version) -> Vec<EnvelopeSlot> {
+        let holders = self.keys.iter().filter(|_| self.sharing().is_some());
+        holders.map(|(holder, _)| self.slot(version, *holder)).collect()
+    }
+}
+
+impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// Who holds shares of a patient's data keys. An institution that published no usable key holds none.
+    pub(super) async fn holders(&self, patient: &Id) -> Result<Holders, OpError> {
+        let Some(safeguards) = self.ledger.safeguards(patient).await? else {
+            return Ok(Holders::default());
+        };
+        let mut holders = Holders {
+            threshold: safeguards.holder_threshold,
+            keys: Vec::new(),
+        };
+        for holder in safeguards.holders() {
+            if let Some(institution) = self.ledger.try_read::<Institution>(holder).await?
+                && institution.key_epoch != 0
+                && envelope::check_key(&institution.keys.encryption).is_ok()
+            {
+                let key = PublicKey {
+                    key: institution.keys.encryption,
+                    epoch: institution.key_epoch,
+                };
+                holders.keys.push((holder.to_bytes(), key));
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Shares a version's data key among its holders, in the place of what they held of it before; how many shares there
+    /// are. What was before goes first, so that shares of two sharings never stand side by side.
+    pub(super) async fn share_out(
+        &self,
+        key: &DataKey,
+        version: &Version,
+        holders: &Holders,
+    ) -> Result<usize, OpError> {
+        for slot in self.held(version).await? {
+            self.keys.discard(slot).await?;
+        }
+        let Some((threshold, count)) = holders.sharing() else {
+            return Ok(0);
+        };
+        let shares = break_glass::split(key, threshold, count)?;
+        for (share, (holder, public)) in shares.iter().zip(&holders.keys) {
+            let context = self.context(version, *holder, public.epoch).await?;
+            let envelope = break_glass::wrap(share, &public.key, &context)?;
+            self.keys.put(holders.slot(version, *holder), &envelope).await?;
+        }
+        Ok(shares.len())
+    }
+
+    /// Whether the holders of a version's shares are others by now, or more of them have to agree, or one has a new key.
+    pub(super) async fn shares_due(&self, version: &Version, holders: &Holders) -> Result<bool, OpError> {
+        let (mut held, mut wanted) = (self.held(version).await?, holders.slots(version));
+        held.sort_unstable();
+        wanted.sort_unstable();
+        if held != wanted {
+            return Ok(true);
+        }
+        for (slot, (_, public)) in wanted.iter().zip(sorted(&holders.keys)) {
+            if self.keys.key_epoch(*slot).await? != Some(public.epoch) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The shares of a version that holders have.
+    pub(super) async fn held(&self, version: &Version) -> Result<Vec<EnvelopeSlot>, OpError> {
+        let all = self.keys.slots(version.patient, version.record).await?.into_iter();
+        Ok(all
+            .filter(|slot| {
+                let ours = EnvelopeSlot {
+                    kind: slot.kind,
+                    ..version.slot(slot.recipient)
+                };
+                *slot == ours && matches!(slot.kind, EnvelopeKind::BreakGlass { .. })
+            })
+            .collect())
+    }
+
+    /// Releases this institution's share to whoever opened the emergency that an access rests on: wraps it for that member's
+    /// key. Only while the emergency is live, and the patient names the institution as a holder. `institution` where this
+    /// wallet speaks for several holders.
+    ///
+    /// # Errors
+    /// [`OpError`]; where [`OpError::is_refusal`] holds nothing was released.
+    pub async fn release_share(&self, transaction: &str, institution: Option<Id>) -> Result<ReleasedShare, OpError> {
+        let transaction: Signature = transaction
+            .parse()
+            .map_err(|_| OpError::Usage(format!("'{transaction}' is no transaction's signature")))?;
+        let access = self.ledger.emergency_access(&transaction).await?;
+        let patient = access.link.subject;
+        let record = self.ledger.record(&patient, &access.record).await?;
+        let version = Version::of(&record);
+        let institution = match institution {
+            Some(institution) => institution,
+            None => self.holder_of(&patient).await?,
+        };
+        let holder = address::institution(&institution).to_bytes();
+        let held = self.held(&version).await?;
+        let slot = held.iter().find(|slot| slot.recipient == holder);
+        let Some(EnvelopeKind::BreakGlass { threshold }) = slot.map(|slot| slot.kind) else {
+            return Err(OpError::Usage(
+                "this key store keeps no share of the record's newest version for this institution; the patient or \
+                 another reader has to run `chartseal rewrap`"
+                    .into(),
+            ));
+        };
+
+        let gate = HolderGate::new(
+            &self.ledger,
+            transaction,
+            institution,
+            self.identity.wallet.address(),
+            threshold,
+        );
+        let request = ReleaseRequest {
+            request_id: access.request,
+            recipient: holder,
+        };
+        let envelope = self.keys.release(&request, &gate).await?.envelope;
+        let epoch = self.ledger.institution(&institution).await?.key_epoch;
+        let context = self.context(&version, holder, epoch).await?;
+        let share = self.open_share(&envelope, context, break_glass::open)?;
+
+        let reader = access.actor.credential;
+        let member: Option<Member> = self.ledger.try_read(&reader).await?;
+        let member = member.ok_or_else(|| LedgerError::NotFound {
+            what: format!("member account {reader}"),
+        })?;
+        let release = ReleaseContext {
+            holder,
+            emergency: access.under,
+        };
+        let context = self.context(&version, reader.to_bytes(), member.key_epoch).await?;
+        let envelope = break_glass::wrap_released(&share, &member.keys.encryption, &context, &release)?;
+        self.keys
+            .put(released_slot(&version, reader.to_bytes(), &release), &envelope)
+            .await?;
+        Ok(ReleasedShare {
+            institution,
+            patient,
+            record: record.id,
+            version: record.version,
+            emergency: access.under,
+            reader: reader.to_string(),
+        })
+    }
+
+    /// The holder of a patient's shares that this wallet speaks for.
+    async fn holder_of(&self, patient: &Id) -> Result<Id, OpError> {
+        let safeguards = self.ledger.safeguards(patient).await?;
+        let mut ours = Vec::new();
+        for holder in safeguards.iter().flat_map(|safeguards| safeguards.holders()) {
+            if let Some(institution) = self.ledger.try_read::<Institution>(holder).await?
+                && institution.authority == self.wallet()
+            {
+                ours.push(institution.id);
+            }
+        }
+        match ours.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(OpError::Usage(
+                "this wallet speaks for none of the institutions that the patient named as holders".into(),
+            )),
+            _ => Err(OpError::Usage(
+                "this wallet speaks for several holders; say whose share it is (--institution)".into(),
+            )),
+        }
+    }
+
+    /// Puts a version's data key together from the shares that were released to this member in the emergency that an access
+    /// rests on.
+    pub(super) async fn combine_released(
+        &self,
+        record: &Record,
+        (recipient, epoch): ([u8; 32], u32),
+        access: &Access,
+        emergency: Id,
+    ) -> Result<DataKey, OpError> {
+        let version = Version::of(record);
+        let transaction: Signature = access.signature.parse().unwrap_or_default();
+        let context = self.context(&version, recipient, epoch).await?;
+        let mut shares = Vec::new();
+        for slot in self.keys.slots(version.patient, version.record).await? {
+            let EnvelopeKind::Released { holder, .. } = slot.kind else {
+                continue;
+            };
+            let release = ReleaseContext { holder, emergency };
+            if slot != released_slot(&version, recipient, &release) {
+                continue;
+            }
+            let gate = ReleasedShareGate::new(&self.ledger, transaction, holder);
+            let request = ReleaseRequest {
+                request_id: access.request,
+                recipient,
+            };
+            let envelope = self.keys.release(&request, &gate).await?.envelope;
+            let open = |envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext| {
+                break_glass::open_released(envelope, key, context, &release)
+            };
+            // One holder's damaged share must not spoil the others'.
+            if let Ok(share) = self.open_share(&envelope, context, open) {
+                shares.push(share);
+            }
+        }
+        let manifest = fetch_manifest(&self.store, record.locator, record.manifest_hash).await?;
+        let manifest = Manifest::parse(&manifest).map_err(BreakGlassError::from)?;
+        match break_glass::combine(&shares, &manifest) {
+            Err(BreakGlassError::Missing { released, .. }) => {
+                let held = self.held(&version).await?;
+                Err(missing(&held, released, access))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Opens the envelope of a share with any of this identity's keys.
+    fn open_share(
+        &self,
+        envelope: &[u8],
+        mut context: EnvelopeContext,
+        open: impl Fn(&[u8], &EncryptionKey, &EnvelopeContext) -> Result<KeyShare, BreakGlassError>,
+    ) -> Result<KeyShare, BreakGlassError> {
+        context.recipient_key_epoch = envelope::key_epoch(envelope)?.min(context.recipient_key_epoch);
+        let mut keys = self.identity.encryption_keys();
+        keys.find_map(|key| open(envelope, key, &context).ok())
+            .ok_or_else(|| EnvelopeError::DoesNotOpen.into())
+    }
+}
+
+fn sorted(keys: &[([u8; 32], PublicKey)]) -> Vec<([u8; 32], PublicKey)> {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable_by_key(|(holder, _)| *holder);
+    keys
+}
+
+fn released_slot(version: &Version, reader: [u8; 32], release: &ReleaseContext) -> EnvelopeSlot {
+    EnvelopeSlot {
+        kind: EnvelopeKind::Released {
+            holder: release.holder,
+            emergency: release.emergency,
+        },
+        ..version.slot(reader)
+    }
+}
+
+/// What is missing before a record opens: shares, or all of them where nobody ever had any.
+fn missing(held: &[EnvelopeSlot], released: usize, access: &Access) -> OpError {
+    let threshold = held.iter().find_map(|slot| match slot.kind {
+        EnvelopeKind::BreakGlass { threshold } => Some(threshold),
+        EnvelopeKind::Reader | EnvelopeKind::Released { .. } => None,
+    });
+    match threshold {
+        Some(threshold) => OpError::SharesMissing {
+            released,
+            needed: threshold.into(),
+            transaction: access.signature.clone(),
+        },
+        None => OpError::Usage(
+            "the emergency is open, but nobody holds shares of this record's key: it was stored before the patient named \
+             holders, and somebody who can read it has to run `chartseal rewrap`"
+                .into(),
+        ),
+    }
+}
