@@ -92,21 +92,22 @@ impl Acting {
     /// Where the program is paused, an account belongs to somebody else, or the actor is a stranger: then nothing is
     /// logged, so that nobody floods a patient's log for a fee.
     pub fn decide(&mut self, intent: &Intent<'_>) -> Result<Outcome> {
-        self.decide_also(intent, |_| Ok(()))
+        self.decide_also(intent, |_, _| Ok(()))
     }
 
-    /// The same, where the policy is not all that has to agree: `also` is asked last, with the grant that was claimed.
+    /// The same, where the policy is not all that has to agree: `also` is asked last, with the basis and the grant that was
+    /// claimed. The grant is what the action rests on only where the basis says so.
     pub fn decide_also(
         &mut self,
         intent: &Intent<'_>,
-        also: impl FnOnce(Option<&Grant>) -> core::result::Result<(), Reason>,
+        also: impl FnOnce(Basis, Option<&Grant>) -> core::result::Result<(), Reason>,
     ) -> Result<Outcome> {
         self.validate()?;
         let mut grant = self.claimed(intent.grant)?;
         let actor = self.identify(grant.as_deref())?;
         let decision = self
             .ask(intent, &actor, grant.as_deref())
-            .and_then(|basis| also(grant.as_deref()).map(|()| basis));
+            .and_then(|basis| also(basis, grant.as_deref()).map(|()| basis));
         match decision {
             Ok(basis) => {
                 if let (Basis::Grant, Some(grant)) = (basis, &mut grant) {
@@ -207,10 +208,16 @@ impl Acting {
         })
     }
 
-    /// The policy has seen that each of them is the one before's parent, and that it has a use left.
+    /// The policy has seen that each of them is the one before's parent, and that it has a use left. It looked no further
+    /// than to the first, which descends from none: what is passed beyond it is somebody else's.
     fn take_uses_of_ancestors(&mut self, grant: &Grant) {
+        let mut parent = grant.parent;
         let ancestors = [&mut self.parent, &mut self.grandparent, &mut self.great_grandparent];
-        for ancestor in ancestors.into_iter().take(usize::from(grant.depth)).flatten() {
+        for ancestor in ancestors.into_iter().flatten() {
+            if parent == NO_ID {
+                return;
+            }
+            parent = ancestor.parent;
             ancestor.take_use();
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     policy::{may_pass_on, Subject},
     seeds::{Id, BUMP, GRANT},
     state::{require_id, slot, Grant, Record},
-    vocabulary::{Action, Purpose, Reason},
+    vocabulary::{Action, Basis, Purpose, Reason},
     ChartsealError,
 };
 
@@ -73,8 +73,9 @@ pub(crate) fn handler(ctx: &mut Context<PassOnGrant>, args: &PassOnGrantArgs) ->
             consent: false,
             now,
         },
-        |parent| {
-            let parent = parent.ok_or(Reason::NoGrant)?;
+        |basis, parent| {
+            // A patient or a delegate may share without a grant: it gives one of its own, which descends from none.
+            let parent = parent.filter(|_| basis == Basis::Grant).ok_or(Reason::NoGrant)?;
             depth = parent.depth.saturating_add(1);
             may_pass_on(parent, terms, class)
         },

@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/people.rs"]
+mod people;
 #[path = "../common/tokens.rs"]
 mod tokens;
 
@@ -23,6 +25,7 @@ mod fund_agreement;
 mod erase_record;
 mod initialize;
 mod open_patient;
+mod pass_on_grant;
 mod promote_batched;
 mod propose_admin;
 mod propose_agreement;
