@@ -28,7 +28,7 @@ impl EncryptionKey {
         Self::from_secret(&Zeroizing::new(crypto::random()?))
     }
 
-    pub(super) fn from_secret(secret: &[u8; 32]) -> Result<Self, CryptoError> {
+    pub(crate) fn from_secret(secret: &[u8; 32]) -> Result<Self, CryptoError> {
         let public = X25519HkdfSha256::sk_to_pk(&hpke_secret(secret)?).to_bytes().into();
         Ok(Self {
             secret: Zeroizing::new(*secret),
@@ -36,7 +36,7 @@ impl EncryptionKey {
         })
     }
 
-    pub(super) fn secret(&self) -> &[u8; 32] {
+    pub(crate) fn secret(&self) -> &[u8; 32] {
         &self.secret
     }
 

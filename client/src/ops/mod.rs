@@ -3,16 +3,21 @@
 //! ends in [`OpError::Refused`], with the reason, and the refusal stands in the patient's log.
 
 mod acting;
-mod break_glass;
 mod batch;
+mod break_glass;
 mod chart;
 mod error;
 mod get;
 mod grant;
+mod guardians;
+mod handover;
 mod keys;
 mod pending;
 mod put;
 mod register;
+mod renewal;
+mod rotate;
+mod shares;
 
 use anchor_lang::prelude::Address;
 use chartseal_program::seeds::Id;
@@ -22,9 +27,13 @@ pub use break_glass::ReleasedShare;
 pub use error::OpError;
 pub use get::{Access, GetRequest, Got};
 pub use grant::{GrantRequest, Granted, Grantee, Revoked};
+pub use guardians::{GuardiansNamed, WalletAndKey};
+pub use handover::DelegationEnded;
 pub use keys::Rewrapped;
 pub use pending::GrantState;
 pub use put::{AmendRequest, Put, PutRequest};
+pub use rotate::Rotated;
+pub use shares::{Dealt, RecoveredKeys};
 
 use crate::{
     CryptoError, crypto,

@@ -78,6 +78,8 @@ pub struct Put {
     pub readers: usize,
     /// Institutions that hold a share of its key for emergencies.
     pub holders: usize,
+    /// Whether guardians could help the patient to a new wallet, should it be lost.
+    pub recoverable: bool,
 }
 
 /// What an attempt to write is about, whether it makes a record or amends one.
@@ -250,9 +252,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             version: ids.version,
             manifest_hash: sealed.on_chain.manifest_hash,
         };
+        let recoverable = self.is_recoverable(&chart.patient).await?;
         let outcome = self
             .deliver(&author, &sealed, &version, (&readers, &chart.holders), instruction)
-            .await;
+            .await
+            .map(|stored| Put { recoverable, ..stored });
         match &outcome {
             // It may stand on chain after all: then its envelopes are the only keys there are.
             Ok(_) | Err(OpError::Ledger(LedgerError::Unknown { .. })) => {}
@@ -290,6 +294,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 media_type: sealed.media_type.clone(),
                 stats: sealed.stats,
                 readers: readers.len() - refused,
+                recoverable: false,
                 holders,
             }),
             event => Err(refusal(event)),

@@ -106,19 +106,11 @@ pub(super) fn seal_to(
     info: &[u8],
     context: &EnvelopeContext,
 ) -> Result<Vec<u8>, EnvelopeError> {
-    let public = PublicKey::from_bytes(recipient_key).map_err(|_| EnvelopeError::BadRecipientKey)?;
-    let (encapped_key, ciphertext) = single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &public,
-        info,
-        secret,
-        &[],
-    )
-    .map_err(|_| EnvelopeError::BadRecipientKey)?;
+    let (encapped_key, ciphertext) = hpke_seal(recipient_key, info, secret)?;
     to_bytes(&Envelope {
         version: VERSION,
         suite: SUITE_X25519,
-        encapped_key: encapped_key.to_bytes().to_vec(),
+        encapped_key,
         ciphertext,
         recipient: context.recipient,
         recipient_key_epoch: context.recipient_key_epoch,
@@ -170,13 +162,31 @@ pub(super) fn open_with(
             found: envelope.recipient_key_epoch,
         });
     }
-    let encapped_key = EncappedKey::from_bytes(&envelope.encapped_key).map_err(|_| EnvelopeError::Malformed)?;
+    hpke_open(key, info, &envelope.encapped_key, &envelope.ciphertext)
+}
+
+/// Seals to a public key; the encapsulated key and the ciphertext.
+pub(super) fn hpke_seal(public: &[u8; 32], info: &[u8], plain: &[u8]) -> Result<(Vec<u8>, Vec<u8>), EnvelopeError> {
+    let public = PublicKey::from_bytes(public).map_err(|_| EnvelopeError::BadRecipientKey)?;
+    let sealed = single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(&OpModeS::Base, &public, info, plain, &[]);
+    let (encapped_key, ciphertext) = sealed.map_err(|_| EnvelopeError::BadRecipientKey)?;
+    Ok((encapped_key.to_bytes().to_vec(), ciphertext))
+}
+
+/// Opens what [`hpke_seal`] made.
+pub(super) fn hpke_open(
+    key: &EncryptionKey,
+    info: &[u8],
+    encapped_key: &[u8],
+    ciphertext: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+    let encapped_key = EncappedKey::from_bytes(encapped_key).map_err(|_| EnvelopeError::Malformed)?;
     let opened = single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
         &OpModeR::Base,
         &key.to_hpke()?,
         &encapped_key,
         info,
-        &envelope.ciphertext,
+        ciphertext,
         &[],
     );
     Ok(Zeroizing::new(opened.map_err(|_| EnvelopeError::DoesNotOpen)?))

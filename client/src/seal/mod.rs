@@ -26,6 +26,7 @@ pub mod merkle;
 mod opener;
 pub mod padding;
 mod pool;
+pub mod recovery_share;
 mod sealer;
 mod segment;
 mod shard;

@@ -1,0 +1,445 @@
+//! Recovery shares: a patient's encryption key, shared among its guardians. A guardian who sees that the next wallet took
+//! over wraps its share for that wallet's key; k of them give the old key back, and with it the history. What they give is
+//! held against the key that stood on chain, so wrong shares are noticed, named, and do no harm where enough are right.
+
+use std::collections::BTreeMap;
+
+use chartseal_program::{
+    ID,
+    events::AnyEvent,
+    seeds::Id,
+    state::{RECOVERY_WINDOW, Safeguards},
+};
+
+use super::{OpError, Rewrapped, Session};
+use crate::{
+    crypto,
+    keys::{
+        EncryptionKey, Identity, KeyError,
+        shares::{Share, combine, split},
+    },
+    seal::recovery_share::{self, RecoveryShare, ShareContext},
+    store::{BlobStore, KeyStore, keystore::ShareSlot},
+};
+
+/// Shares that are looked at for one key: more than a patient has guardians, fewer than would take long to try.
+const MOST_SHARES: usize = 12;
+
+/// Shares that were dealt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dealt {
+    /// How many guardians got one.
+    pub shares: usize,
+    /// How many of them give the key back.
+    pub threshold: u8,
+    /// Why none were dealt.
+    pub because: Option<String>,
+}
+
+/// A history that opens again.
+#[derive(Clone, Debug)]
+pub struct RecoveredKeys {
+    /// Epochs of the keys that were recovered.
+    pub epochs: Vec<u32>,
+    /// Wallets of guardians whose share was not right.
+    pub wrong: Vec<[u8; 32]>,
+    /// What became of the records' keys, wrapped again for the key that stands on chain now.
+    pub keys: Rewrapped,
+    /// What became of shares for the guardians that stand on chain now.
+    pub shares: Dealt,
+}
+
+/// A key that a patient had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PastKey {
+    epoch: u32,
+    public: [u8; 32],
+    /// Whether the guardians put it there.
+    recovered: bool,
+}
+
+impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// Shares a patient's present encryption key among its guardians, and takes back the shares dealt before. For whoever
+    /// holds that key.
+    ///
+    /// # Errors
+    /// [`OpError::Usage`] where this identity does not hold the key; what failed otherwise: shares dealt before stay until
+    /// the new ones are all there.
+    pub async fn deal_shares(&self, patient: &Id) -> Result<Dealt, OpError> {
+        let account = self.ledger.patient(patient).await?;
+        let safeguards = self.ledger.safeguards(patient).await?;
+        let mut slots = Vec::new();
+        let mut threshold = 0;
+        if let Some(safeguards) = safeguards.filter(|safeguards| safeguards.guardian_count != 0) {
+            let public = account.keys.encryption;
+            let key = self.identity.key_of(&public).ok_or_else(|| {
+                OpError::Usage("only whoever holds the patient's present encryption key can share it".into())
+            })?;
+            threshold = safeguards.guardian_threshold;
+            slots = self.deal(&account.id, account.key_epoch, key, &safeguards).await?;
+        }
+        // Older keys are of use as long as something is wrapped to them.
+        let older_too = self.is_rewrapped(patient).await?;
+        for slot in self.keys.shares(*patient).await? {
+            let superseded = slot.key_epoch == account.key_epoch || older_too;
+            if superseded && !slots.contains(&slot) {
+                self.keys.discard_share(slot).await?;
+            }
+        }
+        Ok(Dealt {
+            shares: slots.len(),
+            threshold,
+            because: None,
+        })
+    }
+
+    async fn deal(
+        &self,
+        patient: &Id,
+        key_epoch: u32,
+        key: &EncryptionKey,
+        safeguards: &Safeguards,
+    ) -> Result<Vec<ShareSlot>, OpError> {
+        let (guardians, dealing) = (safeguards.guardians(), crypto::random()?);
+        let threshold = safeguards.guardian_threshold;
+        let count = u8::try_from(guardians.len()).unwrap_or(u8::MAX);
+        let shares = split(key.secret(), threshold, count).map_err(|error| OpError::Usage(error.to_string()))?;
+        let mut slots = Vec::with_capacity(shares.len());
+        for (guardian, share) in guardians.iter().zip(shares) {
+            let slot = ShareSlot {
+                patient: *patient,
+                key_epoch,
+                dealing,
+                guardian: guardian.wallet.to_bytes(),
+                sealed_to: guardian.encryption,
+            };
+            self.seal_share(&RecoveryShare { threshold, share }, slot).await?;
+            slots.push(slot);
+        }
+        Ok(slots)
+    }
+
+    /// Whether a patient's own envelopes are all wrapped to its present key.
+    async fn is_rewrapped(&self, patient: &Id) -> Result<bool, OpError> {
+        let chart = self.chart(patient).await?;
+        let own = chartseal_program::seeds::address::patient(patient).to_bytes();
+        for found in self.ledger.records(patient).await? {
+            if !found.account.is_erased() && self.missing(&chart, &found.account).await?.contains_key(&own) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Wraps this guardian's shares for the wallet that took the patient over by recovery, or is about to: how many.
+    ///
+    /// # Errors
+    /// [`OpError::Usage`] where no recovery stands on chain or is due, this wallet is no guardian, or there is no share.
+    pub async fn release_shares(&self, patient: &Id) -> Result<usize, OpError> {
+        let own = self.wallet();
+        let safeguards = self.ledger.safeguards(patient).await?;
+        let is_guardian =
+            |safeguards: &&Safeguards| safeguards.guardians().iter().any(|guardian| guardian.wallet == own);
+        let safeguards = safeguards
+            .as_ref()
+            .filter(is_guardian)
+            .ok_or_else(|| OpError::Usage("this wallet is no guardian of this patient".into()))?;
+        let (to, before) = self.next_key(patient, safeguards).await?;
+        let mut released = 0;
+        for slot in self.keys.shares(*patient).await? {
+            let ours = slot.guardian == own.to_bytes() && slot.key_epoch < before && slot.sealed_to != to;
+            let Some(key) = self.identity.key_of(&slot.sealed_to).filter(|_| ours) else {
+                continue;
+            };
+            let Some(sealed) = self.keys.share(slot).await? else {
+                continue;
+            };
+            let share = recovery_share::open(&sealed, key, &self.share_context(&slot).await?)?;
+            self.seal_share(&share, ShareSlot { sealed_to: to, ..slot }).await?;
+            released += 1;
+        }
+        if released == 0 {
+            return Err(OpError::Usage(
+                "the key store has no share for this guardian; is it the key store that the patient used?".into(),
+            ));
+        }
+        Ok(released)
+    }
+
+    /// The key to which guardians release, and the epoch before which keys were lost.
+    async fn next_key(&self, patient: &Id, safeguards: &Safeguards) -> Result<([u8; 32], u32), OpError> {
+        let account = self.ledger.patient(patient).await?;
+        let now = self.ledger.now().await?;
+        let since = now.saturating_sub(safeguards.ready_at);
+        if safeguards.is_pending() && (0..RECOVERY_WINDOW).contains(&since) {
+            return Ok((safeguards.pending_keys.encryption, account.key_epoch.saturating_add(1)));
+        }
+        let keys = self.past_keys(patient).await?;
+        let recovered = keys.iter().rev().find(|key| key.recovered);
+        let recovered = recovered.map(|key| (account.keys.encryption, key.epoch));
+        recovered.ok_or_else(|| {
+            OpError::Usage(
+                "no recovery of this patient stands on chain, and none is due: enough guardians have to vote, and the delay \
+                 has to pass"
+                    .into(),
+            )
+        })
+    }
+
+    /// Puts keys together that guardians released, keeps them (`save` is called with the identity that holds them), and
+    /// wraps the history for the patient's present key. For the wallet that took over.
+    ///
+    /// # Errors
+    /// [`OpError::Usage`] where no key can be put together; it says what is missing.
+    pub async fn recover_keys(
+        &mut self,
+        patient: &Id,
+        save: impl FnOnce(&Identity) -> Result<(), KeyError>,
+    ) -> Result<RecoveredKeys, OpError> {
+        let past = self.past_keys(patient).await?;
+        let (mut epochs, mut wrong, mut lacking) = (Vec::new(), Vec::new(), Vec::new());
+        let mut identity = self.identity.clone();
+        for ((epoch, _), shares) in self.released(patient).await? {
+            let Some(key) = past.iter().find(|key| key.epoch == epoch) else {
+                continue;
+            };
+            match put_together(&shares, &key.public) {
+                Ok(found) => {
+                    wrong.extend(found.wrong);
+                    identity.remember(found.key);
+                    epochs.push(epoch);
+                }
+                Err(lack) => lacking.push(format!("key {epoch}: {lack}")),
+            }
+        }
+        if epochs.is_empty() {
+            let what = if lacking.is_empty() {
+                "no guardian has released a share for this identity; each has to run `chartseal guardian release`"
+                    .into()
+            } else {
+                lacking.join("; ")
+            };
+            return Err(OpError::Usage(format!("the key cannot be put together: {what}")));
+        }
+        save(&identity)?;
+        self.identity = identity;
+        let keys = self.rewrap(patient, None).await?;
+        let shares = self.deal_shares(patient).await.unwrap_or_else(|error| Dealt {
+            because: Some(error.to_string()),
+            ..Dealt::default()
+        });
+        epochs.sort_unstable();
+        epochs.dedup();
+        Ok(RecoveredKeys {
+            epochs,
+            wrong,
+            keys,
+            shares,
+        })
+    }
+
+    /// The shares that are sealed to this identity, opened, by epoch and dealing. One that does not open counts as wrong.
+    async fn released(&self, patient: &Id) -> Result<BTreeMap<(u32, Id), Vec<Released>>, OpError> {
+        let mut released: BTreeMap<(u32, Id), Vec<Released>> = BTreeMap::new();
+        for slot in self.keys.shares(*patient).await? {
+            let Some(key) = self.identity.key_of(&slot.sealed_to) else {
+                continue;
+            };
+            let Some(sealed) = self.keys.share(slot).await? else {
+                continue;
+            };
+            let shares = released.entry((slot.key_epoch, slot.dealing)).or_default();
+            if shares.len() < MOST_SHARES {
+                shares.push(Released {
+                    guardian: slot.guardian,
+                    share: recovery_share::open(&sealed, key, &self.share_context(&slot).await?).ok(),
+                });
+            }
+        }
+        Ok(released)
+    }
+
+    async fn seal_share(&self, share: &RecoveryShare, slot: ShareSlot) -> Result<(), OpError> {
+        let sealed = recovery_share::seal(share, &self.share_context(&slot).await?)?;
+        Ok(self.keys.put_share(slot, &sealed).await?)
+    }
+
+    async fn share_context(&self, slot: &ShareSlot) -> Result<ShareContext, OpError> {
+        Ok(ShareContext {
+            cluster: self.ledger.cluster().await?,
+            program: ID.to_bytes(),
+            patient: slot.patient,
+            key_epoch: slot.key_epoch,
+            dealing: slot.dealing,
+            guardian: slot.guardian,
+            sealed_to: slot.sealed_to,
+        })
+    }
+
+    /// Every encryption key that a patient had, oldest first, as its log tells: the account knows the present one only.
+    async fn past_keys(&self, patient: &Id) -> Result<Vec<PastKey>, OpError> {
+        let log = self.ledger.patient_log(patient).await?;
+        if log.broken.is_some() {
+            return Err(OpError::Usage(
+                "the patient's log is not whole, so nobody can say which keys it had; see `chartseal log`".into(),
+            ));
+        }
+        let key = |epoch, public, recovered| PastKey {
+            epoch,
+            public,
+            recovered,
+        };
+        let mut keys: Vec<_> = log
+            .events
+            .iter()
+            .filter_map(|logged| match &logged.event {
+                AnyEvent::PatientOpened(event) => Some(key(1, event.encryption_key, false)),
+                AnyEvent::WalletAccepted(event) => Some(key(event.key_epoch, event.encryption_key, false)),
+                AnyEvent::PatientKeyRotated(event) => Some(key(event.key_epoch, event.encryption_key, false)),
+                AnyEvent::RecoveryFinished(event) => Some(key(event.key_epoch, event.encryption_key, true)),
+                _ => None,
+            })
+            .collect();
+        keys.sort_unstable_by_key(|key| key.epoch);
+        Ok(keys)
+    }
+}
+
+/// A share that a guardian released; `None` where it does not open.
+struct Released {
+    guardian: [u8; 32],
+    share: Option<RecoveryShare>,
+}
+
+/// A key that was put together, and the guardians whose share did not go with it.
+#[derive(Debug)]
+struct PutTogether {
+    key: EncryptionKey,
+    wrong: Vec<[u8; 32]>,
+}
+
+/// Tries the shares, as many at a time as it takes, until they give the secret of this public key.
+fn put_together(shares: &[Released], public: &[u8; 32]) -> Result<PutTogether, String> {
+    let opened: Vec<&RecoveryShare> = shares.iter().filter_map(|released| released.share.as_ref()).collect();
+    let thresholds: std::collections::BTreeSet<u8> = opened.iter().map(|share| share.threshold).collect();
+    for threshold in &thresholds {
+        let alike: Vec<&RecoveryShare> = opened
+            .iter()
+            .copied()
+            .filter(|share| share.threshold == *threshold && *threshold != 0)
+            .collect();
+        for chosen in subsets(alike.len(), (*threshold).into()) {
+            let some: Vec<Share> = chosen.iter().map(|place| alike[*place].share.clone()).collect();
+            if let Some(key) = key_of(&some, public) {
+                let fits = |share: &RecoveryShare| {
+                    // A right share gives the key together with any others that are.
+                    let mut tried = some.clone();
+                    let known = tried
+                        .iter()
+                        .any(|one| one.index == share.share.index && one.value == share.share.value);
+                    if !known && let Some(first) = tried.first_mut() {
+                        *first = share.share.clone();
+                    }
+                    known || key_of(&tried, public).is_some()
+                };
+                let wrong = shares
+                    .iter()
+                    .filter(|released| !released.share.as_ref().is_some_and(fits))
+                    .map(|released| released.guardian)
+                    .collect();
+                return Ok(PutTogether { key, wrong });
+            }
+        }
+    }
+    let have = opened.len();
+    Err(match thresholds.first() {
+        Some(threshold) if have < usize::from(*threshold) => {
+            format!("{have} of the {threshold} shares that it takes were released")
+        }
+        Some(_) => format!(
+            "the {have} shares that were released do not make it; at least one is wrong, ask a further guardian"
+        ),
+        None => "no share that was released opens".into(),
+    })
+}
+
+fn key_of(shares: &[Share], public: &[u8; 32]) -> Option<EncryptionKey> {
+    let key = EncryptionKey::from_secret(&*combine(shares).ok()?).ok()?;
+    (key.public() == *public).then_some(key)
+}
+
+/// Every choice of `size` out of `count` places.
+fn subsets(count: usize, size: usize) -> Vec<Vec<usize>> {
+    let masks = 0_u32..1 << count.min(MOST_SHARES);
+    masks
+        .filter(|mask| mask.count_ones() as usize == size)
+        .map(|mask| (0..count).filter(|place| mask & (1 << place) != 0).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn dealt(threshold: u8, count: u8) -> (EncryptionKey, Vec<Released>) {
+        let key = EncryptionKey::generate().unwrap();
+        let shares = split(key.secret(), threshold, count).unwrap().into_iter();
+        let released = shares.map(|share| Released {
+            guardian: [share.index; 32],
+            share: Some(RecoveryShare { threshold, share }),
+        });
+        (key, released.collect())
+    }
+
+    fn damage(released: &mut Released) {
+        if let Some(share) = &mut released.share {
+            share.share.value[7] ^= 1;
+        }
+    }
+
+    #[test]
+    fn enough_shares_give_the_key_back() {
+        for (threshold, count) in [(1, 1), (1, 3), (2, 3), (3, 5), (5, 5)] {
+            let (key, mut shares) = dealt(threshold, count);
+            shares.truncate(threshold.into());
+            let found = put_together(&shares, &key.public()).unwrap();
+            assert_eq!(found.key.public(), key.public());
+            assert!(found.wrong.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_wrong_share_is_named_and_does_no_harm_where_enough_are_right() {
+        for wrong in 0..5 {
+            let (key, mut shares) = dealt(3, 5);
+            damage(&mut shares[wrong]);
+            let found = put_together(&shares, &key.public()).unwrap();
+            assert_eq!(found.key.public(), key.public());
+            assert_eq!(found.wrong, [shares[wrong].guardian]);
+        }
+    }
+
+    #[test]
+    fn a_share_that_does_not_open_or_claims_another_threshold_is_named() {
+        let (key, mut shares) = dealt(2, 4);
+        shares[0].share = None;
+        shares[3].share.as_mut().unwrap().threshold = 1;
+        let found = put_together(&shares, &key.public()).unwrap();
+        assert_eq!(found.key.public(), key.public());
+        assert!(found.wrong.contains(&shares[0].guardian));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let (key, mut shares) = dealt(3, 5);
+        shares.truncate(2);
+        let lack = put_together(&shares, &key.public()).unwrap_err();
+        assert!(lack.contains("2 of the 3"), "{lack}");
+        let (key, mut shares) = dealt(3, 3);
+        damage(&mut shares[1]);
+        let lack = put_together(&shares, &key.public()).unwrap_err();
+        assert!(lack.contains("at least one is wrong"), "{lack}");
+        assert!(put_together(&[], &key.public()).is_err());
+    }
+}
