@@ -62,11 +62,13 @@ pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<()
     Ok(())
 }
 
-/// The migrations that make views and functions and nothing else: their names end in `views`.
-pub(crate) fn view_migrations() -> impl Iterator<Item = &'static str> {
+/// The newest of the migrations that make views and functions and nothing else: their names end in `views`. Each of them
+/// makes all that there are.
+pub(crate) fn newest_views() -> Option<&'static str> {
     MIGRATIONS
         .iter()
         .filter(|migration| migration.description.ends_with("views"))
+        .max_by_key(|migration| migration.version)
         .map(|migration| migration.sql.as_str())
 }
 

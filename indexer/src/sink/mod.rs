@@ -15,7 +15,7 @@ pub use connection::{Lock, migrate};
 pub use error::SinkError;
 pub use instant::Instant;
 
-pub(crate) use connection::{SCHEMA, connect, view_migrations};
+pub(crate) use connection::{SCHEMA, connect, newest_views};
 
 use sqlx::{Connection, PgConnection};
 

@@ -1,15 +1,16 @@
 //! Compares what analysts read through, the views and functions of the schema, with what the migrations make of it, and
 //! finds what can hide or change rows behind a table's back.
 //!
-//! The migrations that are named `…_views` hold views and functions only. They are applied once more, to the scratch
-//! doubles, and what Postgres says of the two is compared: nothing that is kept in the database is believed.
+//! The migrations that are named `…_views` hold views and functions only, and the newest of them has all that there are.
+//! It is applied once more, to the scratch doubles, and what Postgres says of the two is compared: nothing that is kept
+//! in the database is believed.
 
 use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::report::{Finding, Findings, Problem};
-use crate::sink::{SCHEMA, SinkError, view_migrations};
+use crate::sink::{SCHEMA, SinkError, newest_views};
 
 /// Views and functions of `$schema` by name, with their definitions. They are read with that schema in the search
 /// path, so that its own names are not qualified in them; only the head of a function always is.
@@ -105,7 +106,7 @@ async fn expected(
 
 async fn make(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, SinkError> {
     set_path(connection, DOUBLES_FIRST).await?;
-    for sql in view_migrations() {
+    if let Some(sql) = newest_views() {
         // Each of these is a line of its own. A scratch function cannot be commented on: such names are not looked for
         // among the scratch.
         let making: Vec<&str> = sql

@@ -205,7 +205,7 @@ async fn a_chain_that_was_written_anew_from_end_to_end_is_found() {
         actor: story::clerk(),
         purpose: chartseal_program::vocabulary::Purpose::Payment,
         basis: chartseal_program::vocabulary::Basis::Grant,
-        grant: story::COUNTED_GRANT,
+        under: story::COUNTED_GRANT,
         head: [0; 32],
     });
     let (node, database) = indexed(lie).await;

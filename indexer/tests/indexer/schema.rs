@@ -45,7 +45,8 @@ async fn the_words_are_those_of_the_program() {
     let expected = words! {
         "chain_kind" => ChainKind, "institution_kind" => InstitutionKind, "standing" => Standing,
         "member_role" => Role, "action" => Action, "purpose" => Purpose, "grantee_kind" => GranteeKind,
-        "actor_kind" => ActorKind, "basis" => Basis, "reason" => Reason, "record_status" => RecordStatus
+        "actor_kind" => ActorKind, "basis" => Basis, "reason" => Reason, "record_status" => RecordStatus,
+        "request_state" => RequestState, "verdict" => Verdict, "agreement_state" => AgreementState
     };
     for (domain, words) in expected {
         let allowed: Vec<String> = sqlx::query_scalar(
@@ -68,7 +69,7 @@ async fn migrating_twice_changes_nothing() {
     }
     let mut connection = database.connect().await;
     let applied = "SELECT version::text FROM _sqlx_migrations ORDER BY version";
-    assert_eq!(lines(&mut connection, applied).await, ["1", "2"]);
+    assert_eq!(lines(&mut connection, applied).await, ["1", "2", "3", "4"]);
 }
 
 #[tokio::test]

@@ -10,11 +10,19 @@ use chartseal_program::{
 
 use crate::ledger::Ledger;
 
+mod agreements;
+mod consent;
+mod emergencies;
+mod people;
+mod records;
+
 pub(crate) const HOSPITAL: Id = [0x11; 16];
 pub(crate) const INSURER: Id = [0x12; 16];
 pub(crate) const PATIENT: Id = [0x21; 16];
 /// Opened by the hospital, has no wallet.
 pub(crate) const WARD: Id = [0x22; 16];
+/// Opened by the hospital too, and handed over: everything else happens to this one.
+pub(crate) const HEIR: Id = [0x23; 16];
 pub(crate) const RECORD: Id = [0x31; 16];
 pub(crate) const COUNTED_GRANT: Id = [0x41; 16];
 pub(crate) const CLASS_GRANT: Id = [0x42; 16];
@@ -31,7 +39,7 @@ pub(crate) fn doctor() -> Actor {
     Actor {
         kind: ActorKind::Member,
         wallet: wallet(0xa0),
-        member: DOCTOR,
+        credential: DOCTOR,
         institution: HOSPITAL,
     }
 }
@@ -40,7 +48,7 @@ pub(crate) fn clerk() -> Actor {
     Actor {
         kind: ActorKind::Member,
         wallet: wallet(0xa1),
-        member: CLERK,
+        credential: CLERK,
         institution: INSURER,
     }
 }
@@ -49,7 +57,7 @@ pub(crate) fn patient() -> Actor {
     Actor {
         kind: ActorKind::Patient,
         wallet: wallet(0xa2),
-        member: NONE,
+        credential: NONE,
         institution: NO_ID,
     }
 }
@@ -89,6 +97,12 @@ pub(crate) fn tell() -> Ledger {
     institutions(&mut ledger);
     charts(&mut ledger);
     accesses(&mut ledger);
+    people::tell(&mut ledger);
+    records::tell(&mut ledger);
+    consent::tell(&mut ledger);
+    emergencies::tell(&mut ledger);
+    agreements::tell(&mut ledger);
+    records::erase(&mut ledger);
     ledger
 }
 
@@ -135,11 +149,13 @@ fn institutions(ledger: &mut Ledger) {
         (INSURER, InstitutionKind::Insurer, 0xe1),
     ] {
         let (institution, authority) = (wallet(n), wallet(n - 0x40));
+        let expires = ledger.now + 31_536_000;
         ledger.emit(&id, |link| InstitutionRegistered {
             link,
             institution,
             kind,
             authority,
+            expires,
             head,
         });
         let keys = ([n; 32], [0; 32]);
@@ -219,7 +235,7 @@ fn charts(ledger: &mut Ledger) {
             author: doctor(),
             purpose: Purpose::Treatment,
             basis,
-            grant: NO_ID,
+            under: NO_ID,
             content: content(1),
             head,
         });
@@ -233,7 +249,7 @@ fn charts(ledger: &mut Ledger) {
             author: doctor(),
             purpose: Purpose::Treatment,
             basis: Basis::Consent,
-            grant: NO_ID,
+            under: NO_ID,
             content: content(10 * version as u8),
             previous: [version as u8; 32],
             head,
@@ -258,7 +274,7 @@ fn accesses(ledger: &mut Ledger) {
         terms: terms(NO_ID, 0b1001, GranteeKind::Institution, wallet(0xe0), UNLIMITED),
         head,
     });
-    for (actor, basis, grant) in [
+    for (actor, basis, under) in [
         (patient(), Basis::Patient, NO_ID),
         (clerk(), Basis::Grant, COUNTED_GRANT),
         (clerk(), Basis::Grant, COUNTED_GRANT),
@@ -272,7 +288,7 @@ fn accesses(ledger: &mut Ledger) {
             actor,
             purpose: Purpose::Payment,
             basis,
-            grant,
+            under,
             head,
         });
     }
@@ -282,7 +298,7 @@ fn accesses(ledger: &mut Ledger) {
         by: issuer,
         head,
     });
-    for (reason, grant) in [(Reason::NoGrant, NO_ID), (Reason::GrantRevoked, COUNTED_GRANT)] {
+    for (reason, under) in [(Reason::NoGrant, NO_ID), (Reason::GrantRevoked, COUNTED_GRANT)] {
         ledger.emit(&PATIENT, |link| ActionRefused {
             link,
             request: [0x70 + link.seq as u8; 16],
@@ -291,7 +307,7 @@ fn accesses(ledger: &mut Ledger) {
             actor: clerk(),
             purpose: Purpose::Payment,
             reason,
-            grant,
+            under,
             head,
         });
     }
@@ -307,7 +323,7 @@ pub(crate) fn read_once_more(ledger: &mut Ledger) {
         actor: doctor(),
         purpose: Purpose::Treatment,
         basis: Basis::Author,
-        grant: NO_ID,
+        under: NO_ID,
         head: [0; 32],
     });
 }

@@ -3,7 +3,7 @@
 use chartseal_program::events::{AccessAllowed, ActionRefused};
 use sqlx::PgConnection;
 
-use super::{ActorColumns, each, id, number};
+use super::{ActorColumns, BasisColumns, each, id, number};
 use crate::sink::{Instant, SinkError};
 
 pub(super) async fn allow(connection: &mut PgConnection, events: &[&AccessAllowed]) -> Result<(), SinkError> {
@@ -11,12 +11,13 @@ pub(super) async fn allow(connection: &mut PgConnection, events: &[&AccessAllowe
         return Ok(());
     }
     let actor = ActorColumns::of(events, |e| e.actor);
+    let basis = BasisColumns::of(events, |e| (e.basis, e.under));
     sqlx::query!(
-        "INSERT INTO accesses (patient, seq, at, request, record, version, actor_kind, wallet, member, institution,
-                               purpose, basis, grant_id)
+        "INSERT INTO accesses (patient, seq, at, request, record, version, actor_kind, wallet, member, delegate,
+                               institution, purpose, basis, grant_id, policy, emergency)
          SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::bigint[],
-                              $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::text[],
-                              $13::bytea[])",
+                              $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[],
+                              $13::text[], $14::bytea[], $15::bytea[], $16::bytea[])",
         each(events, |e| e.link.subject) as _,
         &each(events, |e| number(e.link.seq)),
         each(events, |e| Instant(e.link.at)) as _,
@@ -26,10 +27,13 @@ pub(super) async fn allow(connection: &mut PgConnection, events: &[&AccessAllowe
         actor.kind as _,
         actor.wallet as _,
         actor.member as _,
+        actor.delegate as _,
         actor.institution as _,
         each(events, |e| e.purpose.word()) as _,
-        each(events, |e| e.basis.word()) as _,
-        each(events, |e| id(&e.grant)) as _,
+        basis.basis as _,
+        basis.grant as _,
+        basis.policy as _,
+        basis.emergency as _,
     )
     .execute(connection)
     .await?;
@@ -42,24 +46,25 @@ pub(super) async fn refuse(connection: &mut PgConnection, events: &[&ActionRefus
     }
     let actor = ActorColumns::of(events, |e| e.actor);
     sqlx::query!(
-        "INSERT INTO refusals (patient, seq, at, request, record, action, actor_kind, wallet, member, institution,
-                               purpose, reason, grant_id)
+        "INSERT INTO refusals (patient, seq, at, request, record, action, actor_kind, wallet, member, delegate,
+                               institution, purpose, reason, claimed)
          SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::text[],
-                              $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::text[],
-                              $13::bytea[])",
+                              $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[],
+                              $13::text[], $14::bytea[])",
         each(events, |e| e.link.subject) as _,
         &each(events, |e| number(e.link.seq)),
         each(events, |e| Instant(e.link.at)) as _,
         each(events, |e| e.request) as _,
-        each(events, |e| e.record) as _,
+        each(events, |e| id(&e.record)) as _,
         each(events, |e| e.action.word()) as _,
         actor.kind as _,
         actor.wallet as _,
         actor.member as _,
+        actor.delegate as _,
         actor.institution as _,
         each(events, |e| e.purpose.word()) as _,
         each(events, |e| e.reason.word()) as _,
-        each(events, |e| id(&e.grant)) as _,
+        each(events, |e| id(&e.under)) as _,
     )
     .execute(connection)
     .await?;

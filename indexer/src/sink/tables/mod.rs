@@ -1,25 +1,36 @@
 //! The typed tables: what the events say, as rows that an analyst reads.
 //!
-//! Each kind of event is written for a whole batch by one statement. An update takes a row's newest event by its place
-//! in the chain, so that what is in the tables after a set of events does not depend on how they were cut into batches.
+//! Each kind of row is made for a whole batch by one statement, and changed by another one ([`Changes`]). What is in the
+//! tables after a set of events does not depend on how they were cut into batches.
 
+mod agreements;
+mod batches;
 mod decisions;
+mod delegates;
+mod emergencies;
+mod erasures;
 mod grants;
 mod institutions;
 mod members;
 mod patients;
+mod policies;
 mod records;
 mod registry;
+mod requests;
+mod safeguards;
+
+use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
     events::{Actor, AnyEvent},
+    log::Link,
     seeds::{Id, NO_ID},
-    vocabulary::{Action, Purpose},
+    vocabulary::{Action, ActorKind, Basis, Purpose},
 };
 use sqlx::PgConnection;
 
-use super::SinkError;
+use super::{Instant, SinkError};
 use crate::decode::Located;
 
 /// The events of one kind among those of a batch, in their order.
@@ -40,20 +51,88 @@ pub(super) async fn write(connection: &mut PgConnection, events: &[&Located]) ->
     // Rows that others refer to come first.
     registry::write(connection, events).await?;
     institutions::register(connection, &of_kind!(events, InstitutionRegistered)).await?;
-    institutions::accept(connection, &of_kind!(events, InstitutionAccepted)).await?;
-    institutions::set_standing(connection, &of_kind!(events, InstitutionStandingSet)).await?;
+    institutions::change(connection, events).await?;
     members::register(connection, &of_kind!(events, MemberRegistered)).await?;
-    members::accept(connection, &of_kind!(events, MembershipAccepted)).await?;
-    members::set_standing(connection, &of_kind!(events, MemberStandingSet)).await?;
+    members::change(connection, events).await?;
+    batches::anchor(connection, &of_kind!(events, BatchAnchored)).await?;
     patients::open(connection, &of_kind!(events, PatientOpened)).await?;
-    records::create(connection, &of_kind!(events, RecordCreated)).await?;
+    patients::change(connection, events).await?;
+    delegates::name(connection, &of_kind!(events, DelegateNamed)).await?;
+    delegates::change(connection, events).await?;
+    safeguards::change(connection, events).await?;
+    safeguards::name_guardians(connection, &of_kind!(events, GuardiansSet)).await?;
+    safeguards::name_holders(connection, &of_kind!(events, BreakGlassSet)).await?;
+    safeguards::keep_steps(connection, &safeguards::steps(events)).await?;
+    policies::write(connection, &of_kind!(events, PolicySet)).await?;
+    emergencies::open(connection, &of_kind!(events, EmergencyOpened)).await?;
+    emergencies::review(connection, &of_kind!(events, EmergencyReviewed)).await?;
+    records::create(connection, &records::creations(events)).await?;
     records::add_versions(connection, &records::versions(events)).await?;
-    records::amend(connection, &of_kind!(events, RecordAmended)).await?;
-    grants::create(connection, &of_kind!(events, GrantCreated)).await?;
+    records::change(connection, events).await?;
+    erasures::erase(connection, &of_kind!(events, RecordErased)).await?;
+    erasures::attest(connection, &of_kind!(events, ErasureAttested)).await?;
+    requests::ask(connection, &of_kind!(events, AccessRequested)).await?;
+    grants::give(connection, &grants::given(events)).await?;
+    grants::pass_on(connection, &of_kind!(events, GrantPassedOn)).await?;
     grants::take_uses(connection, &grants::uses(events)).await?;
     grants::revoke(connection, &of_kind!(events, GrantRevoked)).await?;
+    requests::decide(connection, &of_kind!(events, RequestDecided)).await?;
     decisions::allow(connection, &of_kind!(events, AccessAllowed)).await?;
-    decisions::refuse(connection, &of_kind!(events, ActionRefused)).await
+    decisions::refuse(connection, &of_kind!(events, ActionRefused)).await?;
+    agreements::propose(connection, &of_kind!(events, AgreementProposed)).await?;
+    agreements::change(connection, events).await?;
+    agreements::fund(connection, &of_kind!(events, AgreementFunded)).await?;
+    agreements::settle(connection, &of_kind!(events, AccessSettled)).await
+}
+
+/// What a batch changes in rows that are there: for each row, the last word of its events on each column.
+///
+/// A chain's events come in their order, so whatever a batch says is newer than what the tables hold.
+struct Changes<K, C>(BTreeMap<K, Change<C>>);
+
+struct Change<C> {
+    /// Place and time of the row's newest event.
+    at: Instant,
+    seq: i64,
+    columns: C,
+}
+
+impl<K: Ord, C: Default> Changes<K, C> {
+    fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The columns of a row, which the event of this link changes.
+    fn of(&mut self, key: K, link: &Link) -> &mut C {
+        let (at, seq) = (Instant(link.at), number(link.seq));
+        let change = self.0.entry(key).or_insert_with(|| Change {
+            at,
+            seq,
+            columns: C::default(),
+        });
+        (change.at, change.seq) = (at, seq);
+        &mut change.columns
+    }
+
+    fn into_rows(self) -> Vec<(K, Change<C>)> {
+        self.0.into_iter().collect()
+    }
+}
+
+/// Encryption keys that an event publishes.
+#[derive(Clone, Copy)]
+struct PublishedKeys {
+    encryption: [u8; 32],
+    post_quantum_hash: Option<[u8; 32]>,
+}
+
+impl PublishedKeys {
+    fn new(encryption: &[u8; 32], post_quantum_hash: &[u8; 32]) -> Self {
+        Self {
+            encryption: *encryption,
+            post_quantum_hash: hash(post_quantum_hash),
+        }
+    }
 }
 
 /// One column of a batch.
@@ -82,21 +161,50 @@ fn hash(hash: &[u8; 32]) -> Option<[u8; 32]> {
     (*hash != [0; 32]).then_some(*hash)
 }
 
-/// The actor's columns, in the order in which all tables have them.
+/// The actor's columns.
 struct ActorColumns {
     kind: Vec<&'static str>,
     wallet: Vec<[u8; 32]>,
     member: Vec<Option<[u8; 32]>>,
+    delegate: Vec<Option<[u8; 32]>>,
     institution: Vec<Option<Id>>,
 }
 
 impl ActorColumns {
     fn of<R>(rows: &[R], actor: impl Fn(&R) -> Actor) -> Self {
+        let credential = |row: &R, kind| {
+            let actor = actor(row);
+            (actor.kind == kind).then(|| address(&actor.credential)).flatten()
+        };
         Self {
             kind: each(rows, |row| actor(row).kind.word()),
             wallet: each(rows, |row| actor(row).wallet.to_bytes()),
-            member: each(rows, |row| address(&actor(row).member)),
+            member: each(rows, |row| credential(row, ActorKind::Member)),
+            delegate: each(rows, |row| credential(row, ActorKind::Delegate)),
             institution: each(rows, |row| id(&actor(row).institution)),
+        }
+    }
+}
+
+/// The columns that say why something was allowed. A delegation is its actor's, and stands there.
+struct BasisColumns {
+    basis: Vec<&'static str>,
+    grant: Vec<Option<Id>>,
+    policy: Vec<Option<Id>>,
+    emergency: Vec<Option<Id>>,
+}
+
+impl BasisColumns {
+    fn of<R>(rows: &[R], basis: impl Fn(&R) -> (Basis, Id)) -> Self {
+        let under = |row: &R, kind| {
+            let (basis, under) = basis(row);
+            (basis == kind).then(|| id(&under)).flatten()
+        };
+        Self {
+            basis: each(rows, |row| basis(row).0.word()),
+            grant: each(rows, |row| under(row, Basis::Grant)),
+            policy: each(rows, |row| under(row, Basis::Policy)),
+            emergency: each(rows, |row| under(row, Basis::Emergency)),
         }
     }
 }

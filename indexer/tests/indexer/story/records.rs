@@ -1,0 +1,118 @@
+//! Records that come by a policy, by a delegate and out of a batch, and one that is erased.
+
+use super::{
+    people::{DELEGATE, delegate, heir},
+    *,
+};
+
+pub(super) const BATCH: Id = [0x91; 16];
+pub(crate) const BY_DELEGATE: Id = [0x33; 16];
+pub(super) const SHARED: Id = [0x34; 16];
+pub(super) const PROMOTED: Id = [0x35; 16];
+
+pub(super) fn tell(ledger: &mut Ledger) {
+    policies(ledger);
+    let head = [0; 32];
+    ledger.emit(&HOSPITAL, |link| BatchAnchored {
+        link,
+        batch: BATCH,
+        author: DOCTOR,
+        wallet: doctor().wallet,
+        root: [0x92; 32],
+        locator: [0x93; 32],
+        count: 10_000,
+        head,
+    });
+    for (record, author, basis, under, n) in [
+        (SHARED, doctor(), Basis::Policy, HOSPITAL, 40),
+        (BY_DELEGATE, delegate(), Basis::Delegate, DELEGATE, 50),
+    ] {
+        ledger.emit(&HEIR, |link| RecordCreated {
+            link,
+            request: [n; 16],
+            record,
+            class: 3,
+            author,
+            purpose: Purpose::Treatment,
+            basis,
+            under,
+            content: content(n),
+            head,
+        });
+    }
+    ledger.emit(&HEIR, |link| RecordPromoted {
+        link,
+        request: [60; 16],
+        record: PROMOTED,
+        class: 5,
+        institution: HOSPITAL,
+        batch: BATCH,
+        index: 77,
+        author: DOCTOR,
+        actor: heir(),
+        purpose: Purpose::Personal,
+        basis: Basis::Patient,
+        under: NO_ID,
+        content: content(60),
+        head,
+    });
+    for (record, actor, basis, under) in [
+        (SHARED, doctor(), Basis::Policy, HOSPITAL),
+        (SHARED, delegate(), Basis::Delegate, DELEGATE),
+    ] {
+        ledger.emit(&HEIR, |link| AccessAllowed {
+            link,
+            request: [link.seq as u8; 16],
+            record,
+            version: 1,
+            actor,
+            purpose: Purpose::Treatment,
+            basis,
+            under,
+            head,
+        });
+    }
+}
+
+/// A class that stays keeps its time, one that goes gets an end, and one that comes back begins anew.
+fn policies(ledger: &mut Ledger) {
+    let expires = ledger.now + 1_000_000;
+    for (institution, classes, purposes, expires) in [
+        (HOSPITAL, 0b1010, Purpose::Treatment.bit(), expires),
+        (INSURER, 0b1000, Purpose::Payment.bit(), i64::MAX),
+        (HOSPITAL, 0b10_1000, Purpose::Treatment.bit(), expires),
+        (HOSPITAL, 0b10_1010, Purpose::Treatment.bit(), expires),
+        (INSURER, 0, 0, 0),
+    ] {
+        ledger.emit(&HEIR, |link| PolicySet {
+            link,
+            institution,
+            classes,
+            purposes,
+            enrols: institution == HOSPITAL,
+            expires,
+            by: heir().wallet,
+            head: [0; 32],
+        });
+    }
+}
+
+pub(super) fn erase(ledger: &mut Ledger) {
+    let head = [0; 32];
+    ledger.emit(&HEIR, |link| RecordErased {
+        link,
+        record: PROMOTED,
+        version: 1,
+        by: heir().wallet,
+        head,
+    });
+    for actor in [heir(), doctor()] {
+        ledger.emit(&HEIR, |link| ErasureAttested {
+            link,
+            record: PROMOTED,
+            actor,
+            receipt: [actor.wallet.to_bytes()[0]; 32],
+            head,
+        });
+    }
+}
