@@ -3,6 +3,7 @@
 //! an instruction decides comes back as the event that it emitted.
 
 mod break_glass;
+mod consent;
 mod error;
 mod gate;
 mod history;

@@ -37,6 +37,8 @@ macro_rules! offset {
     };
 }
 
+pub(super) use offset;
+
 impl Ledger {
     /// The registry.
     ///
@@ -158,7 +160,7 @@ impl Ledger {
         })
     }
 
-    async fn read<T: AccountDeserialize>(&self, at: &Address, what: impl Fn() -> String) -> Result<T, LedgerError> {
+    pub(super) async fn read<T: AccountDeserialize>(&self, at: &Address, what: impl Fn() -> String) -> Result<T, LedgerError> {
         self.try_read(at)
             .await?
             .ok_or_else(|| LedgerError::NotFound { what: what() })
@@ -220,7 +222,7 @@ impl Ledger {
         self.list(offset!(Emergency, patient), patient).await
     }
 
-    async fn list<T: AccountDeserialize + Discriminator>(
+    pub(super) async fn list<T: AccountDeserialize + Discriminator>(
         &self,
         offset: usize,
         bytes: &[u8],

@@ -6,6 +6,7 @@ mod acting;
 mod batch;
 mod break_glass;
 mod chart;
+mod emergency;
 mod error;
 mod get;
 mod grant;
@@ -24,6 +25,7 @@ use chartseal_program::seeds::Id;
 
 pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
 pub use break_glass::ReleasedShare;
+pub use emergency::{OpenedEmergency, Reason};
 pub use error::OpError;
 pub use get::{Access, GetRequest, Got};
 pub use grant::{GrantRequest, Granted, Grantee, Revoked};
