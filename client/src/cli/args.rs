@@ -116,6 +116,9 @@ pub(super) enum Command {
     Put(Put),
     /// Seal a file and store it as the next version of a record.
     Amend(Amend),
+    /// Import an archive: many files in one batch, each put into a chart when somebody may.
+    #[command(subcommand)]
+    Batch(Batch),
     /// Open a record.
     Get(Get),
     /// Check that what is stored of a record is what stands on chain. Needs no key and no right.
@@ -180,6 +183,7 @@ impl Command {
                 | Self::Log { .. }
                 | Self::Verify { .. }
                 | Self::List { .. }
+                | Self::Batch(Batch::Show { .. } | Batch::Prove { .. })
         )
     }
 }
@@ -369,6 +373,44 @@ pub(super) struct Put {
     pub(super) claim: Claim,
     #[command(flatten)]
     pub(super) sealing: Sealing,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Batch {
+    /// Seal and store many files and anchor them in one transaction. Run again after whatever broke it off, it goes on.
+    Anchor {
+        /// A file with one JSON object a line: {"patient": ID, "file": PATH, "class": 0 to 31, or left out for 0}. Paths
+        /// are taken from this file's folder.
+        manifest: PathBuf,
+        /// Where it is written down what is stored already [default: beside the manifest, with .journal after its name].
+        #[arg(long, value_name = "FILE")]
+        journal: Option<PathBuf>,
+    },
+    /// List the records of a batch, for the institution that anchored it.
+    Show {
+        /// Institution and batch.
+        #[arg(value_name = "INSTITUTION:BATCH", value_parser = parse::batch)]
+        batch: (Id, Id),
+    },
+    /// Prove that a record is in a batch. The proof tells nothing of the other records.
+    Prove {
+        /// Institution and batch.
+        #[arg(value_name = "INSTITUTION:BATCH", value_parser = parse::batch)]
+        batch: (Id, Id),
+        /// The record's id.
+        #[arg(value_parser = parse::id)]
+        record: Id,
+        /// The file to make [default: standard output].
+        #[arg(long, short)]
+        out: Option<PathBuf>,
+    },
+    /// Put a record of a batch into its patient's chart.
+    Promote {
+        /// The file with its proof.
+        proof: PathBuf,
+        #[command(flatten)]
+        claim: Claim,
+    },
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,6 +5,7 @@
 //! signals, and asks for what has to be typed; only after that it reads files and talks to others.
 
 mod args;
+mod batch;
 mod caller;
 mod failure;
 mod interrupt;
@@ -91,6 +92,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Log { patient } => patients::log(&patient, &caller, output).await,
         Command::Put(command) => records::put(&command, caller, output).await,
         Command::Amend(command) => records::amend(&command, caller, output).await,
+        Command::Batch(command) => batch::run(&command, caller, output).await,
         Command::Get(command) => records::get(&command, caller, output).await,
         Command::Verify { patient, record } => records::verify(&patient, &record, &caller, output).await,
         Command::List { patient } => records::list(&patient, &caller, output).await,

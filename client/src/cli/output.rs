@@ -88,6 +88,16 @@ impl Output {
         };
         Bar(Arc::new(bar))
     }
+
+    /// A bar for so many files.
+    pub(super) fn count(self, files: usize) -> Bar {
+        let bar = if self.json || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(files as u64).with_style(style("{bar:30} {pos} of {len} files, {eta} left"))
+        };
+        Bar(Arc::new(bar))
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -115,6 +125,14 @@ impl Bar {
             };
             bar.set_position(done);
         }
+    }
+}
+
+impl Bar {
+    /// What counts files as they are done.
+    pub(super) fn counter(&self) -> impl Fn(usize) + Send + Sync + use<> {
+        let bar = Arc::clone(&self.0);
+        move |done| bar.set_position(done as u64)
     }
 }
 

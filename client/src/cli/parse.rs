@@ -34,6 +34,14 @@ pub(super) fn member(text: &str) -> Result<(Id, Id), String> {
     Ok((id(institution)?, id(member)?))
 }
 
+/// `INSTITUTION:BATCH`.
+pub(super) fn batch(text: &str) -> Result<(Id, Id), String> {
+    let (institution, batch) = text
+        .split_once(':')
+        .ok_or_else(|| format!("'{text}' is no batch: type INSTITUTION:BATCH"))?;
+    Ok((id(institution)?, id(batch)?))
+}
+
 /// `member:INSTITUTION:MEMBER`, `institution:ID` or `person:WALLET[:KEY]`.
 pub(super) fn grantee(text: &str) -> Result<Grantee, String> {
     let wrong = || format!("'{text}': type member:INSTITUTION:MEMBER, institution:ID or person:WALLET[:X25519-KEY]");

@@ -135,7 +135,7 @@ pub(super) async fn list(patient: &Id, caller: &Caller, output: Output) -> Resul
 }
 
 /// The purpose that was typed; for patients and others without a profession it is their own, for members treatment.
-async fn purpose(session: &Here, claim: &Claim, patient: &Id) -> Result<Purpose> {
+pub(super) async fn purpose(session: &Here, claim: &Claim, patient: &Id) -> Result<Purpose> {
     match claim.purpose {
         Some(purpose) => Ok(purpose),
         None => Ok(session.usual_purpose(patient).await?),

@@ -18,6 +18,7 @@ use super::{Entry, ImportedFile, List, journal::Journal, list_ids, writes};
 use crate::{
     ops::{
         OpError, Session,
+        break_glass::Holders,
         chart::{Chart, PublicKey, Recipients},
         draw_id,
         keys::Version,
@@ -110,7 +111,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let seal = SealOptions::named(name);
         let sealed = seal_stream(source, ids, &seal, &self.identity.storage, &self.store, &|_| {}).await?;
-        self.wrap_or_discard(&sealed, ids, &readers).await?;
+        self.deliver_key(&sealed, ids, &readers, Some(&chart.holders)).await?;
         Ok(Entry {
             patient,
             record,
@@ -143,28 +144,48 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let source = std::io::Cursor::new(list.to_bytes()?);
         let sealed = seal_stream(source, ids, &seal, &self.identity.storage, &self.store, &|_| {}).await?;
-        self.wrap_or_discard(&sealed, ids, &holders).await?;
+        self.deliver_key(&sealed, ids, &holders, None).await?;
         Ok(sealed.locator)
     }
 
-    /// Wraps a data key; where nobody would hold it, or not everybody can be served, nobody keeps it.
-    async fn wrap_or_discard(&self, sealed: &Sealed, ids: RecordIds, readers: &Recipients) -> Result<(), OpError> {
+    /// Wraps a data key for its readers, and shares it among those who hold it for emergencies; where that does not work,
+    /// nobody keeps it.
+    async fn deliver_key(
+        &self,
+        sealed: &Sealed,
+        ids: RecordIds,
+        readers: &Recipients,
+        holders: Option<&Holders>,
+    ) -> Result<(), OpError> {
         let version = Version {
             patient: ids.patient,
             record: ids.record,
             version: ids.version,
             manifest_hash: sealed.on_chain.manifest_hash,
         };
-        let outcome = match self.wrap_all(&sealed.data_key, &version, readers).await {
-            Ok(refused) if refused == readers.len() => Err(OpError::Usage(
-                "nobody who may read this has a usable encryption key; it would be lost, so it was not stored".into(),
-            )),
-            other => other.map(|_| ()),
-        };
+        let outcome = self.try_to_deliver_key(sealed, &version, readers, holders).await;
         if outcome.is_err() {
             self.discard_all(&version, readers).await;
         }
         outcome
+    }
+
+    async fn try_to_deliver_key(
+        &self,
+        sealed: &Sealed,
+        version: &Version,
+        readers: &Recipients,
+        holders: Option<&Holders>,
+    ) -> Result<(), OpError> {
+        if self.wrap_all(&sealed.data_key, version, readers).await? == readers.len() {
+            return Err(OpError::Usage(
+                "nobody who may read this has a usable encryption key; it would be lost, so it was not stored".into(),
+            ));
+        }
+        if let Some(holders) = holders {
+            self.share_out(&sealed.data_key, version, holders).await?;
+        }
+        Ok(())
     }
 }
 
