@@ -11,8 +11,14 @@ use chartseal_program::{
     vocabulary::{Action, GranteeKind, Purpose},
 };
 
-use super::{OpError, Rewrapped, Session, draw_id};
+use super::{
+    OpError, Rewrapped, Session,
+    chart::Chart,
+    draw_id,
+    request::{purposes_mask, rights_mask},
+};
 use crate::{
+    ledger::Receipt,
     seal::envelope,
     store::{BlobStore, KeyStore, keystore::EnvelopeKind},
 };
@@ -99,17 +105,22 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let instruction = builders::create_grant(&by, self.wallet(), &patient.id, CreateGrantArgs { id, terms });
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
 
+        Ok(self.granted(&patient.id, &id, terms.rights, &receipt).await)
+    }
+
+    /// Wraps the keys of the records that a new grant covers. It stands on chain: what fails now is pending.
+    pub(super) async fn granted(&self, patient: &Id, grant: &Id, rights: u8, receipt: &Receipt) -> Granted {
         let mut keys = Rewrapped::default();
-        if terms.rights & Action::Read.bit() != 0
-            && let Err(error) = self.wrap_covered(&patient.id, &id, &mut keys).await
+        if rights & Action::Read.bit() != 0
+            && let Err(error) = self.wrap_covered(patient, grant, &mut keys).await
         {
             keys.because = Some(error.to_string());
         }
-        Ok(Granted {
-            grant: id,
+        Granted {
+            grant: *grant,
             signature: receipt.signature.to_string(),
             keys,
-        })
+        }
     }
 
     async fn wrap_covered(&self, patient: &Id, grant: &Id, keys: &mut Rewrapped) -> Result<(), OpError> {
@@ -147,19 +158,25 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
         let chart = self.chart(patient).await?;
         for record in self.covered(&before).await? {
-            let keepers = chart.keepers(&record);
-            for slot in self.keys.slots(record.patient, record.id).await? {
-                let reader = slot.kind == EnvelopeKind::Reader;
-                if reader && !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {
-                    revoked.envelopes += 1;
-                }
-            }
+            revoked.envelopes += self.sweep(&chart, &record).await?;
         }
         Ok(revoked)
     }
 
+    /// Deletes the envelopes of everybody who may not keep one of a record any more; how many.
+    pub(super) async fn sweep(&self, chart: &Chart, record: &Record) -> Result<u64, OpError> {
+        let (keepers, mut deleted) = (chart.keepers(record), 0);
+        for slot in self.keys.slots(record.patient, record.id).await? {
+            let reader = slot.kind == EnvelopeKind::Reader;
+            if reader && !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
+    }
+
     /// The records that a grant is about.
-    async fn covered(&self, grant: &Grant) -> Result<Vec<Record>, OpError> {
+    pub(super) async fn covered(&self, grant: &Grant) -> Result<Vec<Record>, OpError> {
         let records = self
             .ledger
             .records(&grant.patient)
@@ -185,8 +202,8 @@ impl GrantRequest {
             grantee_kind,
             grantee,
             grantee_key,
-            rights: self.rights.iter().fold(0, |mask, right| mask | right.bit()),
-            purposes: self.purposes.iter().fold(0, |mask, purpose| mask | purpose.bit()),
+            rights: rights_mask(&self.rights),
+            purposes: purposes_mask(&self.purposes),
             not_before: self.not_before.unwrap_or_default(),
             expires: self.expires,
             uses: self.uses.unwrap_or(UNLIMITED),
@@ -195,7 +212,7 @@ impl GrantRequest {
 }
 
 impl Grantee {
-    fn address(&self) -> (GranteeKind, Address) {
+    pub(super) fn address(&self) -> (GranteeKind, Address) {
         match self {
             Self::Member { institution, member } => (GranteeKind::Member, address::member(institution, member)),
             Self::Institution(id) => (GranteeKind::Institution, address::institution(id)),
