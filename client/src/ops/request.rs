@@ -4,13 +4,13 @@ use chartseal_program::{
     builders,
     instructions::{Approval, DecideRequestArgs, RequestAccessArgs},
     seeds::{Id, NO_ID, REQUEST, address},
-    state::UNLIMITED,
+    state::{Request as RequestAccount, UNLIMITED},
     vocabulary::{Action, Purpose},
 };
 
 use super::{Granted, OpError, Session, draw_id};
 use crate::{
-    ledger::Receipt,
+    ledger::{Listed, Receipt},
     store::{BlobStore, KeyStore},
 };
 
@@ -49,14 +49,21 @@ pub struct Narrower {
 }
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// The requests that this member ever made, to whatever patients.
+    ///
+    /// # Errors
+    /// [`OpError::Ledger`]; [`OpError::Usage`] where this wallet is no member.
+    pub async fn own_requests(&self) -> Result<Listed<RequestAccount>, OpError> {
+        let (institution, member) = self.membership().await?.ok_or_else(not_a_member)?;
+        Ok(self.ledger.requests_of(&address::member(&institution, &member)).await?)
+    }
+
     /// Asks a patient for rights, as a member; the request's id.
     ///
     /// # Errors
     /// [`OpError::Ledger`]; [`OpError::Usage`] where this wallet is no member.
     pub async fn request_access(&self, request: &AccessRequest) -> Result<(Id, Receipt), OpError> {
-        let (institution, member) = self.membership().await?.ok_or_else(|| {
-            OpError::Usage("only members of institutions ask for rights, and this wallet is no member".into())
-        })?;
+        let (institution, member) = self.membership().await?.ok_or_else(not_a_member)?;
         let id = draw_id(|id| address::fits(REQUEST, &request.patient, id))?;
         let args = RequestAccessArgs {
             id,
@@ -117,6 +124,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         ))
         .await
     }
+}
+
+fn not_a_member() -> OpError {
+    OpError::Usage("only members of institutions ask for rights, and this wallet is no member".into())
 }
 
 /// One bit for each right.
