@@ -1,6 +1,9 @@
 //! A binary Merkle tree over 32-byte hashes, shaped and separated as in RFC 6962 (leaves are hashed with 0x00 before
 //! them, nodes with 0x01), with a final hash that binds a label and the number of leaves. So no inner node passes for a
-//! leaf, no list for a longer one, and no root of one purpose for a root of another.
+//! leaf, no list for a longer one, and no root of one purpose for a root of another. The shape is the one that batches
+//! have on chain.
+
+use chartseal_program::merkle::levels;
 
 use crate::crypto::sha256;
 
@@ -15,18 +18,10 @@ pub fn root(label: &[u8], leaves: &[[u8; 32]]) -> [u8; 32] {
 
 /// `MTH` of RFC 6962, section 2.1.
 fn tree_hash(leaves: &[[u8; 32]]) -> [u8; 32] {
-    match leaves {
-        [] => sha256(&[]),
-        [leaf] => sha256(&[&[0], leaf]),
-        _ => {
-            let (left, right) = leaves.split_at(largest_power_of_two_below(leaves.len()));
-            sha256(&[&[1], &tree_hash(left), &tree_hash(right)])
-        }
-    }
-}
-
-fn largest_power_of_two_below(len: usize) -> usize {
-    len.next_power_of_two() / 2
+    let hashed = leaves.iter().map(|leaf| sha256(&[&[0], leaf])).collect();
+    let levels = levels(hashed, |left, right| sha256(&[&[1], left, right]));
+    let top = levels.last().and_then(|level| level.first());
+    top.copied().unwrap_or_else(|| sha256(&[]))
 }
 
 #[cfg(test)]
