@@ -1,5 +1,8 @@
 //! What can be typed.
 
+mod consent;
+mod people;
+
 use std::{ops::Range, path::PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -9,7 +12,12 @@ use chartseal_program::{
 };
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use super::parse;
+pub(super) use self::consent::{Approve, Decide, Erase, Policy, Request, Share, class_mask};
+pub(super) use self::people::{Delegate, Guardian, HandOver, Holders, OfPatient};
+use super::{
+    emergencies::{BreakGlass, Emergency},
+    parse,
+};
 use crate::ops::Grantee;
 
 /// Seals medical files, keeps them on Arweave, and lets the patient decide who may open them.
@@ -69,6 +77,11 @@ impl Globals {
         or_in_data_folder(self.identity.as_ref(), "identity")
     }
 
+    /// The folder that keeps the reasons of emergencies.
+    pub(super) fn emergencies(&self, given: Option<&PathBuf>) -> Result<PathBuf> {
+        or_in_data_folder(given, "emergencies")
+    }
+
     pub(super) fn key_store(&self) -> Result<PathBuf> {
         or_in_data_folder(self.key_store.as_ref(), "keys")
     }
@@ -112,6 +125,12 @@ pub(super) enum Command {
     /// Patients.
     #[command(subcommand)]
     Patient(Patient),
+    /// Delegates: a patient names them, their wallets accept, and they act for the patient.
+    #[command(subcommand)]
+    Delegate(Delegate),
+    /// Guardians, who help a patient to a new wallet.
+    #[command(subcommand)]
+    Guardian(Guardian),
     /// Seal a file and store it as a new record.
     Put(Put),
     /// Seal a file and store it as the next version of a record.
@@ -163,6 +182,30 @@ pub(super) enum Command {
         #[arg(value_parser = parse::id)]
         patient: Id,
     },
+    /// Ask a patient for rights, as a member of an institution.
+    Request(Request),
+    /// List the requests to a patient, or those that you made.
+    Requests {
+        /// The patient's id [default: whatever you asked for].
+        #[arg(value_parser = parse::id)]
+        patient: Option<Id>,
+    },
+    /// Answer a request.
+    #[command(subcommand)]
+    Decide(Decide),
+    /// What a patient shares with institutions by itself.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Pass on what was granted to you with the right to share, or less of it.
+    Share(Share),
+    /// Erase a record: destroy its keys, and attest that. It cannot be undone.
+    Erase(Erase),
+    /// Emergencies: open a chart without asking, and review that.
+    #[command(subcommand)]
+    Emergency(Emergency),
+    /// Shares of data keys, which open records in an emergency.
+    #[command(subcommand)]
+    BreakGlass(BreakGlass),
     /// Show all that happened to a patient and all that was refused, and check that nothing is missing.
     Log {
         /// The patient's id.
@@ -174,12 +217,19 @@ pub(super) enum Command {
 impl Command {
     /// Whether it sends transactions.
     pub(super) fn sends(&self) -> bool {
+        if let Self::Emergency(command) = self {
+            return command.sends();
+        }
         !matches!(
             self,
-            Self::Keys(_)
+            Self::Keys(Keys::New | Keys::Import { .. } | Keys::Show | Keys::Backup { .. } | Keys::Restore { .. })
+                | Self::Delegate(Delegate::List(_))
+                | Self::Guardian(Guardian::Status(_))
                 | Self::Registry(Registry::Show)
                 | Self::Patient(Patient::Show { .. })
                 | Self::Grants { .. }
+                | Self::Requests { .. }
+                | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }
                 | Self::Verify { .. }
                 | Self::List { .. }
@@ -199,9 +249,10 @@ pub(super) enum Keys {
     },
     /// Show the public keys.
     Show,
-    /// Copy the keys into a file under a passphrase of its own.
+    /// Copy the keys into a file under a passphrase of its own. The copy is opened before it is said to be there.
     Backup {
         /// The file to make.
+        #[arg(long, value_name = "FILE")]
         to: PathBuf,
         #[command(flatten)]
         other: OtherPassphrase,
@@ -209,10 +260,18 @@ pub(super) enum Keys {
     /// Make the identity from a backup.
     Restore {
         /// The backup.
+        #[arg(long, value_name = "FILE")]
         from: PathBuf,
+        /// Restore also where there is an identity. That one is not lost: it is kept beside, under another name.
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         other: OtherPassphrase,
     },
+    /// Take a new encryption key for a patient, publish it, and wrap the history for it. The keys before are kept.
+    Rotate(OfPatient),
+    /// Put a patient's earlier key together from shares that guardians released, and wrap the history for your key.
+    Recover(OfPatient),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -278,6 +337,33 @@ pub(super) enum Institution {
         #[arg(value_parser = parse::id)]
         institution: Id,
     },
+    /// Set another end to an institution's approval.
+    Renew {
+        /// Its id.
+        #[arg(value_parser = parse::id)]
+        institution: Id,
+        /// How long it lasts from now, for example 365d [default: without end].
+        #[arg(long = "for", value_parser = parse::duration)]
+        lasts: Option<i64>,
+    },
+    /// Name who speaks for your institution next and has to accept.
+    ProposeAuthority {
+        /// Its id.
+        #[arg(value_parser = parse::id)]
+        institution: Id,
+        /// The successor's wallet.
+        #[arg(value_parser = parse::address, required_unless_present = "withdraw")]
+        wallet: Option<[u8; 32]>,
+        /// Name nobody after all.
+        #[arg(long, conflicts_with = "wallet")]
+        withdraw: bool,
+    },
+    /// Take over as an institution's authority.
+    AcceptAuthority {
+        /// Its id.
+        #[arg(value_parser = parse::id)]
+        institution: Id,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -315,6 +401,24 @@ pub(super) enum Member {
         #[arg(value_name = "INSTITUTION:MEMBER", value_parser = parse::member)]
         member: (Id, Id),
     },
+    /// Set another end to a membership.
+    Renew {
+        /// Institution and member.
+        #[arg(value_name = "INSTITUTION:MEMBER", value_parser = parse::member)]
+        member: (Id, Id),
+        /// How long it lasts from now, for example 365d.
+        #[arg(long = "for", value_parser = parse::duration, default_value = "365d")]
+        lasts: i64,
+    },
+    /// Let a doctor or nurse of your hospital open emergencies, or take that back.
+    EmergencyCredential {
+        /// Whether the member may.
+        #[arg(value_parser = ["on", "off"])]
+        holds: String,
+        /// Institution and member.
+        #[arg(value_name = "INSTITUTION:MEMBER", value_parser = parse::member)]
+        member: (Id, Id),
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -331,6 +435,12 @@ pub(super) enum Patient {
         #[arg(value_parser = parse::id)]
         patient: Id,
     },
+    /// Name a patient's next wallet: yours, or that of somebody whose steward your institution is.
+    HandOver(HandOver),
+    /// Take a patient over whose next wallet is yours.
+    Accept(OfPatient),
+    /// The same as `keys rotate`.
+    RotateKey(OfPatient),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -449,6 +559,9 @@ pub(super) struct Get {
     /// Original bytes, for example 1000..2000 (the last one not included).
     #[arg(long, value_parser = parse::range)]
     pub(super) range: Option<Range<u64>>,
+    /// Read by the emergency that you opened (`chartseal emergency open`).
+    #[arg(long, conflicts_with_all = ["purpose", "grant"])]
+    pub(super) emergency: bool,
     #[command(flatten)]
     pub(super) claim: Claim,
 }

@@ -1,8 +1,10 @@
 //! Who types a command, and what they work with.
 
+use std::path::PathBuf;
+
 use super::{args::Globals, no_keys::NoKeys, passphrase::Source};
 use crate::{
-    keys::Identity,
+    keys::{Identity, KdfCost, KeyError, Passphrase},
     ledger::Ledger,
     ops::{OpError, Session},
     store::{FolderKeyStore, Gateway, GatewayOptions},
@@ -53,6 +55,20 @@ impl Caller {
         })
     }
 
+    /// A session of this identity that may get further keys, and the file that they go into.
+    pub(super) async fn session_and_file(self) -> Result<(Here, IdentityFile)> {
+        let Self { globals, passphrase } = self;
+        let path = globals.identity()?;
+        let (identity, file) = off_thread(move || {
+            let passphrase = passphrase.ask("Passphrase of the identity")?;
+            let identity = Identity::load(&path, &passphrase).map_err(OpError::from)?;
+            Ok((identity, IdentityFile { path, passphrase }))
+        })
+        .await?;
+        let keys = FolderKeyStore::open(globals.key_store()?).map_err(OpError::from)?;
+        Ok((Session::new(identity, globals.ledger(), globals.gateway()?, keys), file))
+    }
+
     /// A session of nobody with the key store at hand, for what only looks; `None` where there is no key store.
     pub(super) fn onlooker(&self) -> Result<Option<Here>> {
         let folder = self.globals.key_store()?;
@@ -68,6 +84,19 @@ impl Caller {
     pub(super) fn anonymous(&self) -> Result<Session<Gateway, NoKeys>> {
         let nobody = Identity::generate().map_err(OpError::from)?;
         Ok(Session::new(nobody, self.ledger(), self.globals.gateway()?, NoKeys))
+    }
+}
+
+/// The file of an identity, and what it is sealed under.
+pub(super) struct IdentityFile {
+    path: PathBuf,
+    passphrase: Passphrase,
+}
+
+impl IdentityFile {
+    /// Writes the identity over it. It blocks for as long as the passphrase takes to be made a key.
+    pub(super) fn save(&self, identity: &Identity) -> Result<(), KeyError> {
+        identity.save(&self.path, &self.passphrase, KdfCost::DEFAULT)
     }
 }
 

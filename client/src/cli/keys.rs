@@ -1,14 +1,20 @@
 //! `chartseal keys`.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::Path};
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::{args::Keys, caller::Caller, output::Output, passphrase};
 use crate::{
-    keys::{Identity, KdfCost, WalletKey},
+    keys::{Identity, KdfCost, KeyError, Passphrase, WalletKey},
     ops::OpError,
+    store::FileError,
 };
 
 /// Runs a command. It blocks.
@@ -27,13 +33,14 @@ pub(super) fn run(command: &Keys, caller: Caller, output: Output) -> Result<()> 
             let backup = passphrase::choose_other(file, "Passphrase for the backup")?;
             Identity::backup(&home, &passphrase, to, &backup, KdfCost::DEFAULT).map_err(OpError::from)?
         }
-        Keys::Restore { from, other } => {
+        Keys::Restore { from, force, other } => {
             let file = other.backup_passphrase_file.as_deref();
             let backup = passphrase::ask_other(file, "Passphrase of the backup")?;
             let passphrase = caller.passphrase.choose("Passphrase for the identity")?;
             make_folder(&home)?;
-            Identity::restore(from, &backup, &home, &passphrase, KdfCost::DEFAULT).map_err(OpError::from)?
+            restore(from, &backup, &home, &passphrase, *force)?
         }
+        Keys::Rotate(_) | Keys::Recover(_) => bail!("this is done with the ledger's help"),
     };
     let wallet = bs58::encode(identity.wallet.address()).into_string();
     let encryption = hex::encode(identity.encryption.public());
@@ -42,9 +49,42 @@ pub(super) fn run(command: &Keys, caller: Caller, output: Output) -> Result<()> 
             "wallet          {wallet}\nencryption key  {encryption}\nidentity        {}",
             home.display()
         ),
-        &json!({ "wallet": wallet, "encryption_key": encryption, "identity": home }),
+        &json!({
+            "wallet": wallet, "encryption_key": encryption, "identity": home,
+            "earlier_encryption_keys": identity.earlier.iter().map(|key| hex::encode(key.public())).collect::<Vec<_>>(),
+        }),
     );
     Ok(())
+}
+
+/// Makes the identity from a backup. Where there is one already and the caller insists, that one is kept beside.
+fn restore(from: &Path, backup: &Passphrase, home: &Path, passphrase: &Passphrase, force: bool) -> Result<Identity> {
+    let restored = Identity::restore(from, backup, home, passphrase, KdfCost::DEFAULT);
+    let taken = matches!(&restored, Err(KeyError::File(FileError::Exists { .. })));
+    if !taken || !force {
+        return Ok(restored.map_err(OpError::from)?);
+    }
+    let aside = set_aside(home).with_context(|| format!("cannot keep {} under another name", home.display()))?;
+    eprintln!("chartseal: the identity before is kept as {}", aside.display());
+    Ok(Identity::restore(from, backup, home, passphrase, KdfCost::DEFAULT).map_err(OpError::from)?)
+}
+
+/// Gives a file the next free name beside its own: `identity.1`, `identity.2` and so on.
+fn set_aside(home: &Path) -> io::Result<PathBuf> {
+    for number in 1_u32.. {
+        let mut name = home.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        let aside = PathBuf::from(name);
+        match fs::hard_link(home, &aside) {
+            Ok(()) => {
+                fs::remove_file(home)?;
+                return Ok(aside);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn create(identity: Identity, home: &Path, caller: Caller) -> Result<Identity> {

@@ -7,7 +7,11 @@
 mod args;
 mod batch;
 mod caller;
+mod emergencies;
+mod erasure;
+mod events;
 mod failure;
+mod guardians;
 mod interrupt;
 mod keys;
 mod no_keys;
@@ -15,15 +19,18 @@ mod output;
 mod parse;
 mod passphrase;
 mod patients;
+mod people;
 mod records;
 mod registry;
+mod requests;
+mod sharing;
 
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use args::{Args, Command};
+use args::{Args, Command, Keys};
 use caller::{Caller, off_thread};
 use interrupt::{Interrupted, Signals};
 use output::Output;
@@ -79,16 +86,28 @@ fn start(args: Args, output: Output) -> Result<()> {
 
 async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
     match command {
+        Command::Keys(Keys::Rotate(of)) => people::rotate_key(&of.patient, caller, output).await,
+        Command::Keys(Keys::Recover(of)) => guardians::recover(&of.patient, caller, output).await,
         Command::Keys(command) => off_thread(move || keys::run(&command, caller, output)).await,
         Command::Airdrop { sol } => registry::airdrop(sol, caller, output).await,
         Command::Registry(command) => registry::registry(&command, caller, output).await,
         Command::Institution(command) => registry::institution(&command, caller, output).await,
         Command::Member(command) => registry::member(&command, caller, output).await,
         Command::Patient(command) => patients::patient(&command, caller, output).await,
+        Command::Delegate(command) => people::delegate(&command, caller, output).await,
+        Command::Guardian(command) => guardians::guardian(&command, caller, output).await,
         Command::Grant(command) => patients::grant(&command, caller, output).await,
         Command::Revoke { patient, grant } => patients::revoke(&patient, &grant, caller, output).await,
         Command::Rewrap { patient, record } => patients::rewrap(&patient, record.as_ref(), caller, output).await,
         Command::Grants { patient } => patients::grants(&patient, &caller, output).await,
+        Command::Request(command) => requests::request(&command, caller, output).await,
+        Command::Requests { patient } => requests::requests(patient.as_ref(), caller, output).await,
+        Command::Decide(command) => requests::decide(&command, caller, output).await,
+        Command::Policy(command) => sharing::policy(&command, caller, output).await,
+        Command::Share(command) => sharing::share(&command, caller, output).await,
+        Command::Erase(command) => erasure::erase(&command, caller, output).await,
+        Command::Emergency(command) => emergencies::emergency(command, caller, output).await,
+        Command::BreakGlass(command) => emergencies::break_glass(&command, caller, output).await,
         Command::Log { patient } => patients::log(&patient, &caller, output).await,
         Command::Put(command) => records::put(&command, caller, output).await,
         Command::Amend(command) => records::amend(&command, caller, output).await,

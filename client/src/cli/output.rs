@@ -61,6 +61,14 @@ impl Output {
         }
     }
 
+    /// Says what to look after. Programs find it in the object, so only people are told.
+    pub(super) fn warn(self, message: &str) {
+        if !self.json {
+            // Where standard error is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr().lock(), "chartseal: warning: {message}");
+        }
+    }
+
     /// Says why it did not work, and gives the exit code for it.
     pub(super) fn failed(self, error: &anyhow::Error) -> ExitCode {
         let (message, failure) = (format!("{error:#}"), Failure::of(error));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chartseal_program::seeds::{Id, NO_ID};
 
-use crate::ops::Grantee;
+use crate::ops::{Grantee, WalletAndKey};
 
 /// An id: 32 hex digits.
 pub(super) fn id(text: &str) -> Result<Id, String> {
@@ -61,6 +61,17 @@ pub(super) fn grantee(text: &str) -> Result<Grantee, String> {
         }
         _ => Err(wrong()),
     }
+}
+
+/// `WALLET:KEY`.
+pub(super) fn wallet_and_key(text: &str) -> Result<WalletAndKey, String> {
+    let (wallet, key) = text
+        .split_once(':')
+        .ok_or_else(|| format!("'{text}': type WALLET:X25519-KEY, as `chartseal keys show` gives them"))?;
+    Ok(WalletAndKey {
+        wallet: address(wallet)?,
+        key: public_key(key)?,
+    })
 }
 
 fn public_key(text: &str) -> Result<[u8; 32], String> {
@@ -159,6 +170,21 @@ mod tests {
         ));
         for wrong in ["", "person", "member:", "doctor:1", "institution:zz"] {
             assert!(grantee(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_guardian_is_a_wallet_and_a_key() {
+        let (wallet, key) = (bs58::encode([7; 32]).into_string(), "09".repeat(32));
+        let parsed = wallet_and_key(&format!("{wallet}:{key}")).unwrap();
+        assert_eq!((parsed.wallet, parsed.key), ([7; 32], [9; 32]));
+        for wrong in [
+            String::new(),
+            wallet.clone(),
+            format!("{wallet}:"),
+            format!("{key}:{wallet}"),
+        ] {
+            assert!(wallet_and_key(&wrong).is_err(), "{wrong}");
         }
     }
 

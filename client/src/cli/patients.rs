@@ -1,8 +1,8 @@
 //! `chartseal patient`, `grant`, `revoke`, `grants`, `log`.
 
+use anchor_lang::prelude::Address;
 use anyhow::Result;
 use chartseal_program::{
-    events::{Actor, AnyEvent},
     seeds::Id,
     state::UNLIMITED,
     vocabulary::{Action, GranteeKind, Purpose, Reason},
@@ -13,11 +13,13 @@ use thiserror::Error;
 use super::{
     args::{Grant, Patient},
     caller::Caller,
+    events,
     output::Output,
+    people,
 };
 use crate::{
     ledger::Logged,
-    ops::{GrantRequest, GrantState, OpError, Rewrapped},
+    ops::{Granted, GrantRequest, GrantState, OpError, Rewrapped},
 };
 
 pub(super) async fn patient(command: &Patient, caller: Caller, output: Output) -> Result<()> {
@@ -38,9 +40,17 @@ pub(super) async fn patient(command: &Patient, caller: Caller, output: Output) -
             };
             output.say(
                 &sentence,
-                &json!({ "wallet": wallet, "steward": steward, "key_epoch": patient.key_epoch }),
+                &json!({
+                    "wallet": wallet, "steward": steward, "key_epoch": patient.key_epoch,
+                    "encryption_key": hex::encode(patient.keys.encryption),
+                    "proposed_wallet": (patient.proposed_wallet != Address::default())
+                        .then(|| patient.proposed_wallet.to_string()),
+                }),
             );
         }
+        Patient::HandOver(command) => people::hand_over(command, caller, output).await?,
+        Patient::Accept(of) => people::accept(&of.patient, caller, output).await?,
+        Patient::RotateKey(of) => people::rotate_key(&of.patient, caller, output).await?,
     }
     Ok(())
 }
@@ -60,7 +70,12 @@ pub(super) async fn grant(command: &Grant, caller: Caller, output: Output) -> Re
         expires: not_before.unwrap_or(now).saturating_add(command.lasts),
         uses: command.uses,
     };
-    let granted = session.grant(&request).await?;
+    say_granted(&session.grant(&request).await?, output);
+    Ok(())
+}
+
+/// Says that a grant stands, and what became of its keys.
+pub(super) fn say_granted(granted: &Granted, output: Output) {
     let id = hex::encode(granted.grant);
     let keys = &granted.keys;
     output.say(
@@ -70,11 +85,10 @@ pub(super) async fn grant(command: &Grant, caller: Caller, output: Output) -> Re
             "because": keys.because,
         }),
     );
-    Ok(())
 }
 
 /// How many keys were wrapped, and what to do about those that were not.
-fn describe_keys(keys: &Rewrapped) -> String {
+pub(super) fn describe_keys(keys: &Rewrapped) -> String {
     let wrapped = format!("{} keys wrapped", keys.wrapped);
     let why = keys.because.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     match keys.pending {
@@ -136,16 +150,7 @@ fn grant_row(state: &GrantState, keys_known: bool) -> (Vec<String>, Value) {
     let GrantState { grant, fault, pending } = state;
     let id = hex::encode(grant.id);
     let kind = GranteeKind::from_byte(grant.grantee_kind).map_or("unknown", GranteeKind::word);
-    let on = match grant.classes {
-        0 => format!("record {}", hex::encode(grant.record)),
-        mask => {
-            let classes: Vec<_> = (0..32)
-                .filter(|class| mask & (1 << class) != 0)
-                .map(|c: u32| c.to_string())
-                .collect();
-            format!("classes {}", classes.join(","))
-        }
-    };
+    let on = subject(&grant.record, grant.classes);
     let rights = words(Action::ALL, Action::word, |right| grant.rights & right.bit() != 0);
     let purposes = words(Purpose::ALL, Purpose::word, |purpose| {
         grant.purposes & purpose.bit() != 0
@@ -185,7 +190,24 @@ fn grant_row(state: &GrantState, keys_known: bool) -> (Vec<String>, Value) {
     )
 }
 
-fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str, has: impl Fn(T) -> bool) -> String {
+/// What a grant or a request is on.
+pub(super) fn subject(record: &Id, mask: u32) -> String {
+    match mask {
+        0 => format!("record {}", hex::encode(record)),
+        mask => format!("classes {}", classes(mask)),
+    }
+}
+
+/// The classes of a mask.
+pub(super) fn classes(mask: u32) -> String {
+    let classes: Vec<_> = (0..u32::BITS)
+        .filter(|class| mask & (1 << class) != 0)
+        .map(|class| class.to_string())
+        .collect();
+    classes.join(",")
+}
+
+pub(super) fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str, has: impl Fn(T) -> bool) -> String {
     let words: Vec<_> = all.iter().copied().filter(|one| has(*one)).map(word).collect();
     words.join(",")
 }
@@ -227,7 +249,7 @@ pub(super) async fn log(patient: &Id, caller: &Caller, output: Output) -> Result
 fn log_row(logged: &Logged) -> (Vec<String>, Value) {
     let event = &logged.event;
     let link = event.link();
-    let (what, who) = describe(event);
+    let (what, who) = events::describe(event);
     let object = json!({
         "at": link.at, "log": event.chain().word(), "seq": link.seq, "event": event.name(), "what": what, "who": who,
         "signature": logged.signature.to_string(), "slot": logged.slot,
@@ -241,49 +263,4 @@ fn log_row(logged: &Logged) -> (Vec<String>, Value) {
         who,
     ];
     (cells, object)
-}
-
-/// What an event is about, and who did it.
-fn describe(event: &AnyEvent) -> (String, String) {
-    let who = |actor: &Actor| format!("{} {}", actor.kind.word(), actor.wallet);
-    match event {
-        AnyEvent::RecordCreated(e) => (
-            format!("record {} ({})", hex::encode(e.record), e.basis.word()),
-            who(&e.author),
-        ),
-        AnyEvent::RecordAmended(e) => (
-            format!(
-                "record {} to version {} ({})",
-                hex::encode(e.record),
-                e.version,
-                e.basis.word()
-            ),
-            who(&e.author),
-        ),
-        AnyEvent::GrantCreated(e) => {
-            let to = format!("{} {}", e.terms.grantee_kind.word(), e.terms.grantee);
-            (format!("grant {} to {to}", hex::encode(e.grant)), e.issuer.to_string())
-        }
-        AnyEvent::GrantRevoked(e) => (format!("grant {}", hex::encode(e.grant)), e.by.to_string()),
-        AnyEvent::AccessAllowed(e) => {
-            let for_what = e.purpose.word();
-            (
-                format!("record {} for {for_what} ({})", hex::encode(e.record), e.basis.word()),
-                who(&e.actor),
-            )
-        }
-        AnyEvent::ActionRefused(e) => {
-            let (action, for_what) = (e.action.word(), e.purpose.word());
-            (
-                format!(
-                    "{action} record {} for {for_what}: {}",
-                    hex::encode(e.record),
-                    e.reason.word()
-                ),
-                who(&e.actor),
-            )
-        }
-        AnyEvent::PatientOpened(e) => (String::new(), e.wallet.to_string()),
-        _ => (String::new(), String::new()),
-    }
 }

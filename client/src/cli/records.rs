@@ -61,7 +61,11 @@ pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result
     let request = GetRequest {
         patient: command.patient,
         record: command.record,
-        purpose: purpose(&session, &command.claim, &command.patient).await?,
+        purpose: if command.emergency {
+            Purpose::Emergency
+        } else {
+            purpose(&session, &command.claim, &command.patient).await?
+        },
         grant: command.claim.grant,
         range: command.range.clone(),
     };
@@ -85,6 +89,20 @@ pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result
 }
 
 pub(super) async fn verify(patient: &Id, record: &Id, caller: &Caller, output: Output) -> Result<()> {
+    let account = caller.ledger().record(patient, record).await.map_err(OpError::from)?;
+    if account.is_erased() {
+        output.say(
+            &format!(
+                "a tombstone: version {} was erased at {} (unix); nothing of it is left to check",
+                account.version, account.updated_at
+            ),
+            &json!({
+                "status": RecordStatus::Erased.word(), "erased_at": account.updated_at, "version": account.version,
+                "matches": null,
+            }),
+        );
+        return Ok(());
+    }
     let bar = output.progress(None);
     let verified = caller.anonymous()?.verify(patient, record, &bar.callback()).await?;
     drop(bar);
@@ -93,7 +111,7 @@ pub(super) async fn verify(patient: &Id, record: &Id, caller: &Caller, output: O
             "{} shards, {} bytes: all match the hashes on chain",
             verified.shards, verified.sealed
         ),
-        &json!({ "shards": verified.shards, "sealed_bytes": verified.sealed, "matches": true }),
+        &json!({ "shards": verified.shards, "sealed_bytes": verified.sealed, "matches": true, "status": RecordStatus::Active.word() }),
     );
     Ok(())
 }
@@ -184,6 +202,12 @@ fn options(sealing: &Sealing, file: &Path) -> SealOptions {
 fn say_stored(stored: &Stored, output: Output) {
     let record = hex::encode(stored.record);
     let stats = &stored.stats;
+    if !stored.recoverable {
+        output.warn(
+            "the patient has no guardians: should the wallet or its passphrase be lost, nobody can help to it. Make a copy \
+             (`chartseal keys backup`) and name guardians (`chartseal guardian set`)",
+        );
+    }
     output.say(
         &format!(
             "record {record} version {}: {} of {} bytes, sealed to {} in {} shards, {} readers",

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     args::{Institution, Member, Registry},
-    caller::Caller,
+    caller::{Caller, Here},
     output::Output,
 };
 use crate::{ledger::Receipt, ops::OpError};
@@ -58,10 +58,7 @@ pub(super) async fn institution(command: &Institution, caller: Caller, output: O
     let session = caller.session().await?;
     let receipt = match command {
         Institution::Register { kind, authority, lasts } => {
-            let expires = match lasts {
-                Some(lasts) => session.from_now(*lasts).await?,
-                None => i64::MAX,
-            };
+            let expires = until(&session, *lasts).await?;
             let (id, receipt) = session.register_institution(*kind, *authority, expires).await?;
             let id = hex::encode(id);
             output.say(
@@ -77,6 +74,15 @@ pub(super) async fn institution(command: &Institution, caller: Caller, output: O
                 .await?
         }
         Institution::Reinstate { institution } => session.reinstate_institution(institution).await?,
+        Institution::Renew { institution, lasts } => {
+            let expires = until(&session, *lasts).await?;
+            session.renew_institution(institution, expires).await?
+        }
+        // Clap has seen to it that there is a wallet or the wish for none.
+        Institution::ProposeAuthority {
+            institution, wallet, ..
+        } => session.propose_authority(institution, *wallet).await?,
+        Institution::AcceptAuthority { institution } => session.accept_authority(institution).await?,
     };
     done(&receipt, output);
     Ok(())
@@ -113,9 +119,32 @@ pub(super) async fn member(command: &Member, caller: Caller, output: Output) -> 
         Member::Reinstate {
             member: (institution, member),
         } => session.reinstate_member(institution, member).await?,
+        Member::Renew {
+            member: (institution, member),
+            lasts,
+        } => {
+            let expires = session.from_now(*lasts).await?;
+            session.renew_member(institution, member, expires).await?
+        }
+        Member::EmergencyCredential {
+            holds,
+            member: (institution, member),
+        } => {
+            session
+                .set_emergency_credential(institution, member, holds == "on")
+                .await?
+        }
     };
     done(&receipt, output);
     Ok(())
+}
+
+/// When an approval ends, in seconds since 1970.
+async fn until(session: &Here, lasts: Option<i64>) -> Result<i64> {
+    Ok(match lasts {
+        Some(lasts) => session.from_now(lasts).await?,
+        None => i64::MAX,
+    })
 }
 
 pub(super) fn done(receipt: &Receipt, output: Output) {
