@@ -552,7 +552,7 @@ fn proof_of_depth_sixteen_fits_a_transaction_and_its_budget() {
         let args = records.promoting(&mut world, index);
         assert_eq!(args.proof.len(), 16);
         let promote = world.promote_ix(&acting, &records, args);
-        let message = Message::new(&[promote.clone()], Some(&doctor.wallet.pubkey()));
+        let message = Message::new(std::slice::from_ref(&promote), Some(&doctor.wallet.pubkey()));
         let size = 1 + 64 + message.serialize().len();
         assert!(size <= TRANSACTION, "{size} bytes");
         let done = world.chain.send(&[promote], &[&doctor.wallet]).unwrap();
