@@ -47,7 +47,7 @@ enum Command {
     /// Measure: `cu`, what each instruction of the contract costs
     #[command(subcommand)]
     Bench(Bench),
-    /// Strain the system for long: `memory` of large files, `kills` at random moments
+    /// Strain the system for long: `memory` of large files, `kills` at random moments, `contract` by random sequences
     Soak(Trial),
     /// Write the query files in .sqlx, by which the indexer compiles without a database
     SqlxPrepare {

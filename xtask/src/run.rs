@@ -95,8 +95,28 @@ pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
 /// # Errors
 /// When set-up or build fail; how the trial ends is in the exit code.
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    if let [name, options @ ..] = arguments
+        && name == "contract"
+    {
+        return soak_contract(workspace, options);
+    }
     setup::ensure()?;
     process::become_it(build_program(workspace, "chartseal-soak", &["--release"])?.args(arguments))
+}
+
+/// The trial of the contract needs no stack: it runs the real .so in a virtual machine of its own.
+fn soak_contract(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
+    progress("building the contract's trial (the first time takes some minutes)");
+    let example = ["--release", "--package", "chartseal-program", "--example", "soak"];
+    process::run(workspace.cargo().arg("build").args(example).stdout(std::io::stderr()))?;
+    process::become_it(
+        workspace
+            .cargo()
+            .args(["run", "--quiet"])
+            .args(example)
+            .arg("--")
+            .args(options),
+    )
 }
 
 /// Builds all programs, because the one that is started starts others, which it finds beside itself.

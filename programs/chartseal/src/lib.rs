@@ -120,7 +120,6 @@ pub mod chartseal {
 
     /// Makes a record of one leaf of a batch, or logs a refusal. Signed by whoever may add to the chart.
     #[allow(clippy::needless_pass_by_value)] // Anchor hands arguments over like this.
-    #[allow(clippy::needless_pass_by_value)] // Anchor hands arguments over like this.
     pub fn promote_batched(ctx: &mut Context<PromoteBatched>, args: PromoteBatchedArgs) -> Result<()> {
         promote_batched::handler(ctx, &args)
     }
@@ -221,7 +220,6 @@ pub mod chartseal {
     }
 
     /// Names the guardians who can change a patient's wallet together. Signed by the patient.
-    #[allow(clippy::needless_pass_by_value)] // Anchor hands arguments over like this.
     #[allow(clippy::needless_pass_by_value)] // Anchor hands arguments over like this.
     pub fn set_guardians(ctx: &mut Context<SetGuardians>, args: SetGuardiansArgs) -> Result<()> {
         set_guardians::handler(ctx, &args)

@@ -52,6 +52,12 @@ impl PassOnGrant {
     }
 }
 
+/// Where terms are about classes, the lowest stands for them: `may_pass_on` looks at all.
+#[allow(clippy::cast_possible_truncation)]
+fn lowest_class(classes: u32) -> u8 {
+    classes.trailing_zeros() as u8
+}
+
 pub(crate) fn handler(ctx: &mut Context<PassOnGrant>, args: &PassOnGrantArgs) -> Result<()> {
     require!(ctx.bumps.child == BUMP, ChartsealError::BumpNot255);
     let accounts = &mut ctx.accounts;
@@ -59,8 +65,7 @@ pub(crate) fn handler(ctx: &mut Context<PassOnGrant>, args: &PassOnGrantArgs) ->
     accounts.validate(args, now)?;
     let terms = &args.terms;
     let class = accounts.record.as_ref().map(|record| record.class);
-    // Where it is about classes, the lowest stands for them: `may_pass_on` looks at all.
-    let lowest = terms.classes.trailing_zeros() as u8;
+    let lowest = lowest_class(terms.classes);
     let mut depth = 0;
     let outcome = accounts.acting.decide_also(
         &Intent {
