@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod agreements;
 mod consent;
 mod people;
 
@@ -12,6 +13,7 @@ use chartseal_program::{
 };
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub(super) use self::agreements::{Agreement, Propose};
 pub(super) use self::consent::{Approve, Decide, Erase, Policy, Request, Share, class_mask};
 pub(super) use self::people::{Delegate, Guardian, HandOver, Holders, OfPatient};
 use super::{
@@ -200,6 +202,9 @@ pub(super) enum Command {
     Share(Share),
     /// Erase a record: destroy its keys, and attest that. It cannot be undone.
     Erase(Erase),
+    /// Agreements: one institution pays another for records that patients let it read.
+    #[command(subcommand)]
+    Agreement(Agreement),
     /// Emergencies: open a chart without asking, and review that.
     #[command(subcommand)]
     Emergency(Emergency),
@@ -217,8 +222,10 @@ pub(super) enum Command {
 impl Command {
     /// Whether it sends transactions.
     pub(super) fn sends(&self) -> bool {
-        if let Self::Emergency(command) = self {
-            return command.sends();
+        match self {
+            Self::Emergency(command) => return command.sends(),
+            Self::Agreement(command) => return command.sends(),
+            _ => {}
         }
         !matches!(
             self,
@@ -562,6 +569,13 @@ pub(super) struct Get {
     /// Read by the emergency that you opened (`chartseal emergency open`).
     #[arg(long, conflicts_with_all = ["purpose", "grant"])]
     pub(super) emergency: bool,
+    /// Pay for it in the same transaction, by this agreement of your institution.
+    #[arg(long, value_name = "AGREEMENT", value_parser = parse::id, requires = "request",
+          conflicts_with_all = ["purpose", "grant", "emergency"])]
+    pub(super) pay: Option<Id>,
+    /// The request that the patient approved, for --pay.
+    #[arg(long, value_parser = parse::id, requires = "pay")]
+    pub(super) request: Option<Id>,
     #[command(flatten)]
     pub(super) claim: Claim,
 }

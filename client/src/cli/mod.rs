@@ -4,6 +4,7 @@
 //! A run begins with what must come before anything is opened, the passphrase on a descriptor. Then it listens for
 //! signals, and asks for what has to be typed; only after that it reads files and talks to others.
 
+mod agreements;
 mod args;
 mod batch;
 mod caller;
@@ -106,6 +107,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Policy(command) => sharing::policy(&command, caller, output).await,
         Command::Share(command) => sharing::share(&command, caller, output).await,
         Command::Erase(command) => erasure::erase(&command, caller, output).await,
+        Command::Agreement(command) => agreements::agreement(&command, caller, output).await,
         Command::Emergency(command) => emergencies::emergency(command, caller, output).await,
         Command::BreakGlass(command) => emergencies::break_glass(&command, caller, output).await,
         Command::Log { patient } => patients::log(&patient, &caller, output).await,

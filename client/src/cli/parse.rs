@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chartseal_program::seeds::{Id, NO_ID};
 
-use crate::ops::{Grantee, WalletAndKey};
+use crate::ops::{AgreementId, Grantee, WalletAndKey};
 
 /// An id: 32 hex digits.
 pub(super) fn id(text: &str) -> Result<Id, String> {
@@ -40,6 +40,17 @@ pub(super) fn batch(text: &str) -> Result<(Id, Id), String> {
         .split_once(':')
         .ok_or_else(|| format!("'{text}' is no batch: type INSTITUTION:BATCH"))?;
     Ok((id(institution)?, id(batch)?))
+}
+
+/// `CONSUMER:AGREEMENT`.
+pub(super) fn agreement(text: &str) -> Result<AgreementId, String> {
+    let (consumer, agreement) = text
+        .split_once(':')
+        .ok_or_else(|| format!("'{text}' is no agreement: type CONSUMER:AGREEMENT"))?;
+    Ok(AgreementId {
+        consumer: id(consumer)?,
+        agreement: id(agreement)?,
+    })
 }
 
 /// `member:INSTITUTION:MEMBER`, `institution:ID` or `person:WALLET[:KEY]`.

@@ -16,7 +16,7 @@ use super::{
     output::Output,
 };
 use crate::{
-    ops::{AmendRequest, GetRequest, Got, OpError, Put as Stored, PutRequest},
+    ops::{AmendRequest, GetRequest, Got, OpError, Payment, Put as Stored, PutRequest},
     seal::{Padding, SealOptions},
     store::{AtomicFile, Existing},
 };
@@ -67,6 +67,10 @@ pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result
             purpose(&session, &command.claim, &command.patient).await?
         },
         grant: command.claim.grant,
+        payment: command
+            .pay
+            .zip(command.request)
+            .map(|(agreement, request)| Payment { agreement, request }),
         range: command.range.clone(),
     };
     let bar = output.progress(None);

@@ -1,4 +1,4 @@
-//! Accounts of consent and of agreements: requests, emergencies, agreements, and who owns a mint.
+//! Accounts of consent and of agreements: requests, emergencies, agreements, and accounts of other programs.
 
 use anchor_lang::Discriminator;
 use chartseal_program::{
@@ -84,14 +84,14 @@ impl Ledger {
         self.list(offset!(Institution, authority), authority.as_ref()).await
     }
 
-    /// The program that an account belongs to; `None` where there is no account.
+    /// Any account: the program that it belongs to, and its data. `None` where there is none.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub async fn owner(&self, account: &Address) -> Result<Option<Address>, LedgerError> {
+    pub async fn data(&self, account: &Address) -> Result<Option<(Address, Vec<u8>)>, LedgerError> {
         let answer = self
             .call(self.rpc.get_account_with_commitment(account, self.rpc.commitment()))
             .await?;
-        Ok(answer.value.map(|account| account.owner))
+        Ok(answer.value.map(|account| (account.owner, account.data)))
     }
 }

@@ -57,18 +57,22 @@ pub struct Broken {
 }
 
 impl Ledger {
-    /// The one event of a transaction of ours that is confirmed. A node may not have it at hand at once, so it is asked
+    /// The events of a confirmed transaction of ours, of so many instructions. A node may not have it at hand at once, so it is asked
     /// until it does; it stands on chain whatever the node says.
     ///
     /// # Errors
     /// [`LedgerError::Unknown`] where no answer comes.
-    pub(super) async fn event_of(&self, signature: &Signature) -> Result<AnyEvent, LedgerError> {
+    pub(super) async fn events_of_ours(
+        &self,
+        signature: &Signature,
+        instructions: usize,
+    ) -> Result<Vec<AnyEvent>, LedgerError> {
         let since = Instant::now();
         loop {
             if let Ok((_, events)) = self.events_of(signature).await
-                && let [event] = events.as_slice()
+                && events.len() == instructions
             {
-                return Ok(event.clone());
+                return Ok(events);
             }
             if since.elapsed() > PATIENCE {
                 return Err(LedgerError::Unknown {

@@ -23,7 +23,7 @@ pub use error::LedgerError;
 pub use gate::LedgerGate;
 pub use history::{Broken, Logged, PatientLog};
 pub use read::{Found, Listed};
-pub use submit::Receipt;
+pub use submit::{Receipt, Receipts};
 
 /// How long a single call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);

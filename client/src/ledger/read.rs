@@ -160,7 +160,11 @@ impl Ledger {
         })
     }
 
-    pub(super) async fn read<T: AccountDeserialize>(&self, at: &Address, what: impl Fn() -> String) -> Result<T, LedgerError> {
+    pub(super) async fn read<T: AccountDeserialize>(
+        &self,
+        at: &Address,
+        what: impl Fn() -> String,
+    ) -> Result<T, LedgerError> {
         self.try_read(at)
             .await?
             .ok_or_else(|| LedgerError::NotFound { what: what() })

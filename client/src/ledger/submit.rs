@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chartseal_program::events::AnyEvent;
+use chartseal_program::{ID, events::AnyEvent};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_message::Message;
@@ -26,14 +26,47 @@ pub struct Receipt {
     pub event: AnyEvent,
 }
 
+/// A transaction of several instructions that stands on chain, confirmed.
+#[derive(Clone, Debug)]
+pub struct Receipts {
+    /// The transaction.
+    pub signature: Signature,
+    /// What the contract decided, in the order of its instructions.
+    pub events: Vec<AnyEvent>,
+}
+
 impl Ledger {
     /// Sends one instruction, paid by the first signer, and waits until it is confirmed.
     ///
     /// # Errors
     /// [`LedgerError::Unknown`]: it may have been applied. With every other error nothing changed, and nothing will.
     pub async fn submit(&self, instruction: Instruction, signers: &[&WalletKey]) -> Result<Receipt, LedgerError> {
+        let done = self.submit_all(std::slice::from_ref(&instruction), signers).await?;
+        let signature = done.signature;
+        match <[AnyEvent; 1]>::try_from(done.events) {
+            Ok([event]) => Ok(Receipt { signature, event }),
+            Err(_) => Err(LedgerError::Malformed {
+                what: format!("transaction {signature}"),
+            }),
+        }
+    }
+
+    /// Sends several instructions in one transaction: all of them come to stand on chain, or none.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub async fn submit_all(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&WalletKey],
+    ) -> Result<Receipts, LedgerError> {
+        // Each of ours emits one event.
+        let ours = instructions
+            .iter()
+            .filter(|instruction| instruction.program_id == ID)
+            .count();
         let payer = signers.first().map(|key| Address::new_from_array(key.address()));
-        let mut message = Message::new(&[instruction], payer.as_ref());
+        let mut message = Message::new(instructions, payer.as_ref());
         for _ in 0..ATTEMPTS {
             let (blockhash, last_valid) = self
                 .call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()))
@@ -41,9 +74,9 @@ impl Ledger {
             message.recent_blockhash = blockhash;
             let transaction = sign(&message, signers)?;
             if let Some(signature) = self.push(&transaction, last_valid).await? {
-                return Ok(Receipt {
+                return Ok(Receipts {
                     signature,
-                    event: self.event_of(&signature).await?,
+                    events: self.events_of_ours(&signature, ours).await?,
                 });
             }
         }

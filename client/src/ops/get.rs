@@ -10,11 +10,12 @@ use chartseal_program::{
     state::{Patient, Record},
     vocabulary::{Action, Basis, Purpose},
 };
+use solana_instruction::Instruction;
 use tokio::io::AsyncWrite;
 
-use super::{OpError, Session, acting::Chosen, chart::PERSON_KEY_EPOCH, keys::Version, new_id, put::refusal};
+use super::{OpError, Payment, Session, acting::Chosen, chart::PERSON_KEY_EPOCH, keys::Version, new_id, put::refusal};
 use crate::{
-    ledger::{LedgerGate, standing::Question},
+    ledger::{LedgerError, LedgerGate, standing::Question},
     seal::{
         DataKey, OnChain, Opened, ProgressFn, RecordIds, Verified,
         envelope::{self, EnvelopeContext, EnvelopeError},
@@ -34,6 +35,8 @@ pub struct GetRequest {
     pub purpose: Purpose,
     /// The grant to claim; the one that fits best where none is named.
     pub grant: Option<Id>,
+    /// What it is paid by, in the same transaction; then purpose and grant are those of the payment.
+    pub payment: Option<Payment>,
     /// Original bytes; all of them where none are named.
     pub range: Option<Range<u64>>,
 }
@@ -72,9 +75,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     {
         let patient = self.ledger.patient(&request.patient).await?;
         let record = self.ledger.record(&patient.id, &request.record).await?;
-        let (key, access, record) = self
-            .obtain_key(&patient, &record, request.purpose, request.grant)
-            .await?;
+        let (key, access, record) = match &request.payment {
+            Some(payment) => self.obtain_key_paid(&patient, &record, payment).await?,
+            None => {
+                self.obtain_key(&patient, &record, request.purpose, request.grant)
+                    .await?
+            }
+        };
         let on_chain = on_chain(&record);
         let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
         let ids = RecordIds {
@@ -111,6 +118,35 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         purpose: Purpose,
         grant: Option<Id>,
     ) -> Result<(DataKey, Access, Record), OpError> {
+        let Chosen { acting: reader, .. } = self.choose_reader(patient, record, purpose, grant).await?;
+        self.obtain_key_as(&reader, patient, record, purpose).await
+    }
+
+    /// The same, paid for in the same transaction.
+    async fn obtain_key_paid(
+        &self,
+        patient: &Patient,
+        record: &Record,
+        payment: &Payment,
+    ) -> Result<(DataKey, Access, Record), OpError> {
+        let (purpose, grant) = self.paid_claim(&patient.id, payment).await?;
+        let Chosen { acting, verdict } = self.choose_reader(patient, record, purpose, Some(grant)).await?;
+        // Nobody pays for being refused: the refusal is logged, and that is all.
+        let settle = match verdict {
+            Ok(_) => self.settlement_of(record, payment).await?,
+            Err(_) => None,
+        };
+        self.obtain_key_with(&acting, patient, record, purpose, settle).await
+    }
+
+    /// As who this session reads, and what it claims.
+    async fn choose_reader(
+        &self,
+        patient: &Patient,
+        record: &Record,
+        purpose: Purpose,
+        grant: Option<Id>,
+    ) -> Result<Chosen, OpError> {
         let grants: Vec<_> = self
             .ledger
             .grants(&patient.id)
@@ -126,8 +162,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             existing: Some(record),
             now: self.ledger.now().await?,
         };
-        let Chosen { acting: reader, .. } = self.choose(patient, &grants, &question, grant).await?;
-        self.obtain_key_as(&reader, patient, record, purpose).await
+        self.choose(patient, &grants, &question, grant).await
     }
 
     /// The same where it is settled what is claimed.
@@ -138,16 +173,28 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         record: &Record,
         purpose: Purpose,
     ) -> Result<(DataKey, Access, Record), OpError> {
+        self.obtain_key_with(reader, patient, record, purpose, None).await
+    }
+
+    async fn obtain_key_with(
+        &self,
+        reader: &As,
+        patient: &Patient,
+        record: &Record,
+        purpose: Purpose,
+        settle: Option<Instruction>,
+    ) -> Result<(DataKey, Access, Record), OpError> {
         let request = new_id()?;
         let args = AccessRecordArgs {
             request,
             purpose,
             grant: reader.claimed(),
         };
-        let instruction = builders::access_record(reader, &patient.id, &record.id, args);
-        let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
-        let AnyEvent::AccessAllowed(allowed) = &receipt.event else {
-            return Err(refusal(&receipt.event));
+        let mut instructions = vec![builders::access_record(reader, &patient.id, &record.id, args)];
+        instructions.extend(settle);
+        let receipt = self.ledger.submit_all(&instructions, &[&self.identity.wallet]).await?;
+        let Some(AnyEvent::AccessAllowed(allowed)) = receipt.events.first() else {
+            return Err(receipt.events.first().map_or_else(no_answer, refusal));
         };
 
         // It may have been amended between our look and the decision.
@@ -207,6 +254,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             (None, None) => PERSON_KEY_EPOCH,
         })
     }
+}
+
+fn no_answer() -> OpError {
+    let what = "the answer to an access".into();
+    LedgerError::Malformed { what }.into()
 }
 
 /// What stands on chain of a record.

@@ -3,6 +3,7 @@
 //! ends in [`OpError::Refused`], with the reason, and the refusal stands in the patient's log.
 
 mod acting;
+mod agreement;
 mod batch;
 mod break_glass;
 mod chart;
@@ -28,6 +29,7 @@ use anchor_lang::prelude::Address;
 use chartseal_program::seeds::Id;
 
 pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
+pub use agreement::{AgreementId, Payment, Proposal};
 pub use break_glass::ReleasedShare;
 pub use emergency::{OpenedEmergency, Reason};
 pub use erase::{DestroyedKey, Erased, ErasureReceipt};
