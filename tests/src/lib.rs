@@ -14,3 +14,4 @@ pub mod report;
 pub mod stack;
 pub mod story;
 pub mod theft;
+pub mod travel;

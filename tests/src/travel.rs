@@ -1,0 +1,39 @@
+//! Letting time pass on the sandbox's ledger, so that what expires or becomes due after days can be seen in seconds.
+
+use anyhow::{Context as _, Result, ensure};
+use chartseal::ledger::Ledger;
+use serde_json::{Value, json};
+
+use crate::stack::Stack;
+
+/// Sets the ledger's clock forward by so many seconds.
+///
+/// # Errors
+/// Where the ledger does not do it.
+pub fn pass(stack: &Stack, seconds: i64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime
+        .context("cannot prepare to wait")?
+        .block_on(pass_on(&stack.endpoints().rpc, seconds))
+}
+
+async fn pass_on(rpc: &str, seconds: i64) -> Result<()> {
+    let ledger = Ledger::new(rpc);
+    let target = ledger.now().await?.saturating_add(seconds);
+    let request = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "surfnet_timeTravel",
+        "params": [{ "absoluteTimestamp": target.saturating_mul(1_000) }],
+    });
+    let answer: Value = reqwest::Client::new()
+        .post(rpc)
+        .json(&request)
+        .send()
+        .await
+        .context("cannot reach the ledger")?
+        .json()
+        .await
+        .context("the ledger gave no JSON")?;
+    let now = ledger.now().await?;
+    ensure!(now >= target, "time did not pass: {answer}");
+    Ok(())
+}
