@@ -135,13 +135,22 @@ fn nobody_else_closes() {
 fn other_institutions_do_not_close() {
     let mut deal = Deal::funded(Kind::Classic);
     let other = deal.world.chain.institution(70, InstitutionKind::Hospital);
-    for place in [deal.world.hospital.address(), deal.world.insurance.address()] {
-        let mut close = deal.close(&other.authority);
-        substitute(&mut close, place, other.address());
-        deal.world
-            .chain
-            .refuse(close, &[&other.authority], ChartsealError::BadParty);
-    }
+    let mut close = deal.close(&other.authority);
+    substitute(&mut close, deal.world.hospital.address(), other.address());
+    deal.world
+        .chain
+        .refuse(close, &[&other.authority], ChartsealError::BadParty);
+    // In the consumer's place it would even choose where the rest goes.
+    let (issuer, currency, thief) = (deal.issuer(), deal.currency, other.authority.pubkey());
+    let loot = create_associated(&mut deal.world.chain, &issuer, &currency, thief);
+    let mut close = deal.close(&other.authority);
+    substitute(&mut close, deal.world.insurance.address(), other.address());
+    substitute(&mut close, deal.insurance().pubkey(), thief);
+    substitute(&mut close, deal.purse, loot);
+    deal.world
+        .chain
+        .refuse(close, &[&other.authority], ChartsealError::BadParty);
+    assert_eq!((deal.balance(&loot), deal.balance(&deal.escrow())), (0, DEPOSIT));
 }
 
 #[test]
