@@ -2,7 +2,7 @@
 
 use chartseal_program::events::{Actor, AnyEvent, Terms};
 
-use super::patients::subject;
+use super::patients::{classes, subject};
 
 /// What an event of a patient's is about, and who did it.
 pub(super) fn describe(event: &AnyEvent) -> (String, String) {
@@ -28,7 +28,7 @@ fn about(event: &AnyEvent) -> String {
             format!("grant {} from {} {}", id(&e.grant), id(&e.parent), given(&e.terms))
         }
         AnyEvent::GrantRevoked(e) => format!("grant {}", id(&e.grant)),
-        AnyEvent::PolicySet(e) => format!("institution {}, classes {:#x}", id(&e.institution), e.classes),
+        AnyEvent::PolicySet(e) => format!("institution {}, classes {}", id(&e.institution), classes(e.classes)),
         AnyEvent::AccessRequested(e) => format!("request {} on {}", id(&e.request), subject(&e.record, e.classes)),
         AnyEvent::RequestDecided(e) if e.approved => {
             format!("request {} approved, grant {}", id(&e.request), id(&e.grant))
