@@ -220,7 +220,7 @@ fn say_stored(stored: &Stored, output: Output) {
         &json!({
             "record": record, "version": stored.version, "signature": stored.signature,
             "media_type": stored.media_type, "original_bytes": stats.original, "sealed_bytes": stats.sealed,
-            "shards": stats.shards, "readers": stored.readers, "break_glass_shares": stored.holders,
+            "shards": stats.shards, "readers": stored.readers, "recoverable": stored.recoverable, "break_glass_shares": stored.holders,
             "manifest_hash": hex::encode(stored.content.manifest_hash), "content_root": hex::encode(stored.content.root),
         }),
     );
