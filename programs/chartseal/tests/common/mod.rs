@@ -187,6 +187,7 @@ impl Chain {
         // A fresh blockhash each time, so that the same instruction can be sent twice.
         self.svm.expire_blockhash();
         let message = Message::new(instructions, Some(&signers[0].pubkey()));
+        let callees = message.account_keys.clone();
         let transaction = Transaction::new(signers, message, self.svm.latest_blockhash());
         let meta = self
             .svm
@@ -198,6 +199,11 @@ impl Chain {
                 TransactionError::InstructionError(_, error) => Failure::Runtime(error),
                 other => Failure::Other(other),
             })?;
+        let emitters = meta.inner_instructions.iter().flatten().map(|inner| &inner.instruction);
+        for inner in emitters.filter(|inner| inner.data.starts_with(EVENT_IX_TAG_LE)) {
+            let emitter = callees[usize::from(inner.program_id_index)];
+            assert_eq!(emitter, ID, "events go to nobody but the program");
+        }
         self.emitted.extend(emitted(&meta));
         Ok(meta)
     }
