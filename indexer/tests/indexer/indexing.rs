@@ -111,7 +111,7 @@ async fn current_state_follows_the_events() {
             "SELECT kind || ' ' || standing || ' ' || made_seq || ' ' || changed_seq FROM institutions ORDER BY id"
         )
         .await,
-        ["hospital active 1 6", "insurer active 1 2"]
+        ["hospital active 1 10", "insurer active 1 2"]
     );
     assert_eq!(
         lines(
@@ -119,16 +119,17 @@ async fn current_state_follows_the_events() {
             "SELECT role || ' ' || standing || ' ' || made_seq || ' ' || changed_seq FROM members ORDER BY address"
         )
         .await,
-        ["doctor active 3 4", "insurer active 3 6"]
+        ["doctor active 3 14", "insurer active 3 6"]
     );
     assert_eq!(
         lines(c, "SELECT coalesce(encode(substring(wallet, 1, 1), 'hex'), 'steward ' || encode(substring(steward, 1, 1), 'hex')) FROM patients ORDER BY id").await,
-        ["a2", "steward 11"]
+        ["a2", "steward 11", "a4"]
     );
     assert_eq!(
         lines(
             c,
-            "SELECT class || ' ' || status || ' ' || version || ' ' || changed_seq FROM records ORDER BY patient"
+            "SELECT class || ' ' || status || ' ' || version || ' ' || changed_seq FROM records
+             WHERE id = decode(repeat('31', 16), 'hex') ORDER BY patient"
         )
         .await,
         ["3 active 3 4", "3 active 1 2"]
@@ -138,7 +139,7 @@ async fn current_state_follows_the_events() {
         ["1 65536 true", "2 1310720 false", "3 1966080 false"]
     );
     assert_eq!(
-        lines(c, "SELECT grantee_kind || ' ' || rights::text || ' ' || purposes::text || ' ' || coalesce(classes::text, 'record') || ' ' || coalesce(uses || '/' || uses_left, 'unlimited') || ' ' || expires_at || ' ' || (revoked_at IS NULL) || ' ' || made_seq || ' ' || changed_seq FROM grants ORDER BY id").await,
+        lines(c, "SELECT grantee_kind || ' ' || rights::text || ' ' || purposes::text || ' ' || coalesce(classes::text, 'record') || ' ' || coalesce(uses || '/' || uses_left, 'unlimited') || ' ' || expires_at || ' ' || (revoked_at IS NULL) || ' ' || made_seq || ' ' || changed_seq FROM grants WHERE patient = decode(repeat('21', 16), 'hex') ORDER BY id").await,
         [
             "member {read} {treatment,payment} record 5/3 infinity false 5 11",
             "institution {read} {treatment,payment} {0,3} unlimited infinity true 6 6"
@@ -147,7 +148,8 @@ async fn current_state_follows_the_events() {
     assert_eq!(
         lines(
             c,
-            "SELECT basis || ' ' || actor_kind || ' ' || (grant_id IS NULL) FROM accesses ORDER BY seq"
+            "SELECT basis || ' ' || actor_kind || ' ' || (grant_id IS NULL) FROM accesses
+             WHERE patient = decode(repeat('21', 16), 'hex') ORDER BY seq"
         )
         .await,
         [
@@ -160,13 +162,14 @@ async fn current_state_follows_the_events() {
     assert_eq!(
         lines(
             c,
-            "SELECT reason || ' ' || action || ' ' || purpose FROM refusals ORDER BY seq"
+            "SELECT reason || ' ' || action || ' ' || purpose FROM refusals
+             WHERE patient = decode(repeat('21', 16), 'hex') ORDER BY seq"
         )
         .await,
         ["no-grant read payment", "grant-revoked read payment"]
     );
     assert_eq!(
-        lines(c, "SELECT action || ' ' || outcome || ' ' || why || ' ' || coalesce(role, '-') FROM decisions ORDER BY at, seq").await.len(),
+        lines(c, "SELECT action || ' ' || outcome || ' ' || why || ' ' || coalesce(role, '-') FROM decisions WHERE record = repeat('31', 16) ORDER BY at, seq").await.len(),
         10
     );
     let signatures = lines(c, "SELECT base58(signature) FROM events ORDER BY slot").await;

@@ -16,5 +16,6 @@ mod node;
 mod outages;
 mod program;
 mod schema;
+mod state;
 mod story;
 mod tampering;
