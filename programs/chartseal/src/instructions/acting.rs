@@ -128,7 +128,7 @@ impl Acting {
     pub fn refuse(&mut self, intent: &Intent<'_>, actor: Actor, reason: Reason) -> Result<Encoded> {
         let counted = match &mut self.member {
             Some(member) if actor.kind == ActorKind::Member => member.count_refusal(intent.now),
-            _ => self.refusals.count_person_refusal(intent.now),
+            _ => self.refusals.count_refusal(actor.kind, intent.now),
         };
         require!(counted, ChartsealError::RefusalCap);
         let under = self.claims(intent.grant, actor.kind);

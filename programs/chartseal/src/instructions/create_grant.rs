@@ -45,6 +45,7 @@ impl CreateGrant {
         require_id(&args.id)?;
         self.deciding.may_give(now)?;
         validate_terms(&args.terms, now)?;
+        self.deciding.may_give_these(args.terms.rights, args.terms.expires)?;
         validate_subject(&args.terms, &self.deciding.patient.id, self.record.as_deref())?;
         validate_grantee(&args.terms, self.grantee.account())
     }

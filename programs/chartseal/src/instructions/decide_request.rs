@@ -88,6 +88,7 @@ impl DecideRequest {
         require_id(&approval.grant)?;
         let terms = approval.terms(&self.request);
         validate_terms(&terms, now)?;
+        deciding.may_give_these(terms.rights, terms.expires)?;
         validate_subject(&terms, &deciding.patient.id, self.record.as_deref())?;
         let asked = &self.request;
         let within = terms.rights & !asked.rights == 0

@@ -59,6 +59,20 @@ impl Deciding {
         }
     }
 
+    /// Whether the signer may give these rights until then: a delegate gives none that it does not have itself, and none
+    /// for longer than it acts. Otherwise it could give them to itself.
+    ///
+    /// # Errors
+    /// [`ChartsealError::BeyondDelegation`].
+    pub fn may_give_these(&self, rights: u8, expires: i64) -> Result<()> {
+        let within = self
+            .delegate
+            .as_ref()
+            .is_none_or(|delegate| rights & !delegate.rights == 0 && expires <= delegate.expires);
+        require!(within, ChartsealError::BeyondDelegation);
+        Ok(())
+    }
+
     /// Writes an event into the patient's log; it remains to be emitted. `id` names in the ring what it is about.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::{
     events::PolicySet,
     seeds::{NO_ID, POLICY},
     state::{Institution, Policy},
-    vocabulary::Purpose,
+    vocabulary::{Action, Purpose},
     ChartsealError,
 };
 
@@ -45,6 +45,9 @@ impl SetPolicy {
     fn validate(&self, args: &SetPolicyArgs, now: i64) -> Result<()> {
         if self.gives(args) {
             self.deciding.may_give(now)?;
+            let append = if args.enrols { Action::Append.bit() } else { 0 };
+            self.deciding
+                .may_give_these(Action::Read.bit() | append, args.expires)?;
             require!(self.institution.is_active(now), ChartsealError::InstitutionNotActive);
             require!(args.expires > now, ChartsealError::BadValidity);
         } else {

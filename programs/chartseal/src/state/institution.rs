@@ -24,7 +24,7 @@ pub struct Institution {
     pub expires: i64,
     /// Emergencies that its members opened within a day.
     pub emergencies: Tally,
-    /// Increases with each change of keys.
+    /// 1 once it accepted and so published its keys, 0 until then.
     pub key_epoch: u32,
     /// Members that were ever registered.
     pub members: u32,

@@ -24,7 +24,7 @@ pub struct Member {
     pub requests: Tally,
     /// Emergencies that were opened within a day.
     pub emergencies: Tally,
-    /// Increases with each change of keys.
+    /// 1 once it accepted and so published its keys, 0 until then.
     pub key_epoch: u32,
     /// Emergencies that the institution has not reviewed yet.
     pub unreviewed_emergencies: u32,

@@ -34,7 +34,9 @@ pub use record::Record;
 pub use refusal_log::{RefusalLog, PERSON_REFUSALS_PER_HOUR};
 pub use registry::Registry;
 pub use request::Request;
-pub use safeguards::{Guardian, Safeguards, LONGEST_DELAY, MOST_GUARDIANS, RECOVERY_WINDOW, SHORTEST_DELAY};
+pub use safeguards::{
+    Guardian, Safeguards, LONGEST_DELAY, MOST_GUARDIANS, RECOVERY_WINDOW, SHORTEST_DELAY, VOTES_PER_DAY,
+};
 pub use settlement::Settlement;
 
 use crate::{seeds::Id, ChartsealError};

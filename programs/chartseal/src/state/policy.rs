@@ -43,13 +43,15 @@ impl Policy {
                 .is_some_and(|since| created_at >= *since)
     }
 
-    /// Shares these classes from now on. One that was shared before keeps its time; one that was not begins now.
+    /// Shares these classes from now on. One that is shared already keeps its time; one that was not, or whose time had
+    /// run out, begins now.
     pub fn choose(&mut self, classes: u32, now: i64) {
+        let shared = if now < self.expires { self.classes } else { 0 };
         for (class, since) in self.since.iter_mut().enumerate() {
             let bit = 1u32 << class;
             if classes & bit == 0 {
                 *since = 0;
-            } else if self.classes & bit == 0 {
+            } else if shared & bit == 0 {
                 *since = now;
             }
         }

@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use super::Keys;
+use super::{Keys, Tally, DAY};
 use crate::{events::GuardianNamed, log::sha256_of, seeds::Id, ChartsealError};
 
 /// Guardians, and holders of break-glass shares, that a patient can name.
@@ -24,7 +24,12 @@ pub struct Guardian {
     pub encryption: [u8; 32],
     /// What the guardian votes for (see [`Safeguards::ballot`]), or zeros.
     pub vote: [u8; 32],
+    /// Votes within a day: each writes into the patient's log.
+    pub votes: Tally,
 }
+
+/// Votes of one guardian within a day.
+pub const VOTES_PER_DAY: u32 = 6;
 
 /// What keeps a patient from losing the chart, or a life. Seeds: `safeguards`, patient's id.
 ///
@@ -123,7 +128,7 @@ impl Safeguards {
     /// each has one vote, and changes only that.
     ///
     /// # Errors
-    /// [`ChartsealError::NotGuardian`], [`ChartsealError::Overflow`].
+    /// [`ChartsealError::NotGuardian`], [`ChartsealError::VoteCap`], [`ChartsealError::Overflow`].
     pub fn vote(&mut self, guardian: &Address, wallet: &Address, keys: &Keys, now: i64) -> Result<u8> {
         let withdrawn = *wallet == Address::default();
         let ballot = if withdrawn { [0; 32] } else { self.ballot(wallet, keys) };
@@ -131,7 +136,9 @@ impl Safeguards {
         let voter = self.guardians[..count]
             .iter_mut()
             .find(|named| named.wallet == *guardian);
-        voter.ok_or(ChartsealError::NotGuardian)?.vote = ballot;
+        let voter = voter.ok_or(ChartsealError::NotGuardian)?;
+        require!(voter.votes.count(DAY, VOTES_PER_DAY, now), ChartsealError::VoteCap);
+        voter.vote = ballot;
 
         let pending = self.ballot(&self.pending_wallet, &self.pending_keys);
         if self.is_pending() && self.votes(&pending) < self.guardian_threshold {

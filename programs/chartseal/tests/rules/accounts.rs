@@ -6,6 +6,7 @@ use bytemuck::Zeroable;
 use chartseal_program::{
     log::{Chain, ChainKind},
     state::*,
+    vocabulary::ActorKind,
 };
 
 /// Takes a value apart, so that no field can be forgotten, and adds the sizes up.
@@ -314,10 +315,11 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
                 chain,
                 ring,
                 persons,
+                own,
                 bump,
                 reserved
             }),
-            16 + 40 + 16 * 72 + 24,
+            16 + 40 + 16 * 72 + 40,
         ),
         ("Chain", size_of::<Chain>(), sum_of_fields!(Chain { seq, head }), 40),
         (
@@ -335,9 +337,10 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
             sum_of_fields!(Guardian {
                 wallet,
                 encryption,
-                vote
+                vote,
+                votes
             }),
-            96,
+            112,
         ),
         (
             "Tally",
@@ -414,16 +417,18 @@ fn refusals_are_counted_within_an_hour_that_begins_with_the_first() {
     for start in [1_000_000, 1_000_000 + HOUR, i64::MAX - 10] {
         for _ in 0..MEMBER_REFUSALS_PER_HOUR {
             assert!(member.count_refusal(start));
-            assert!(log.count_person_refusal(start));
+            assert!(log.count_refusal(ActorKind::Person, start));
+            assert!(log.count_refusal(ActorKind::Delegate, start));
         }
         for later in [0, 1, 9] {
             assert!(!member.count_refusal(start + later));
-            assert!(!log.count_person_refusal(start + later));
+            assert!(!log.count_refusal(ActorKind::Person, start + later));
+            assert!(!log.count_refusal(ActorKind::Patient, start + later));
         }
     }
     // A clock at the other end of time neither overflows nor opens an hour.
     assert!(!member.count_refusal(i64::MIN));
-    assert!(!log.count_person_refusal(i64::MIN));
+    assert!(!log.count_refusal(ActorKind::Person, i64::MIN));
 }
 
 #[test]

@@ -182,7 +182,10 @@ impl Model {
                     .and_modify(|grant| grant.revoked = true);
             }
             AnyEvent::PolicySet(event) => {
-                let before = self.policies.get(&(subject, event.institution));
+                let before = self
+                    .policies
+                    .get(&(subject, event.institution))
+                    .filter(|before| event.link.at < before.expires);
                 let since = (0..32u8)
                     .filter(|class| event.classes >> class & 1 == 1)
                     .map(|class| {

@@ -403,6 +403,24 @@ impl Model {
             && terms.uses <= parent.uses_left
     }
 
+    /// Whether this wallet may give these rights until then: as the patient or its steward, or as a delegate that shares and
+    /// has them itself.
+    fn gives(&self, patient: &Id, wallet: &Address, rights: u8, expires: i64) -> bool {
+        let delegated = self.delegates.iter().any(|((of, id), delegate)| {
+            of == patient
+                && delegate.wallet == *wallet
+                && has(delegate.rights, Action::Share.byte())
+                && self.delegate_lives(of, id)
+                && subset(rights, delegate.rights)
+                && expires <= delegate.expires
+        });
+        let own = self
+            .patients
+            .get(patient)
+            .is_some_and(|found| self.is_patient_or_steward(found, wallet));
+        own || delegated
+    }
+
     /// Whether this wallet decides for the patient: itself, as a delegate that shares, or as its steward's authority.
     pub(crate) fn decides(&self, patient: &Id, wallet: &Address) -> bool {
         let Some(found) = self.patients.get(patient) else {
@@ -556,7 +574,10 @@ impl Model {
                     && patient.is_some_and(|patient| self.is_patient_or_steward(patient, &event.actor.wallet));
                 signed(&event.actor.wallet) && record.erased && (wrote || own)
             }
-            AnyEvent::GrantCreated(event) => running && decided(&event.issuer),
+            AnyEvent::GrantCreated(event) => {
+                let terms = &event.terms;
+                running && decided(&event.issuer) && self.gives(&subject, &event.issuer, terms.rights, terms.expires)
+            }
             AnyEvent::GrantRevoked(event) => {
                 let grant = &self.grants[&(subject, event.grant)];
                 let passed_on = grant.parent != NO_ID && grant.issuer == event.by;
@@ -571,7 +592,9 @@ impl Model {
                         || (event.classes != 0 && event.expires > before.expires)
                 });
                 let withdraws = event.classes == 0;
-                decided(&event.by) && (running || !gives || withdraws)
+                let rights = Action::Read.bit() | if event.enrols { Action::Append.bit() } else { 0 };
+                let may = !gives || withdraws || self.gives(&subject, &event.by, rights, event.expires);
+                decided(&event.by) && (running || !gives || withdraws) && may
             }
             AnyEvent::AccessRequested(event) => {
                 let role = self.members[&event.actor.credential].role;
@@ -594,7 +617,10 @@ impl Model {
                     && subset(terms.purposes, request.purposes)
                     && terms.expires <= request.until
                     && terms.grantee == request.member;
-                request.state == RequestState::Open && decided(&event.by) && (!event.approved || (running && within))
+                request.state == RequestState::Open
+                    && decided(&event.by)
+                    && (!event.approved
+                        || (running && within && self.gives(&subject, &event.by, terms.rights, terms.expires)))
             }
             AnyEvent::EmergencyOpened(event) => {
                 let member = &self.members[&event.actor.credential];
