@@ -5,7 +5,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use chartseal::store::keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released};
+use chartseal::keys::EncryptionKey;
+use chartseal::seal::DataKey;
+use chartseal::seal::envelope::{self, EnvelopeContext};
+use chartseal::store::keystore::{
+    EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released, ShareSlot,
+};
 use chartseal::store::{FolderKeyStore, KeyStore, KeyStoreError};
 
 const PATIENT: [u8; 16] = [1; 16];
@@ -398,4 +403,73 @@ async fn an_envelope_that_was_made_another_kind_does_not_come_out() {
         store.release(&REQUEST, &gate).await,
         Err(KeyStoreError::Damaged)
     ));
+}
+
+#[tokio::test]
+async fn an_envelope_tells_the_epoch_of_the_key_that_it_is_wrapped_to() {
+    let (_folder, store) = store();
+    let context = EnvelopeContext {
+        cluster: [1; 32],
+        program: [2; 32],
+        patient: PATIENT,
+        record: RECORD,
+        version: 1,
+        manifest_hash: MANIFEST,
+        recipient: READER,
+        recipient_key_epoch: 7,
+    };
+    let key = DataKey::generate().unwrap();
+    let envelope = envelope::wrap(&key, &EncryptionKey::generate().unwrap().public(), &context).unwrap();
+    store.put(slot(1, READER), &envelope).await.unwrap();
+    store.put(slot(2, READER), b"no envelope").await.unwrap();
+    assert_eq!(store.key_epoch(slot(1, READER)).await.unwrap(), Some(7));
+    assert_eq!(store.key_epoch(slot(2, READER)).await.unwrap(), None);
+    assert_eq!(store.key_epoch(slot(3, READER)).await.unwrap(), None);
+    store.destroy(PATIENT, RECORD).await.unwrap();
+    let gone = store.key_epoch(slot(1, READER)).await;
+    assert!(matches!(gone, Err(KeyStoreError::Destroyed)));
+}
+
+fn share(key_epoch: u32, dealing: u8, guardian: u8) -> ShareSlot {
+    ShareSlot {
+        patient: PATIENT,
+        key_epoch,
+        dealing: [dealing; 16],
+        guardian: [guardian; 32],
+        sealed_to: [9; 32],
+    }
+}
+
+#[tokio::test]
+async fn shares_of_several_dealings_lie_side_by_side() {
+    let (folder, store) = store();
+    assert_eq!(store.shares(PATIENT).await.unwrap(), []);
+    let slots = [share(1, 1, 1), share(1, 1, 2), share(1, 2, 1), share(10, 1, 1)];
+    for (number, slot) in slots.iter().enumerate().rev() {
+        store
+            .put_share(*slot, format!("share {number}").as_bytes())
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.shares(PATIENT).await.unwrap(), slots);
+    assert_eq!(store.shares([8; 16]).await.unwrap(), [], "of another patient");
+    assert_eq!(store.share(slots[2]).await.unwrap().unwrap(), b"share 2");
+    assert!(store.discard_share(slots[2]).await.unwrap());
+    assert!(!store.discard_share(slots[2]).await.unwrap());
+    assert_eq!(store.share(slots[2]).await.unwrap(), None);
+    assert_eq!(store.shares(PATIENT).await.unwrap().len(), 3);
+    for path in files(&folder.path().join("keys/shares")) {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let long = store.put_share(slots[0], &[0; 4097]).await;
+    assert!(matches!(long, Err(KeyStoreError::TooLong(4097))));
+}
+
+#[tokio::test]
+async fn destroying_a_record_leaves_the_shares_of_its_patients_key() {
+    let (_folder, store) = store();
+    store.put_share(share(1, 1, 1), b"share").await.unwrap();
+    store.put(slot(1, READER), b"envelope").await.unwrap();
+    store.destroy(PATIENT, RECORD).await.unwrap();
+    assert_eq!(store.shares(PATIENT).await.unwrap(), [share(1, 1, 1)]);
 }

@@ -292,3 +292,127 @@ pub(super) fn stands(grant: &Grant, grants: &[Grant], now: i64) -> bool {
             == NO_ID;
     whole && !lapsed(grant) && !lineage.into_iter().flatten().any(lapsed)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use anchor_lang::{AccountDeserialize, Discriminator};
+
+    use super::*;
+
+    const NOW: i64 = 1_000;
+
+    /// An account of zeros.
+    fn blank<T: AccountDeserialize + Discriminator>() -> T {
+        let bytes = [T::DISCRIMINATOR, vec![0; std::mem::size_of::<T>()].as_slice()].concat();
+        T::try_deserialize(&mut bytes.as_slice()).unwrap()
+    }
+
+    /// Grants of which each was passed on from the one before.
+    fn line(length: u8) -> Vec<Grant> {
+        let grant = |place: u8| Grant {
+            id: [place + 1; 16],
+            parent: [place; 16],
+            depth: place,
+            expires: NOW + 1,
+            uses_left: UNLIMITED,
+            ..blank()
+        };
+        (0..length).map(grant).collect()
+    }
+
+    #[test]
+    fn a_grant_stands_as_long_as_all_that_it_descends_from() {
+        let grants = line(4);
+        assert!(grants.iter().all(|grant| stands(grant, &grants, NOW)));
+        assert!(!stands(&grants[3], &grants, NOW + 1));
+        for lapsed in 0..4 {
+            let mut grants = line(4);
+            grants[lapsed].revoked = 1;
+            for (place, grant) in grants.iter().enumerate() {
+                assert_eq!(stands(grant, &grants, NOW), place < lapsed, "{lapsed} revoked, {place}");
+            }
+            grants.remove(lapsed);
+            for grant in grants.iter().skip(lapsed) {
+                assert!(!stands(grant, &grants, NOW), "{lapsed} is not there");
+            }
+        }
+    }
+
+    #[test]
+    fn of_what_is_allowed_the_cheapest_is_claimed_and_an_emergency_last() {
+        let [plain, mut counted] = [line(1)[0], line(1)[0]];
+        counted.uses_left = 3;
+        let passed_on = line(2);
+        let by_counted = Claim::Grant(&passed_on[1], [Some(&counted), None, None]);
+        let (policy, emergency) = (blank::<Policy>(), blank::<Emergency>());
+        let order = [
+            Claim::Emergency(&emergency),
+            Claim::Grant(&counted, [None; 3]),
+            Claim::Grant(&plain, [None; 3]),
+            Claim::Policy(&policy),
+            Claim::Nothing,
+        ];
+        let ranks = order.map(|claim| rank(&Ok(Basis::Grant), claim, Purpose::Treatment));
+        assert!(ranks.is_sorted_by(|before, after| before < after), "{ranks:?}");
+        assert_eq!(
+            rank(&Ok(Basis::Grant), by_counted, Purpose::Treatment),
+            ranks[1],
+            "a use counts against all"
+        );
+        for (claim, purpose) in order
+            .into_iter()
+            .zip([Purpose::Emergency, Purpose::Treatment].into_iter().cycle())
+        {
+            for reason in Reason::ALL {
+                assert!(rank(&Err(*reason), claim, purpose) < ranks[0], "{reason:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_refusals_the_grants_says_what_is_missing() {
+        let (grant, policy) = (line(1)[0], blank::<Policy>());
+        let by_grant = rank(
+            &Err(Reason::GrantRevoked),
+            Claim::Grant(&grant, [None; 3]),
+            Purpose::Treatment,
+        );
+        assert!(
+            by_grant
+                > rank(
+                    &Err(Reason::PolicyOtherClass),
+                    Claim::Policy(&policy),
+                    Purpose::Treatment
+                )
+        );
+        assert!(by_grant > rank(&Err(Reason::NoGrant), Claim::Nothing, Purpose::Treatment));
+    }
+
+    #[test]
+    fn everything_that_could_be_claimed_is() {
+        let (institution, member) = ([7; 16], [8; 16]);
+        let patient = Patient { id: [1; 16], ..blank() };
+        let mut grants = line(3);
+        for grant in &mut grants {
+            grant.patient = patient.id;
+            grant.grantee_kind = GranteeKind::Institution.byte();
+            grant.grantee = address::institution(&institution);
+        }
+        grants[0].grantee = Address::default();
+        let shared = Shared {
+            policy: Some(Policy { institution, ..blank() }),
+            emergencies: vec![Emergency { id: [9; 16], ..blank() }],
+        };
+        let acting = As::member(Address::default(), institution, member);
+        let all = claims(acting, &patient, &grants, &shared, None);
+        assert_eq!(all.len(), 5, "nothing, two grants, the policy, the emergency");
+        let deepest = all.iter().find(|(acting, _)| acting.grant == Some([3; 16])).unwrap();
+        assert_eq!(deepest.0.ancestors, [Some([2; 16]), Some([1; 16]), None]);
+        assert!(all.iter().any(|(acting, _)| acting.policy == Some(institution)));
+        assert!(all.iter().any(|(acting, _)| acting.emergency == Some([9; 16])));
+        let nothing = Shared::default();
+        let named = claims(acting, &patient, &grants, &nothing, Some([1; 16]));
+        assert_eq!(named.len(), 1, "only what was named, whomever it names");
+    }
+}

@@ -96,12 +96,15 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         self.send(builders::vote_recovery(self.wallet(), patient, args)).await
     }
 
-    /// Voids every vote. For the patient, who still has the wallet.
+    /// Voids every vote, and deletes the shares that guardians released for the recovery. For the patient, who still has the
+    /// wallet. Guardians who released to somebody else by then call for a new key: [`rotate_key`](Self::rotate_key).
     ///
     /// # Errors
-    /// [`OpError::Ledger`].
+    /// [`OpError`].
     pub async fn object_to_recovery(&self, patient: &Id) -> Result<Receipt, OpError> {
-        self.send(builders::object_to_recovery(self.wallet(), patient)).await
+        let receipt = self.send(builders::object_to_recovery(self.wallet(), patient)).await?;
+        self.take_back_released(patient).await?;
+        Ok(receipt)
     }
 
     /// Takes a patient over, as the wallet that the guardians agreed on, once the delay has passed.

@@ -2,6 +2,8 @@
 //! over wraps its share for that wallet's key; k of them give the old key back, and with it the history. What they give is
 //! held against the key that stood on chain, so wrong shares are noticed, named, and do no harm where enough are right.
 
+mod together;
+
 use std::collections::BTreeMap;
 
 use chartseal_program::{
@@ -11,19 +13,14 @@ use chartseal_program::{
     state::{RECOVERY_WINDOW, Safeguards},
 };
 
+use self::together::{MOST_SHARES, Released, put_together};
 use super::{OpError, Rewrapped, Session};
 use crate::{
     crypto,
-    keys::{
-        EncryptionKey, Identity, KeyError,
-        shares::{Share, combine, split},
-    },
+    keys::{EncryptionKey, Identity, KeyError, shares::split},
     seal::recovery_share::{self, RecoveryShare, ShareContext},
     store::{BlobStore, KeyStore, keystore::ShareSlot},
 };
-
-/// Shares that are looked at for one key: more than a patient has guardians, fewer than would take long to try.
-const MOST_SHARES: usize = 12;
 
 /// Shares that were dealt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -166,6 +163,20 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(released)
     }
 
+    /// Deletes the shares of a patient that are sealed to nobody who is its guardian: they were released for a recovery that
+    /// did not come to be.
+    pub(super) async fn take_back_released(&self, patient: &Id) -> Result<(), OpError> {
+        let safeguards = self.ledger.safeguards(patient).await?;
+        let guardians = safeguards.iter().flat_map(Safeguards::guardians);
+        let keys: Vec<_> = guardians.map(|guardian| guardian.encryption).collect();
+        for slot in self.keys.shares(*patient).await? {
+            if !keys.contains(&slot.sealed_to) {
+                self.keys.discard_share(slot).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The key to which guardians release, and the epoch before which keys were lost.
     async fn next_key(&self, patient: &Id, safeguards: &Safeguards) -> Result<([u8; 32], u32), OpError> {
         let account = self.ledger.patient(patient).await?;
@@ -302,144 +313,5 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             .collect();
         keys.sort_unstable_by_key(|key| key.epoch);
         Ok(keys)
-    }
-}
-
-/// A share that a guardian released; `None` where it does not open.
-struct Released {
-    guardian: [u8; 32],
-    share: Option<RecoveryShare>,
-}
-
-/// A key that was put together, and the guardians whose share did not go with it.
-#[derive(Debug)]
-struct PutTogether {
-    key: EncryptionKey,
-    wrong: Vec<[u8; 32]>,
-}
-
-/// Tries the shares, as many at a time as it takes, until they give the secret of this public key.
-fn put_together(shares: &[Released], public: &[u8; 32]) -> Result<PutTogether, String> {
-    let opened: Vec<&RecoveryShare> = shares.iter().filter_map(|released| released.share.as_ref()).collect();
-    let thresholds: std::collections::BTreeSet<u8> = opened.iter().map(|share| share.threshold).collect();
-    for threshold in &thresholds {
-        let alike: Vec<&RecoveryShare> = opened
-            .iter()
-            .copied()
-            .filter(|share| share.threshold == *threshold && *threshold != 0)
-            .collect();
-        for chosen in subsets(alike.len(), (*threshold).into()) {
-            let some: Vec<Share> = chosen.iter().map(|place| alike[*place].share.clone()).collect();
-            if let Some(key) = key_of(&some, public) {
-                let fits = |share: &RecoveryShare| {
-                    // A right share gives the key together with any others that are.
-                    let mut tried = some.clone();
-                    let known = tried
-                        .iter()
-                        .any(|one| one.index == share.share.index && one.value == share.share.value);
-                    if !known && let Some(first) = tried.first_mut() {
-                        *first = share.share.clone();
-                    }
-                    known || key_of(&tried, public).is_some()
-                };
-                let wrong = shares
-                    .iter()
-                    .filter(|released| !released.share.as_ref().is_some_and(fits))
-                    .map(|released| released.guardian)
-                    .collect();
-                return Ok(PutTogether { key, wrong });
-            }
-        }
-    }
-    let have = opened.len();
-    Err(match thresholds.first() {
-        Some(threshold) if have < usize::from(*threshold) => {
-            format!("{have} of the {threshold} shares that it takes were released")
-        }
-        Some(_) => format!(
-            "the {have} shares that were released do not make it; at least one is wrong, ask a further guardian"
-        ),
-        None => "no share that was released opens".into(),
-    })
-}
-
-fn key_of(shares: &[Share], public: &[u8; 32]) -> Option<EncryptionKey> {
-    let key = EncryptionKey::from_secret(&*combine(shares).ok()?).ok()?;
-    (key.public() == *public).then_some(key)
-}
-
-/// Every choice of `size` out of `count` places.
-fn subsets(count: usize, size: usize) -> Vec<Vec<usize>> {
-    let masks = 0_u32..1 << count.min(MOST_SHARES);
-    masks
-        .filter(|mask| mask.count_ones() as usize == size)
-        .map(|mask| (0..count).filter(|place| mask & (1 << place) != 0).collect())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn dealt(threshold: u8, count: u8) -> (EncryptionKey, Vec<Released>) {
-        let key = EncryptionKey::generate().unwrap();
-        let shares = split(key.secret(), threshold, count).unwrap().into_iter();
-        let released = shares.map(|share| Released {
-            guardian: [share.index; 32],
-            share: Some(RecoveryShare { threshold, share }),
-        });
-        (key, released.collect())
-    }
-
-    fn damage(released: &mut Released) {
-        if let Some(share) = &mut released.share {
-            share.share.value[7] ^= 1;
-        }
-    }
-
-    #[test]
-    fn enough_shares_give_the_key_back() {
-        for (threshold, count) in [(1, 1), (1, 3), (2, 3), (3, 5), (5, 5)] {
-            let (key, mut shares) = dealt(threshold, count);
-            shares.truncate(threshold.into());
-            let found = put_together(&shares, &key.public()).unwrap();
-            assert_eq!(found.key.public(), key.public());
-            assert!(found.wrong.is_empty());
-        }
-    }
-
-    #[test]
-    fn a_wrong_share_is_named_and_does_no_harm_where_enough_are_right() {
-        for wrong in 0..5 {
-            let (key, mut shares) = dealt(3, 5);
-            damage(&mut shares[wrong]);
-            let found = put_together(&shares, &key.public()).unwrap();
-            assert_eq!(found.key.public(), key.public());
-            assert_eq!(found.wrong, [shares[wrong].guardian]);
-        }
-    }
-
-    #[test]
-    fn a_share_that_does_not_open_or_claims_another_threshold_is_named() {
-        let (key, mut shares) = dealt(2, 4);
-        shares[0].share = None;
-        shares[3].share.as_mut().unwrap().threshold = 1;
-        let found = put_together(&shares, &key.public()).unwrap();
-        assert_eq!(found.key.public(), key.public());
-        assert!(found.wrong.contains(&shares[0].guardian));
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let (key, mut shares) = dealt(3, 5);
-        shares.truncate(2);
-        let lack = put_together(&shares, &key.public()).unwrap_err();
-        assert!(lack.contains("2 of the 3"), "{lack}");
-        let (key, mut shares) = dealt(3, 3);
-        damage(&mut shares[1]);
-        let lack = put_together(&shares, &key.public()).unwrap_err();
-        assert!(lack.contains("at least one is wrong"), "{lack}");
-        assert!(put_together(&[], &key.public()).is_err());
     }
 }
