@@ -55,6 +55,19 @@ impl Clinic {
         })
     }
 
+    /// Registers another institution: who speaks for it, and its id.
+    ///
+    /// # Errors
+    /// Where a step does not work.
+    pub fn institution(&self, name: &'static str, kind: &str) -> Result<(Person, String)> {
+        let (admin, person) = (self.stack.person("admin"), self.stack.person(name));
+        let wallet = person.arrives()?;
+        let registered = admin.does(&["institution", "register", "--kind", kind, "--authority", &wallet])?;
+        let id = registered.text("institution")?;
+        person.does(&["institution", "accept", &id])?;
+        Ok((person, id))
+    }
+
     /// The hospital employs somebody, who accepts.
     ///
     /// # Errors

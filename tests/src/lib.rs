@@ -7,6 +7,7 @@ pub mod ending;
 pub mod kills;
 pub mod leaks;
 pub mod memory;
+pub mod money;
 pub mod people;
 pub mod programs;
 pub mod proxy;

@@ -1,0 +1,245 @@
+//! Erasing: nobody opens what was erased, every key of it is gone, the receipt says what was done, and whatever broke it off
+//! it goes on where it stopped.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::PathBuf};
+
+use chartseal_tests::{
+    clinic::{Clinic, Employee},
+    people::Outcome,
+    programs::fixture,
+};
+use serde_json::Value;
+
+/// A patient with a record of two versions that a doctor may read, and another one.
+struct Scene {
+    clinic: Clinic,
+    doctor: Employee,
+    record: String,
+    other: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let clinic = Clinic::open().unwrap();
+        let doctor = clinic.employs("doctor", "doctor").unwrap();
+        let to = format!("member:{}", doctor.member);
+        let terms = [
+            "--classes",
+            "0",
+            "--rights",
+            "read,append,amend",
+            "--purposes",
+            "treatment",
+        ];
+        clinic.grants(&to, &terms).unwrap();
+        let note = fixture("note.txt");
+        let put = ["put", &clinic.patient_id, note.to_str().unwrap(), "--class", "0"];
+        let record = doctor.person.does(&put).unwrap().text("record").unwrap();
+        let amend = ["amend", &clinic.patient_id, &record, note.to_str().unwrap()];
+        doctor.person.does(&amend).unwrap();
+        let other = doctor.person.does(&put).unwrap().text("record").unwrap();
+        Self {
+            clinic,
+            doctor,
+            record,
+            other,
+        }
+    }
+
+    fn receipt(&self) -> PathBuf {
+        self.clinic.stack.folder().join("receipt.json")
+    }
+
+    fn words(&self) -> [String; 6] {
+        let receipt = self.receipt().to_str().unwrap().to_owned();
+        let [patient, record] = [&self.clinic.patient_id, &self.record].map(Clone::clone);
+        [
+            "erase".into(),
+            patient,
+            "--record".into(),
+            record,
+            "--receipt".into(),
+            receipt,
+        ]
+    }
+
+    fn erases(&self) -> Outcome {
+        self.clinic
+            .patient
+            .does(&self.words().each_ref().map(String::as_str))
+            .unwrap()
+    }
+
+    fn read_receipt(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.receipt()).unwrap()).unwrap()
+    }
+
+    /// The envelopes of a record.
+    fn envelopes(&self, record: &str) -> usize {
+        let all = self.clinic.envelopes().unwrap();
+        all.iter()
+            .filter(|path| path.to_str().unwrap().contains(record))
+            .count()
+    }
+
+    /// The events of this name in the patient's log: what each is about.
+    fn told(&self, event: &str) -> Vec<String> {
+        let log = self.clinic.patient.does(&["log", &self.clinic.patient_id]).unwrap();
+        let found = log.objects.iter().filter(|object| object["event"] == event);
+        found
+            .map(|object| object["what"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn ends(self) {
+        self.clinic.stack.stop().unwrap();
+    }
+}
+
+#[test]
+fn what_is_erased_opens_to_nobody_and_the_receipt_says_what_was_destroyed() {
+    let scene = Scene::new();
+    assert_eq!(scene.envelopes(&scene.record), 4, "patient and doctor, in two versions");
+    let erased = scene.erases();
+    assert_eq!(erased.objects[0]["destroyed"], 4);
+    assert_eq!(scene.envelopes(&scene.record), 0);
+    assert_eq!(scene.envelopes(&scene.other), 2);
+
+    let receipt = scene.read_receipt();
+    assert_eq!(receipt["versions"], serde_json::json!([1, 2]));
+    assert_eq!(receipt["destroyed"].as_array().unwrap().len(), 4);
+    assert!(receipt["destroyed_at"].as_i64().unwrap() >= receipt["erased_at"].as_i64().unwrap());
+    assert!(receipt["does_not_prove"].as_str().unwrap().contains("copy"));
+    let hash = erased.text("receipt_sha256").unwrap();
+    assert_eq!(
+        scene.told("ErasureAttested"),
+        [format!("record {}, receipt {hash}", scene.record)]
+    );
+
+    for who in [&scene.clinic.patient, &scene.doctor.person] {
+        let (outcome, _) = scene.clinic.opens(who, &scene.record).unwrap();
+        assert_eq!(outcome.code, 2, "{outcome:?}");
+        assert!(outcome.error.contains("record-erased"), "{}", outcome.error);
+        let (outcome, bytes) = scene.clinic.opens(who, &scene.other).unwrap();
+        assert!(bytes.is_some(), "{outcome:?}");
+    }
+    let verified = scene
+        .clinic
+        .patient
+        .does(&["verify", &scene.clinic.patient_id, &scene.record])
+        .unwrap();
+    assert_eq!(verified.text("status").unwrap(), "erased");
+    let listed = scene.clinic.patient.does(&["list", &scene.clinic.patient_id]).unwrap();
+    let listed = listed
+        .objects
+        .iter()
+        .find(|object| object["record"] == scene.record.as_str());
+    assert_eq!(listed.unwrap()["status"], "erased");
+    scene.ends();
+}
+
+#[test]
+fn erasing_that_was_broken_off_goes_on_where_it_stopped() {
+    let scene = Scene::new();
+    // Broken off after the chain: there is no folder for the receipt.
+    let mut words = scene.words();
+    words[5] = scene
+        .clinic
+        .stack
+        .folder()
+        .join("none/receipt.json")
+        .to_str()
+        .unwrap()
+        .into();
+    let failed = scene
+        .clinic
+        .patient
+        .types(&words.each_ref().map(String::as_str))
+        .unwrap();
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert_eq!(
+        scene.envelopes(&scene.record),
+        4,
+        "nothing is destroyed that was not written down"
+    );
+    assert_eq!(scene.told("RecordErased").len(), 1);
+
+    let erased = scene.erases();
+    assert!(erased.objects[0]["erased_signature"].is_null());
+    assert_eq!(erased.objects[0]["destroyed"], 4);
+    assert_eq!(scene.told("RecordErased").len(), 1);
+
+    // Broken off after the keys, before the receipt: only the draft knows what there was.
+    let mut draft = scene.read_receipt();
+    draft["destroyed_at"] = Value::Null;
+    let receipt = scene.receipt();
+    fs::remove_file(&receipt).unwrap();
+    let draft_file = receipt.with_extension("json.draft");
+    fs::write(&draft_file, serde_json::to_vec(&draft).unwrap()).unwrap();
+    let again = scene.erases();
+    assert_eq!(again.objects[0]["destroyed"], 4);
+    assert!(!draft_file.exists());
+    assert!(scene.read_receipt()["destroyed_at"].is_i64());
+
+    // Run once more after everything: nothing is said twice.
+    let said = scene.told("ErasureAttested").len();
+    let once_more = scene.erases();
+    // Within one second both receipts are the same to the last byte, and either attestation stands for it.
+    let attested = [&erased, &again].map(|outcome| outcome.text("attested_signature").unwrap());
+    assert!(attested.contains(&once_more.text("attested_signature").unwrap()));
+    assert_eq!(scene.told("ErasureAttested").len(), said);
+    scene.ends();
+}
+
+#[test]
+fn a_receipt_of_another_record_is_not_taken_for_this_ones() {
+    let scene = Scene::new();
+    scene.erases();
+    let receipt = scene.receipt();
+    let before = fs::read(&receipt).unwrap();
+    let words = ["erase", &scene.clinic.patient_id, "--record", &scene.other, "--receipt"];
+    let outcome = scene
+        .clinic
+        .patient
+        .types(&[&words[..], &[receipt.to_str().unwrap()]].concat())
+        .unwrap();
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.error.contains("no receipt of this record"), "{}", outcome.error);
+    assert_eq!(fs::read(&receipt).unwrap(), before);
+    assert_eq!(scene.envelopes(&scene.other), 2);
+    assert_eq!(scene.told("RecordErased").len(), 1, "it was not erased");
+    scene.ends();
+}
+
+#[test]
+fn the_clinic_that_wrote_it_attests_for_its_own_keys_and_nobody_else_erases() {
+    let scene = Scene::new();
+    let words = [
+        "erase",
+        &scene.clinic.patient_id,
+        "--record",
+        &scene.record,
+        "--receipt",
+    ];
+    let own = scene.clinic.stack.folder().join("own.json");
+    let by = |person: &chartseal_tests::people::Person| {
+        person.types(&[&words[..], &[own.to_str().unwrap()]].concat()).unwrap()
+    };
+    let early = by(&scene.doctor.person);
+    assert_eq!(early.code, 1, "only the patient erases: {early:?}");
+    let stranger = scene.clinic.stack.person("stranger");
+    stranger.arrives().unwrap();
+    let outcome = by(&stranger);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert_eq!(scene.envelopes(&scene.record), 4);
+    assert!(scene.told("RecordErased").is_empty());
+    assert!(!own.exists());
+
+    scene.erases();
+    let attested = by(&scene.doctor.person);
+    assert_eq!(attested.code, 0, "{}", attested.error);
+    assert_eq!(scene.told("ErasureAttested").len(), 2);
+    scene.ends();
+}
