@@ -417,7 +417,7 @@ fn deciding(decider: Decider) -> (World, ix::By, Keypair) {
             (world, hospital.stewards(), hospital.authority)
         }
         Decider::Delegate => {
-            let carer = world.delegate(Action::Share.bit());
+            let carer = world.delegate(Action::MASK);
             (world, carer.deciding(), carer.wallet)
         }
     }
@@ -517,6 +517,7 @@ fn open_emergency() -> Story {
     Story::of(world, open, &[&doctor.wallet, &payer])
 }
 
+#[derive(Clone, Copy)]
 enum ReviewedBy {
     Patient,
     Delegate,

@@ -19,5 +19,6 @@ mod accounts;
 mod addresses;
 mod events;
 mod first_caller;
+mod hostile;
 mod programs;
 mod signers;
