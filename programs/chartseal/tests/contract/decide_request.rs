@@ -6,7 +6,7 @@ use chartseal_program::{
     events::{AnyEvent, RequestDecided, Terms},
     instructions::{Approval, DecideRequestArgs},
     seeds::{address, Id, GRANT, NO_ID},
-    state::{AccessLog, Grant, Record, Request, NO_OUTCOME, UNLIMITED},
+    state::{AccessLog, Delegate, Grant, Record, Request, NO_OUTCOME, UNLIMITED},
     vocabulary::*,
     ChartsealError, ID,
 };
@@ -405,7 +405,7 @@ fn only_who_decides_for_the_patient_decides() {
 #[test]
 fn delegate_that_may_share_decides() {
     let mut case = Asked::new();
-    let carer = case.world.delegate(Action::Share.bit());
+    let carer = case.world.delegate(Action::Read.bit() | Action::Share.bit());
     let approve = case.decide(&carer.deciding(), yes(case.approval));
     let event = case.world.chain.must(approve, &[&carer.wallet]);
     case.world
@@ -413,6 +413,43 @@ fn delegate_that_may_share_decides() {
     assert_eq!(case.world.granted(&case.approval.grant).issuer, carer.wallet.pubkey());
     // The patient revokes what its delegate gave.
     case.world.revoke(case.approval.grant);
+}
+
+#[test]
+fn delegate_approving_a_right_that_it_does_not_have_or_for_longer_is_refused() {
+    let mut case = Asked::new();
+    let carer = case.world.delegate(Action::Share.bit());
+    let sound = Approval {
+        rights: Action::Share.bit(),
+        ..case.approval
+    };
+    let at = address::delegate(&case.world.patient.id, &carer.id);
+    case.world
+        .chain
+        .edit(&at, |delegate: &mut Delegate| delegate.expires = sound.expires - 1);
+    for approval in [
+        Approval {
+            rights: Action::Read.bit(),
+            expires: sound.expires - 1,
+            ..sound
+        },
+        Approval {
+            expires: sound.expires - 1,
+            ..case.approval
+        },
+        sound,
+    ] {
+        let approve = case.decide(&carer.deciding(), yes(approval));
+        case.world
+            .chain
+            .refuse(approve, &[&carer.wallet], ChartsealError::BeyondDelegation);
+    }
+    let within = Approval {
+        expires: sound.expires - 1,
+        ..sound
+    };
+    let approve = case.decide(&carer.deciding(), yes(within));
+    case.world.chain.must(approve, &[&carer.wallet]);
 }
 
 #[test]

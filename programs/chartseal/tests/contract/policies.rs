@@ -152,6 +152,32 @@ fn policy_that_expired_shares_nothing() {
 }
 
 #[test]
+fn policy_renewed_after_its_end_shares_nothing_of_before() {
+    let mut case = Shared::new();
+    case.set(|args| args.expires = GENESIS + 10);
+    let before = case.world.record();
+    case.world.chain.set_time(GENESIS + 10);
+    let meanwhile = case.world.record();
+    case.world.wait(1);
+    case.set(|_| {});
+    assert_eq!(case.read(before), Err(Reason::PolicyOtherClass));
+    assert_eq!(case.read(meanwhile), Err(Reason::PolicyOtherClass));
+    let after = case.world.record();
+    assert_eq!(case.read(after), Ok(Basis::Policy));
+}
+
+#[test]
+fn policy_renewed_before_its_end_goes_on_sharing() {
+    let mut case = Shared::new();
+    case.set(|args| args.expires = GENESIS + 10);
+    let record = case.world.record();
+    case.world.chain.set_time(GENESIS + 9);
+    case.set(|_| {});
+    case.world.wait(DAY);
+    assert_eq!(case.read(record), Ok(Basis::Policy));
+}
+
+#[test]
 fn every_class_is_its_own() {
     let mut case = Shared::new();
     case.set(|args| args.classes = 1 << 31 | 1 << 7);

@@ -12,7 +12,7 @@ use chartseal_program::{
 use solana_instruction::{error::InstructionError, Instruction};
 use solana_signer::Signer;
 
-use crate::common::*;
+use crate::{common::*, people::*};
 
 const NOTHING: SetPolicyArgs = SetPolicyArgs {
     classes: 0,
@@ -308,7 +308,8 @@ fn only_who_decides_for_the_patient_sets_it() {
 #[test]
 fn delegate_that_may_share_sets_it() {
     let mut world = World::new();
-    let (carer, sound) = (world.delegate(Action::Share.bit()), world.policy_args());
+    let carer = world.delegate(Action::Read.bit() | Action::Share.bit());
+    let sound = world.policy_args();
     let set = ix::set_policy(
         &carer.deciding(),
         carer.wallet.pubkey(),
@@ -321,6 +322,35 @@ fn delegate_that_may_share_sets_it() {
     world.assert_logged(&event, &hospital, &carer.wallet.pubkey(), NO_OUTCOME);
     let AnyEvent::PolicySet(event) = event else { panic!() };
     assert_eq!(event.by, carer.wallet.pubkey());
+}
+
+#[test]
+fn delegate_sharing_what_it_does_not_have_or_for_longer_is_refused() {
+    let mut world = World::new();
+    let (patient, hospital, sound) = (world.patient.id, world.hospital.id, world.policy_args());
+    let sharer = world.delegate(Action::Share.bit());
+    let reader = world.delegate(Action::Share.bit() | Action::Read.bit());
+    let writer = world.delegate(Action::Share.bit() | Action::Append.bit());
+    let set = |carer: &Carer, args| ix::set_policy(&carer.deciding(), carer.wallet.pubkey(), &patient, &hospital, args);
+    let enrols = SetPolicyArgs { enrols: true, ..sound };
+    let longer = SetPolicyArgs {
+        expires: sound.expires + 1,
+        ..sound
+    };
+    for (carer, args) in [
+        (&sharer, sound),
+        (&writer, sound),
+        (&writer, enrols),
+        (&reader, enrols),
+        (&reader, longer),
+    ] {
+        world
+            .chain
+            .refuse(set(carer, args), &[&carer.wallet], ChartsealError::BeyondDelegation);
+    }
+    world.chain.must(set(&reader, sound), &[&reader.wallet]);
+    // To take it away it needs no more than to share.
+    world.chain.must(set(&sharer, NOTHING), &[&sharer.wallet]);
 }
 
 #[test]
