@@ -86,9 +86,9 @@ impl Family {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    folders.push(path)
+                    folders.push(path);
                 } else {
-                    found.push(path)
+                    found.push(path);
                 }
             }
         }
@@ -204,6 +204,27 @@ fn a_wrong_share_is_noticed_and_named() {
     let recovered = family.does(&next, &["keys", "recover"]);
     assert_eq!(recovered["wrong_shares"].as_array().unwrap().len(), 1, "{recovered}");
     assert_eq!(family.reads(&next, &record).unwrap(), b"long ago");
+    family.stack.stop().unwrap();
+}
+
+#[test]
+fn a_patient_who_objects_takes_back_what_guardians_released() {
+    let (family, _) = Family::gather();
+    let thief = family.stack.person("thief");
+    thief.arrives().unwrap();
+    let thief_key = key_of(&thief);
+    let dealt = family.shares();
+    for guardian in &family.guardians[..2] {
+        guardian.does(&["guardian", "vote", &family.id, &thief_key]).unwrap();
+    }
+    travel::pass(&family.stack, 2 * DAY).unwrap();
+    for guardian in &family.guardians[..2] {
+        family.does(guardian, &["guardian", "release"]);
+    }
+    assert_eq!(family.shares().len(), 5);
+    family.does(&family.patient, &["guardian", "object"]);
+    assert_eq!(family.shares(), dealt);
+    assert!(family.fails(&thief, &["guardian", "finish"]).contains("NoRecovery"));
     family.stack.stop().unwrap();
 }
 
