@@ -3,7 +3,7 @@
 
 use chartseal_program::{
     seeds::{Id, address},
-    state::{Institution, Member, Record},
+    state::{Institution, Member, Record, Safeguards},
 };
 use solana_signature::Signature;
 
@@ -223,7 +223,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     async fn holder_of(&self, patient: &Id) -> Result<Id, OpError> {
         let safeguards = self.ledger.safeguards(patient).await?;
         let mut ours = Vec::new();
-        for holder in safeguards.iter().flat_map(|safeguards| safeguards.holders()) {
+        for holder in safeguards.iter().flat_map(Safeguards::holders) {
             if let Some(institution) = self.ledger.try_read::<Institution>(holder).await?
                 && institution.authority == self.wallet()
             {
