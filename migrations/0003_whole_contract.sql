@@ -255,8 +255,8 @@ COMMENT ON COLUMN policy_classes.institution IS 'With which institution: its id.
 COMMENT ON COLUMN policy_classes.class IS 'Sharing class, 0 to 31.';
 COMMENT ON COLUMN policy_classes.made_seq IS 'Place of the event that began to share the class in the chain log.';
 COMMENT ON COLUMN policy_classes.since IS 'Records that are created from here on are shared.';
-COMMENT ON COLUMN policy_classes.ended_at IS 'When the patient took the class out of the policy; null as long as it is in it.';
-COMMENT ON COLUMN policy_classes.changed_seq IS 'Place of the event that took it out, or else of the one that began it.';
+COMMENT ON COLUMN policy_classes.ended_at IS 'When the patient took the class out of the policy, or set the policy again after it had expired; null as long as it is in it.';
+COMMENT ON COLUMN policy_classes.changed_seq IS 'Place of the event that ended it, or else of the one that began it.';
 
 CREATE TABLE policy_changes (
     patient id NOT NULL,
@@ -384,6 +384,7 @@ ALTER TABLE grants ADD COLUMN parent id;
 ALTER TABLE grants ADD COLUMN depth smallint NOT NULL DEFAULT 0 CHECK (depth BETWEEN 0 AND 3);
 ALTER TABLE grants ALTER COLUMN depth DROP DEFAULT;
 ALTER TABLE grants ADD COLUMN request id;
+ALTER TABLE grants ADD FOREIGN KEY (patient, parent) REFERENCES grants;
 ALTER TABLE grants ADD FOREIGN KEY (patient, request) REFERENCES requests;
 CREATE INDEX grants_by_parent ON grants (patient, parent) WHERE parent IS NOT NULL;
 COMMENT ON TABLE grants IS 'Rights that patients gave and grantees passed on, each as it stands now. Their events are in the chain log of the patient.';
@@ -400,7 +401,7 @@ CREATE TABLE grants_passed_on (
     at timestamptz NOT NULL,
     request id NOT NULL,
     grant_id id NOT NULL,
-    parent id,
+    parent id NOT NULL,
     actor_kind actor_kind NOT NULL,
     wallet address NOT NULL,
     member address REFERENCES members,
@@ -408,7 +409,8 @@ CREATE TABLE grants_passed_on (
     institution id,
     purpose purpose NOT NULL,
     PRIMARY KEY (patient, seq),
-    FOREIGN KEY (patient, grant_id) REFERENCES grants
+    FOREIGN KEY (patient, grant_id) REFERENCES grants,
+    FOREIGN KEY (patient, parent) REFERENCES grants
 );
 CREATE INDEX grants_passed_on_by_time ON grants_passed_on (at);
 COMMENT ON TABLE grants_passed_on IS 'Every grant that a grantee passed on: who did, and what for. One row for each event GrantPassedOn of the patient''s chain log.';

@@ -124,13 +124,14 @@ async fn a_class_that_stays_in_a_policy_keeps_its_time() {
             "hospital 1 28 true 28 true",
             "hospital 3 25 true 25 true",
             "hospital 5 27 true 27 true",
-            "insurer 3 26 false 29 true"
+            "insurer 3 26 false 29 true",
+            "insurer 3 29 false 30 true"
         ]
     );
     let changes = "SELECT seq || ' ' || coalesce(classes::text, 'withdrawn') FROM policy_changes ORDER BY seq";
     assert_eq!(
         lines(&mut c, changes).await,
-        ["25 {1,3}", "26 {3}", "27 {3,5}", "28 {1,3,5}", "29 withdrawn"]
+        ["25 {1,3}", "26 {3}", "27 {3,5}", "28 {1,3,5}", "29 {3}", "30 withdrawn"]
     );
 }
 
@@ -145,9 +146,9 @@ async fn a_use_counts_against_every_grant_above() {
         ["43 - 0 - 6", "44 43 1 - 1", "45 44 2 - 2", "47 - 0 56 unlimited"]
     );
     let changed = "SELECT made_seq || ' ' || changed_seq FROM grants WHERE depth > 0 OR uses = 10 ORDER BY id";
-    assert_eq!(lines(&mut c, changed).await, ["35 39", "36 39", "37 38"]);
+    assert_eq!(lines(&mut c, changed).await, ["36 40", "37 40", "38 39"]);
     let passed = "SELECT seq || ' ' || encode(substring(parent, 1, 1), 'hex') || ' ' || actor_kind FROM grants_passed_on ORDER BY seq";
-    assert_eq!(lines(&mut c, passed).await, ["36 43 member", "37 44 member"]);
+    assert_eq!(lines(&mut c, passed).await, ["37 43 member", "38 44 member"]);
 }
 
 #[tokio::test]
@@ -213,17 +214,17 @@ async fn decisions_say_under_what_they_were_made() {
     assert_eq!(
         lines(&mut c, decisions).await,
         [
-            "log 30 append policy - - 11 - 34",
-            "log 31 append delegate - 71 - - 33",
-            "log 32 append patient - - - - 35",
-            "log 33 read policy - - 11 - 34",
-            "log 34 read delegate - 71 - - 34",
-            "log 36 share grant 43 - - - -",
-            "log 37 share grant 44 - - - -",
-            "log 38 read grant 45 - - - 34",
-            "log 39 read grant 44 - - - 34",
-            "log 46 read emergency - - - 61 34",
-            "log 47 append emergency - - - 61 36",
+            "log 31 append policy - - 11 - 34",
+            "log 32 append delegate - 71 - - 33",
+            "log 33 append patient - - - - 35",
+            "log 34 read policy - - 11 - 34",
+            "log 35 read delegate - 71 - - 34",
+            "log 37 share grant 43 - - - -",
+            "log 38 share grant 44 - - - -",
+            "log 39 read grant 45 - - - 34",
+            "log 40 read grant 44 - - - 34",
+            "log 47 read emergency - - - 61 34",
+            "log 48 append emergency - - - 61 36",
             "refusals 1 read emergency-over - - - 61 34",
             "refusals 2 read policy-for-other-records - - 12 - 34",
             "refusals 3 amend right-not-granted - 71 - - 34",

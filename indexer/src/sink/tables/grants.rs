@@ -121,7 +121,7 @@ pub(super) async fn pass_on(connection: &mut PgConnection, events: &[&GrantPasse
         each(events, |e| Instant(e.link.at)) as _,
         each(events, |e| e.request) as _,
         each(events, |e| e.grant) as _,
-        each(events, |e| id(&e.parent)) as _,
+        each(events, |e| e.parent) as _,
         actor.kind as _,
         actor.wallet as _,
         actor.member as _,

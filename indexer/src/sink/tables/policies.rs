@@ -1,8 +1,11 @@
 //! What patients share by policy: as it stands, every change of it, and since when which classes are shared.
+//!
+//! The time from which on a class is shared follows from all changes before; the contract's own code says how.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chartseal_program::{events::PolicySet, log::Link, seeds::Id, vocabulary::CLASSES};
+use bytemuck::Zeroable;
+use chartseal_program::{events::PolicySet, log::Link, seeds::Id, state::Policy, vocabulary::CLASSES};
 use sqlx::PgConnection;
 
 use super::{classes, each, number, purposes};
@@ -15,9 +18,9 @@ pub(super) async fn write(connection: &mut PgConnection, events: &[&PolicySet]) 
     if events.is_empty() {
         return Ok(());
     }
+    let turns = turns(events, load(connection, events).await?);
     set(connection, events).await?;
     keep_changes(connection, events).await?;
-    let turns = turns(events, load_open(connection, events).await?);
     begin(connection, &turns.began).await?;
     end(connection, &turns.ended).await
 }
@@ -94,52 +97,81 @@ struct Turns {
     ended: Vec<Turn>,
 }
 
-/// The classes that are shared now, and the place of the event that began each.
-type Open = BTreeMap<(Key, i16), i64>;
+/// A policy as far as it says since when classes are shared.
+struct Shared {
+    policy: Policy,
+    /// For each class that is shared, the place of the event that began it.
+    made: [i64; CLASSES as usize],
+}
 
-async fn load_open(connection: &mut PgConnection, events: &[&PolicySet]) -> Result<Open, SinkError> {
+impl Shared {
+    fn nothing() -> Self {
+        Self {
+            policy: Policy::zeroed(),
+            made: [0; CLASSES as usize],
+        }
+    }
+
+    fn begin(&mut self, class: usize, since: i64, made: i64) {
+        let kept = self.policy.since.get_mut(class).zip(self.made.get_mut(class));
+        if let Some((kept_since, kept_made)) = kept {
+            (*kept_since, *kept_made) = (since, made);
+            self.policy.classes |= 1 << class;
+        }
+    }
+}
+
+/// What the policies that these events change say so far.
+async fn load(connection: &mut PgConnection, events: &[&PolicySet]) -> Result<BTreeMap<Key, Shared>, SinkError> {
     let keys: BTreeSet<Key> = events.iter().map(|e| (e.link.subject, e.institution)).collect();
     let keys: Vec<Key> = keys.into_iter().collect();
     let rows = sqlx::query!(
-        "SELECT patient, institution, class, made_seq FROM policy_classes
-         WHERE ended_at IS NULL
-               AND (patient, institution) IN (SELECT * FROM UNNEST($1::bytea[], $2::bytea[]))",
+        r#"SELECT p.patient, p.institution, p.expires_at AS "expires_at: Instant", c.class AS "class?",
+                  c.since AS "since?: Instant", c.made_seq AS "made_seq?"
+           FROM policies p
+           LEFT JOIN policy_classes c ON c.patient = p.patient AND c.institution = p.institution AND c.ended_at IS NULL
+           WHERE (p.patient, p.institution) IN (SELECT * FROM UNNEST($1::bytea[], $2::bytea[]))"#,
         each(&keys, |(patient, _)| *patient) as _,
         each(&keys, |(_, institution)| *institution) as _,
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let patient = row.patient.try_into();
-            let patient = patient.map_err(|_| SinkError::Damaged("policy_classes.patient"))?;
-            let institution = row.institution.try_into();
-            let institution = institution.map_err(|_| SinkError::Damaged("policy_classes.institution"))?;
-            Ok((((patient, institution), row.class), row.made_seq))
-        })
-        .collect()
+    let mut policies = BTreeMap::new();
+    for row in rows {
+        let patient = row.patient.try_into();
+        let patient = patient.map_err(|_| SinkError::Damaged("policies.patient"))?;
+        let institution = row.institution.try_into();
+        let institution = institution.map_err(|_| SinkError::Damaged("policies.institution"))?;
+        let shared = policies.entry((patient, institution)).or_insert_with(Shared::nothing);
+        shared.policy.expires = row.expires_at.0;
+        if let (Some(class), Some(since), Some(made)) = (row.class, row.since, row.made_seq) {
+            let class = usize::try_from(class).map_err(|_| SinkError::Damaged("policy_classes.class"))?;
+            shared.begin(class, since.0, made);
+        }
+    }
+    Ok(policies)
 }
 
-/// As the contract does: a class that was shared before keeps its time, one that was not begins now.
-fn turns(events: &[&PolicySet], mut open: Open) -> Turns {
+fn turns(events: &[&PolicySet], mut policies: BTreeMap<Key, Shared>) -> Turns {
     let mut turns = Turns::default();
     for event in events {
         let (key, link) = ((event.link.subject, event.institution), event.link);
-        for class in 0..CLASSES {
-            let place = (key, i16::from(class));
-            let turn = |made| Turn {
-                key,
-                class: i16::from(class),
-                made,
-                link,
-            };
-            match (event.classes & (1 << class) != 0, open.contains_key(&place)) {
-                (true, false) => {
-                    open.insert(place, number(link.seq));
-                    turns.began.push(turn(number(link.seq)));
-                }
-                (false, true) => turns.ended.extend(open.remove(&place).map(turn)),
-                (true, true) | (false, false) => {}
+        let shared = policies.entry(key).or_insert_with(Shared::nothing);
+        let before = shared.policy.since;
+        shared.policy.choose(event.classes, link.at);
+        shared.policy.expires = event.expires;
+        let times = before.into_iter().zip(shared.policy.since).zip(&mut shared.made);
+        for (class, ((before, after), made)) in (0..).zip(times) {
+            if before == after {
+                continue;
+            }
+            let turn = |made| Turn { key, class, made, link };
+            if before != 0 {
+                turns.ended.push(turn(*made));
+            }
+            if after != 0 {
+                *made = number(link.seq);
+                turns.began.push(turn(*made));
             }
         }
     }

@@ -74,14 +74,16 @@ pub(super) fn tell(ledger: &mut Ledger) {
     }
 }
 
-/// A class that stays keeps its time, one that goes gets an end, and one that comes back begins anew.
+/// A class that stays keeps its time, one that goes gets an end, and one that comes back, or whose policy had expired,
+/// begins anew.
 fn policies(ledger: &mut Ledger) {
-    let expires = ledger.now + 1_000_000;
+    let (soon, expires) = (ledger.now + 15, ledger.now + 1_000_000);
     for (institution, classes, purposes, expires) in [
         (HOSPITAL, 0b1010, Purpose::Treatment.bit(), expires),
-        (INSURER, 0b1000, Purpose::Payment.bit(), i64::MAX),
+        (INSURER, 0b1000, Purpose::Payment.bit(), soon),
         (HOSPITAL, 0b10_1000, Purpose::Treatment.bit(), expires),
         (HOSPITAL, 0b10_1010, Purpose::Treatment.bit(), expires),
+        (INSURER, 0b1000, Purpose::Payment.bit(), i64::MAX),
         (INSURER, 0, 0, 0),
     ] {
         ledger.emit(&HEIR, |link| PolicySet {
