@@ -131,7 +131,7 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
                 bump,
                 reserved
             }),
-            776,
+            856,
         ),
         (
             "Record",

@@ -31,14 +31,23 @@ pub(super) const INSTITUTION_ACCOUNT: u8 = 13;
 pub(super) const PERSON_WALLET: u8 = 14;
 pub(super) const SOMEBODY: u8 = 19;
 
+/// The grants that a grant descends from, parent first.
+pub(super) type Ancestors = [Option<Grant>; 3];
+
 /// A claim, by value.
 #[derive(Clone, Debug)]
 pub(super) enum Claimed {
     Nothing,
-    /// A grant, and what is passed as its ancestors, parent first.
-    Grant(Grant, [Option<Grant>; 3]),
-    Policy(Policy),
-    Emergency(Emergency),
+    /// A grant, and what is passed as its ancestors.
+    Grant(Box<(Grant, Ancestors)>),
+    Policy(Box<Policy>),
+    Emergency(Box<Emergency>),
+}
+
+impl Claimed {
+    pub(super) fn granted(grant: Grant, ancestors: Ancestors) -> Self {
+        Self::Grant(Box::new((grant, ancestors)))
+    }
 }
 
 /// Everything that a decision looks at, by value.
@@ -87,7 +96,7 @@ impl Case {
             purpose: self.purpose,
             claim: match &self.claim {
                 Claimed::Nothing => Claim::Nothing,
-                Claimed::Grant(grant, ancestors) => Claim::Grant(grant, ancestors.each_ref().map(Option::as_ref)),
+                Claimed::Grant(line) => Claim::Grant(&line.0, line.1.each_ref().map(Option::as_ref)),
                 Claimed::Policy(policy) => Claim::Policy(policy),
                 Claimed::Emergency(emergency) => Claim::Emergency(emergency),
             },
@@ -130,7 +139,7 @@ impl Case {
             member,
             institution,
             delegate,
-            claim: Claimed::Grant(sound_grant(0), [None; 3]),
+            claim: Claimed::granted(sound_grant(0), [None; 3]),
             class: 0,
             created_at: NOW,
             author: None,
@@ -143,8 +152,8 @@ impl Case {
     }
 
     pub(super) fn on_grant(&mut self, change: impl FnOnce(&mut Grant)) {
-        if let Claimed::Grant(grant, _) = &mut self.claim {
-            change(grant);
+        if let Claimed::Grant(line) = &mut self.claim {
+            change(&mut line.0);
         }
     }
 }
@@ -267,7 +276,7 @@ prop_compose! {
         if let Some(n) = left_out {
             ancestors[n] = None;
         }
-        Claimed::Grant(grant, ancestors)
+        Claimed::granted(grant, ancestors)
     }
 }
 
@@ -284,7 +293,7 @@ prop_compose! {
         (policy.patient, policy.institution, policy.expires) = (patient, institution, expires);
         (policy.classes, policy.purposes, policy.enrols) = (classes, purposes, enrols);
         policy.since = [since; 32];
-        Claimed::Policy(policy)
+        Claimed::Policy(Box::new(policy))
     }
 }
 
@@ -296,7 +305,7 @@ prop_compose! {
     ) -> Claimed {
         let mut emergency = sound_emergency();
         (emergency.patient, emergency.member, emergency.expires) = (patient, key(member), expires);
-        Claimed::Emergency(emergency)
+        Claimed::Emergency(Box::new(emergency))
     }
 }
 

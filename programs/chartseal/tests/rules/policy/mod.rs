@@ -114,9 +114,10 @@ fn no_right_comes_from_what_it_rests_on_where_that_is_not_sound_or_left_out() {
 #[test]
 fn no_right_comes_from_a_grant_one_of_whose_ancestors_does_not_live() {
     let counts = answers(25_000, &any_case(), |case| {
-        let (Ok(Basis::Grant), Claimed::Grant(grant, ancestors)) = (case.decide(), &case.claim) else {
+        let (Ok(Basis::Grant), Claimed::Grant(claimed)) = (case.decide(), &case.claim) else {
             return Ok(0);
         };
+        let (grant, ancestors) = claimed.as_ref();
         // As many as there are: what is passed beyond them is not looked at.
         let mut line = 0;
         let mut last = grant;
@@ -129,7 +130,7 @@ fn no_right_comes_from_a_grant_one_of_whose_ancestors_does_not_live() {
                 let mut ancestors = *ancestors;
                 restriction(&mut ancestors[place]);
                 let restricted = Case {
-                    claim: Claimed::Grant(*grant, ancestors),
+                    claim: Claimed::granted(*grant, ancestors),
                     ..case.clone()
                 };
                 prop_assert!(
@@ -181,7 +182,7 @@ proptest! {
                 case.action == Action::Read && [case.author, case.origin].contains(&Some(key(MEMBER_ACCOUNT)))
             ),
             Ok(Basis::Steward) => prop_assert!(!case.patient.has_wallet() && case.action == Action::Append),
-            Ok(Basis::Grant) => prop_assert!(matches!(case.claim, Claimed::Grant(..))),
+            Ok(Basis::Grant) => prop_assert!(matches!(case.claim, Claimed::Grant(_))),
             Ok(Basis::Delegate) => prop_assert_eq!(case.capacity, ActorKind::Delegate),
             Ok(Basis::Policy) => prop_assert!(member && matches!(case.claim, Claimed::Policy(_))),
             Ok(Basis::Emergency) => prop_assert!(
@@ -345,7 +346,7 @@ fn grant_that_was_passed_on_gives_nothing_that_its_parent_does_not() {
             (child.parent, child.depth) = (parent.id, parent.depth + 1);
             // Ancestors of a parent that descends from another are looked at elsewhere.
             let claiming = |grant: Grant, ancestors| Case {
-                claim: Claimed::Grant(grant, ancestors),
+                claim: Claimed::granted(grant, ancestors),
                 class: class.unwrap_or(case.class),
                 ..case.clone()
             };

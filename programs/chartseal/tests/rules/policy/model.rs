@@ -55,7 +55,7 @@ impl Objections {
         self.object(!purposes.contains(&purpose), Reason::RoleForbidsPurpose);
     }
 
-    fn grant(&mut self, case: &Case, grant: &Grant, ancestors: &[Option<Grant>; 3]) {
+    fn grant(&mut self, case: &Case, grant: &Grant, ancestors: &Ancestors) {
         self.object(grant.patient != PATIENT, Reason::GrantForeign);
         let named = match (case.capacity, grant.grantee_kind) {
             (ActorKind::Member, 0) => grant.grantee == key(MEMBER_ACCOUNT),
@@ -76,7 +76,7 @@ impl Objections {
     }
 
     /// Each grant that it descends from is there, and lives.
-    fn line(&mut self, grant: &Grant, ancestors: &[Option<Grant>; 3]) {
+    fn line(&mut self, grant: &Grant, ancestors: &Ancestors) {
         let mut wanted = grant.parent;
         for ancestor in ancestors {
             if wanted == [0; 16] {
@@ -148,7 +148,7 @@ pub(super) fn decision(case: &Case) -> Result<Basis, Reason> {
             against.object(case.action != Action::Read, Reason::RoleForbidsAction);
             against.object(case.purpose != Purpose::Personal, Reason::PurposeNotPersonal);
             match &case.claim {
-                Claimed::Grant(grant, ancestors) => against.grant(case, grant, ancestors),
+                Claimed::Grant(line) => against.grant(case, &line.0, &line.1),
                 _ => against.object(true, Reason::NoGrant),
             }
             against.first(Basis::Grant)
@@ -176,8 +176,8 @@ fn as_member(case: &Case, mut against: Objections) -> Result<Basis, Reason> {
             against.object(true, Reason::NoGrant);
             against.first(Basis::Grant)
         }
-        Claimed::Grant(grant, ancestors) => {
-            against.grant(case, grant, ancestors);
+        Claimed::Grant(line) => {
+            against.grant(case, &line.0, &line.1);
             against.first(Basis::Grant)
         }
         Claimed::Policy(policy) => {

@@ -83,8 +83,11 @@ pub(super) const OF_THE_GRANT: &[Restriction] = &[
     }),
 ];
 
+/// What takes an ancestor away: its name, and what it does.
+type Lapse = (&'static str, fn(&mut Option<Grant>));
+
 /// Of each grant that the claimed one descends from.
-pub(super) const OF_AN_ANCESTOR: &[(&str, fn(&mut Option<Grant>))] = &[
+pub(super) const OF_AN_ANCESTOR: &[Lapse] = &[
     ("is left out", |ancestor| *ancestor = None),
     ("is another grant", |ancestor| {
         change(ancestor, |grant| grant.id = OTHER)
