@@ -12,7 +12,7 @@ use solana_signer::Signer;
 
 use crate::{common::*, people::*};
 
-/// A record of the hospital's nurse, and a grant that was passed on three times.
+/// A record of the patient's own, and a grant that was passed on three times.
 struct Descent {
     world: World,
     chain: PassedOn,

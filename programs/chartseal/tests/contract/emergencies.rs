@@ -180,6 +180,20 @@ fn emergency_used_after_the_credential_was_taken_is_refused() {
     assert_eq!(verdict, Err(Reason::NoEmergencyCredential));
 }
 
+/// Taking the credential is no verdict: only a review ends an emergency for good.
+#[test]
+fn credential_that_is_given_back_revives_no_emergency_that_ended() {
+    let mut case = Open::new();
+    let (clinic, doctor) = (case.clinic.clone(), case.doctor.clone());
+    case.world.set_credential(&clinic, &doctor, false);
+    case.world.set_credential(&clinic, &doctor, true);
+    assert_eq!(case.read(), Ok(Basis::Emergency));
+    case.world.set_credential(&clinic, &doctor, false);
+    case.review(Reviewer::Institution, Verdict::Unjustified);
+    case.world.set_credential(&clinic, &doctor, true);
+    assert_eq!(case.read(), Err(Reason::EmergencyOver));
+}
+
 #[test]
 fn emergency_of_a_suspended_or_expired_credential_gives_nothing() {
     let mut case = Open::new();

@@ -211,7 +211,7 @@ fn patient_without_guardians_is_recovered_by_nobody() {
     let mut world = World::new();
     let (patient, hospital, stranger) = (world.patient.clone(), world.hospital.id, world.chain.wallet());
     let vote = world.vote_ix(&stranger, stranger.pubkey(), keys(6));
-    let failure = world.chain.fail(&[vote.clone()], &[&stranger]);
+    let failure = world.chain.fail(std::slice::from_ref(&vote), &[&stranger]);
     assert!(matches!(failure, Failure::Runtime(_)), "{failure:?}");
     // Nor where there are safeguards without any: a threshold of zero is reached by no one.
     let set = ix::set_break_glass(
