@@ -216,6 +216,10 @@ fn figures_are_the_programs() {
         ("refusals of a member", format!("{MEMBER_REFUSALS_PER_HOUR} in an hour")),
         ("refusals of persons", format!("{PERSON_REFUSALS_PER_HOUR} in an hour")),
         (
+            "refusals of the patient and its delegates",
+            format!("{PERSON_REFUSALS_PER_HOUR} in an hour"),
+        ),
+        (
             "requests and attestations",
             format!("{MEMBER_REQUESTS_PER_HOUR} in an hour"),
         ),
@@ -238,6 +242,7 @@ fn figures_are_the_programs() {
             "the delay of a recovery",
             format!("{} to {}", seconds(SHORTEST_DELAY), seconds(LONGEST_DELAY)),
         ),
+        ("votes of a guardian", format!("{VOTES_PER_DAY} in a day")),
         ("the window to finish a recovery", seconds(RECOVERY_WINDOW)),
         ("depth of a grant", DEEPEST.to_string()),
         ("sharing classes", CLASSES.to_string()),
