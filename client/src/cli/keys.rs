@@ -38,7 +38,7 @@ pub(super) fn run(command: &Keys, caller: Caller, output: Output) -> Result<()> 
             let backup = passphrase::ask_other(file, "Passphrase of the backup")?;
             let passphrase = caller.passphrase.choose("Passphrase for the identity")?;
             make_folder(&home)?;
-            restore(from, &backup, &home, &passphrase, *force)?
+            restore((from, &backup), (&home, &passphrase), *force, output)?
         }
         Keys::Rotate(_) | Keys::Recover(_) => bail!("this is done with the ledger's help"),
     };
@@ -58,15 +58,28 @@ pub(super) fn run(command: &Keys, caller: Caller, output: Output) -> Result<()> 
 }
 
 /// Makes the identity from a backup. Where there is one already and the caller insists, that one is kept beside.
-fn restore(from: &Path, backup: &Passphrase, home: &Path, passphrase: &Passphrase, force: bool) -> Result<Identity> {
+fn restore(
+    (from, backup): (&Path, &Passphrase),
+    (home, passphrase): (&Path, &Passphrase),
+    force: bool,
+    output: Output,
+) -> Result<Identity> {
     let restored = Identity::restore(from, backup, home, passphrase, KdfCost::DEFAULT);
     let taken = matches!(&restored, Err(KeyError::File(FileError::Exists { .. })));
     if !taken || !force {
         return Ok(restored.map_err(OpError::from)?);
     }
     let aside = set_aside(home).with_context(|| format!("cannot keep {} under another name", home.display()))?;
-    eprintln!("chartseal: the identity before is kept as {}", aside.display());
-    Ok(Identity::restore(from, backup, home, passphrase, KdfCost::DEFAULT).map_err(OpError::from)?)
+    match Identity::restore(from, backup, home, passphrase, KdfCost::DEFAULT) {
+        Ok(identity) => {
+            output.warn(&format!("the identity before is kept as {}", aside.display()));
+            Ok(identity)
+        }
+        Err(error) => {
+            fs::rename(&aside, home).with_context(|| format!("the identity before is kept as {}", aside.display()))?;
+            Err(OpError::from(error).into())
+        }
+    }
 }
 
 /// Gives a file the next free name beside its own: `identity.1`, `identity.2` and so on.
