@@ -14,10 +14,15 @@ pub fn pass(stack: &Stack, seconds: i64) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .context("cannot prepare to wait")?
-        .block_on(pass_on(&stack.endpoints().rpc, seconds))
+        .block_on(let_pass(stack, seconds))
 }
 
-async fn pass_on(rpc: &str, seconds: i64) -> Result<()> {
+/// The same where somebody waits already.
+///
+/// # Errors
+/// Where the ledger does not do it.
+pub async fn let_pass(stack: &Stack, seconds: i64) -> Result<()> {
+    let rpc = &stack.endpoints().rpc;
     let ledger = Ledger::new(rpc);
     let target = ledger.now().await?.saturating_add(seconds);
     let request = json!({

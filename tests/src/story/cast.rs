@@ -1,6 +1,6 @@
 //! Who is in the story, and how they come to be registered.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::{people::Person, programs::work_folder, report::Report, stack::Stack};
@@ -22,21 +22,61 @@ pub struct Stored {
     pub item: String,
 }
 
+impl Stored {
+    pub(super) fn new((title, file, class): (&'static str, &'static str, u8)) -> Self {
+        Self {
+            title,
+            file,
+            class,
+            record: String::new(),
+            media_type: String::new(),
+            item: String::new(),
+        }
+    }
+}
+
+/// An institution, who speaks for it, and one who works there.
+#[derive(Debug)]
+pub struct House {
+    /// Speaks for it.
+    pub authority: Person,
+    /// Its id.
+    pub id: String,
+    /// Works there.
+    pub member: Person,
+    /// `INSTITUTION:MEMBER`.
+    pub membership: String,
+}
+
+impl House {
+    /// The institution as people type it where they grant.
+    #[must_use]
+    pub fn as_grantee(&self) -> String {
+        format!("institution:{}", self.id)
+    }
+
+    /// The one who works there, as people type it where they grant.
+    #[must_use]
+    pub fn member_as_grantee(&self) -> String {
+        format!("member:{}", self.membership)
+    }
+}
+
 /// Everybody, and what they know of each other.
 #[derive(Debug)]
 pub struct Cast {
     /// What they work on.
     pub stack: Stack,
-    /// Speaks for the hospital.
-    pub hospital: Person,
-    /// The hospital's id.
-    pub hospital_id: String,
-    /// Works there.
-    pub doctor: Person,
-    /// Works for an insurance.
-    pub insurer: Person,
-    /// Institution and member of the insurer.
-    pub insurer_id: String,
+    /// The hospital, and its doctor.
+    pub hospital: House,
+    /// Another hospital, and a specialist there.
+    pub university: House,
+    /// The insurance, and its insurer.
+    pub insurance: House,
+    /// A nurse of the hospital.
+    pub nurse: Person,
+    /// The nurse as people type it where they grant.
+    pub nurse_as_grantee: String,
     /// The patient.
     pub patient: Person,
     /// The patient's id.
@@ -45,7 +85,7 @@ pub struct Cast {
     pub files: Vec<Stored>,
 }
 
-/// What the story stores: title, file, sharing class.
+/// What is stored at the beginning: title, file, sharing class.
 const FILES: [(&str, &str, u8); 6] = [
     ("CT of the thorax", "dicom/CT_small.dcm", 1),
     ("MR of the head", "dicom/MR_small.dcm", 1),
@@ -74,38 +114,30 @@ impl Cast {
             &json!({ "rpc": endpoints.rpc, "gateway": endpoints.gateway }),
         );
 
-        let [admin, hospital, doctor, insurance, insurer, patient] =
-            ["admin", "hospital", "doctor", "insurance", "insurer", "patient"].map(|name| stack.person(name));
+        let admin = stack.person("admin");
         admin.does(&["airdrop", "100"])?;
         admin.does(&["registry", "init"])?;
-        let mut institutions = Vec::new();
-        for (kind, authority) in [("hospital", &hospital), ("insurer", &insurance)] {
-            let wallet = authority.arrives()?;
-            let registered = admin.does(&["institution", "register", "--kind", kind, "--authority", &wallet])?;
-            let id = registered.text("institution")?;
-            authority.does(&["institution", "accept", &id])?;
-            institutions.push(id);
-        }
+        let [hospital, university, insurance] = [
+            approve(&stack, "hospital", "hospital")?,
+            approve(&stack, "university", "hospital")?,
+            approve(&stack, "insurance", "insurer")?,
+        ];
         report.step(
             "institutions",
-            "the admin registers a hospital and an insurance; both accept",
-            &json!({ "institutions": institutions }),
+            "the admin registers two hospitals and an insurance; all accept",
+            &json!({ "institutions": [hospital.1, university.1, insurance.1] }),
         );
-        let mut members = Vec::new();
-        let employments = [(&hospital, "doctor", &doctor), (&insurance, "insurer", &insurer)];
-        for ((authority, role, member), institution) in employments.into_iter().zip(&institutions) {
-            let wallet = member.arrives()?;
-            let registered =
-                authority.does(&["member", "register", institution, "--wallet", &wallet, "--role", role])?;
-            let id = format!("{institution}:{}", registered.text("member")?);
-            member.does(&["member", "accept", &id])?;
-            members.push(id);
-        }
+        let nurse = employ(&stack, &hospital, "nurse", "nurse")?;
+        let nurse_as_grantee = format!("member:{}", nurse.1);
+        let hospital = staffed(&stack, hospital, "doctor", "doctor")?;
+        let university = staffed(&stack, university, "specialist", "doctor")?;
+        let insurance = staffed(&stack, insurance, "insurer", "insurer")?;
         report.step(
             "members",
-            "the hospital registers a doctor, the insurance an insurer",
-            &json!({ "members": members }),
+            "one hospital registers a doctor and a nurse, the other a specialist, the insurance an insurer",
+            &json!({ "members": [hospital.membership, nurse.1, university.membership, insurance.membership] }),
         );
+        let patient = stack.person("patient");
         patient.arrives()?;
         let patient_id = patient.does(&["patient", "open"])?.text("patient")?;
         report.step(
@@ -113,31 +145,52 @@ impl Cast {
             "a patient opens a chart, by a pseudonym",
             &json!({ "patient": patient_id }),
         );
-
-        let [hospital_id, _] = institutions
-            .try_into()
-            .ok()
-            .context("two institutions were registered")?;
-        let [_, insurer_id] = members.try_into().ok().context("two members were registered")?;
-        let files = FILES.map(|(title, file, class)| Stored {
-            title,
-            file,
-            class,
-            record: String::new(),
-            media_type: String::new(),
-            item: String::new(),
-        });
-        let files = files.into();
         Ok(Self {
             stack,
             hospital,
-            hospital_id,
-            doctor,
-            insurer,
-            insurer_id,
+            university,
+            insurance,
+            nurse: nurse.0,
+            nurse_as_grantee,
             patient,
             patient_id,
-            files,
+            files: FILES.map(Stored::new).into(),
         })
     }
+}
+
+/// The admin registers an institution, which accepts: who speaks for it, and its id.
+fn approve(stack: &Stack, name: &'static str, kind: &str) -> Result<(Person, String)> {
+    let authority = stack.person(name);
+    let wallet = authority.arrives()?;
+    let words = ["institution", "register", "--kind", kind, "--authority", &wallet];
+    let id = stack.person("admin").does(&words)?.text("institution")?;
+    authority.does(&["institution", "accept", &id])?;
+    Ok((authority, id))
+}
+
+/// An institution registers a member, who accepts: the member, and `INSTITUTION:MEMBER`.
+fn employ(
+    stack: &Stack,
+    (authority, institution): &(Person, String),
+    name: &'static str,
+    role: &str,
+) -> Result<(Person, String)> {
+    let member = stack.person(name);
+    let wallet = member.arrives()?;
+    let words = ["member", "register", institution, "--wallet", &wallet, "--role", role];
+    let id = format!("{institution}:{}", authority.does(&words)?.text("member")?);
+    member.does(&["member", "accept", &id])?;
+    Ok((member, id))
+}
+
+fn staffed(stack: &Stack, institution: (Person, String), name: &'static str, role: &str) -> Result<House> {
+    let (member, membership) = employ(stack, &institution, name, role)?;
+    let (authority, id) = institution;
+    Ok(House {
+        authority,
+        id,
+        member,
+        membership,
+    })
 }

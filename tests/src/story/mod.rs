@@ -1,14 +1,22 @@
-//! The story: a hospital, a doctor, a patient, an insurer, six files. Every step asserts what it claims, so that the
-//! demo cannot tell something that is not so.
+//! The story of a patient's records: stored, shared, lost and found, read in an emergency, paid for, and erased. Every step
+//! asserts what it claims, so that the demo cannot tell something that is not so.
 
+mod archive;
+mod asking;
 mod cast;
 mod chapters;
+mod consent;
+mod emergency;
+mod erasure;
+mod payment;
+mod recovery;
+mod steps;
 
 use anyhow::{Context as _, Result};
 
 pub use cast::Cast;
 
-use crate::{report::Report, stack::Stack};
+use crate::report::Report;
 
 /// Tells it, on a stack of its own that ends with it.
 ///
@@ -24,9 +32,16 @@ async fn tell_it(report: &Report) -> Result<()> {
     let mut cast = Cast::assemble(report)?;
     chapters::storing(&mut cast, report)?;
     chapters::opening(&cast, report)?;
-    chapters::sharing(&mut cast, report).await?;
+    chapters::sharing(&cast, report).await?;
     chapters::tampering(&cast, report)?;
-    chapters::asking(&mut cast, report).await?;
-    let stack: Stack = cast.stack;
-    stack.stop()
+    consent::policy(&mut cast, report)?;
+    consent::requests(&cast, report)?;
+    consent::passing_on(&cast, report)?;
+    recovery::losing_everything(&mut cast, report).await?;
+    emergency::break_glass(&cast, report)?;
+    payment::agreement(&cast, report).await?;
+    archive::importing(&mut cast, report)?;
+    erasure::erasing(&cast, report)?;
+    asking::asking(&mut cast, report).await?;
+    cast.stack.stop()
 }
