@@ -114,6 +114,14 @@ impl Scene {
         after.split_whitespace().next().unwrap().to_owned()
     }
 
+    /// The shares in the key store that were released to somebody.
+    fn released_shares(&self) -> usize {
+        let all = self.clinic.envelopes().unwrap();
+        all.iter()
+            .filter(|path| path.to_str().unwrap().contains(".released-"))
+            .count()
+    }
+
     fn ends(self) {
         self.clinic.stack.stop().unwrap();
     }
@@ -148,6 +156,8 @@ fn two_of_three_holders_open_a_record_in_an_emergency_and_one_does_not() {
     let bytes = scene.reads(&record).unwrap();
     assert_eq!(bytes, fs::read(fixture("note.txt")).unwrap());
 
+    assert_eq!(scene.released_shares(), 2);
+
     // Over is over: for the doctor, and for holders.
     let emergency = opened.text("emergency").unwrap();
     let review = ["emergency", "review", &scene.clinic.patient_id, &emergency, "--verdict"];
@@ -157,6 +167,7 @@ fn two_of_three_holders_open_a_record_in_an_emergency_and_one_does_not() {
         .does(&[&review[..], &["unjustified"]].concat())
         .unwrap();
     assert_eq!(unjustified.text("reviewer").unwrap(), "patient");
+    assert_eq!(scene.released_shares(), 0, "what was released is gone");
     let late = scene.reads(&record).unwrap_err();
     assert_eq!(late.code, 2, "{late:?}");
     assert!(late.error.contains("emergency-over"), "{}", late.error);
@@ -324,5 +335,29 @@ fn a_reason_stays_in_the_books_and_its_hash_goes_on_chain() {
     let refused = scene.opens_emergency(&nurse.person);
     assert!(refused.error.contains("no-emergency-credential"), "{}", refused.error);
     assert_eq!(fs::read_dir(scene.books()).unwrap().count(), 1);
+    scene.ends();
+}
+
+#[test]
+fn holders_that_have_no_key_yet_are_no_holders_and_that_is_said() {
+    let scene = Scene::new();
+    let (admin, late) = (scene.clinic.stack.person("admin"), scene.clinic.stack.person("late"));
+    let wallet = late.arrives().unwrap();
+    let registered = admin
+        .does(&["institution", "register", "--kind", "hospital", "--authority", &wallet])
+        .unwrap();
+    let invited = registered.text("institution").unwrap();
+    scene.names_holders(&[&scene.clinic.id, &invited]);
+    let stored = scene.put();
+    assert_eq!(stored.objects[0]["break_glass_shares"], 0);
+    assert_eq!(stored.objects[0]["break_glass_holders_too_few"], true);
+    late.does(&["institution", "accept", &invited]).unwrap();
+    let rewrapped = scene
+        .clinic
+        .patient
+        .does(&["rewrap", &scene.clinic.patient_id])
+        .unwrap();
+    assert_eq!(rewrapped.objects[0]["wrapped"], 2);
+    assert_eq!(scene.put().objects[0]["break_glass_shares"], 2);
     scene.ends();
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     ledger::Logged,
-    ops::{Granted, GrantRequest, GrantState, OpError, Rewrapped},
+    ops::{GrantRequest, GrantState, Granted, OpError, Rewrapped},
 };
 
 pub(super) async fn patient(command: &Patient, caller: Caller, output: Output) -> Result<()> {

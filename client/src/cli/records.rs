@@ -212,6 +212,12 @@ fn say_stored(stored: &Stored, output: Output) {
              (`chartseal keys backup`) and name guardians (`chartseal guardian set`)",
         );
     }
+    if stored.holders_too_few {
+        output.warn(
+            "too few of the patient's break-glass holders have a usable key: in an emergency nobody could open this. Name others \
+             (`chartseal break-glass set`), then run `chartseal rewrap`",
+        );
+    }
     output.say(
         &format!(
             "record {record} version {}: {} of {} bytes, sealed to {} in {} shards, {} readers",
@@ -220,7 +226,8 @@ fn say_stored(stored: &Stored, output: Output) {
         &json!({
             "record": record, "version": stored.version, "signature": stored.signature,
             "media_type": stored.media_type, "original_bytes": stats.original, "sealed_bytes": stats.sealed,
-            "shards": stats.shards, "readers": stored.readers, "recoverable": stored.recoverable, "break_glass_shares": stored.holders,
+            "shards": stats.shards, "readers": stored.readers, "recoverable": stored.recoverable,
+            "break_glass_shares": stored.holders, "break_glass_holders_too_few": stored.holders_too_few,
             "manifest_hash": hex::encode(stored.content.manifest_hash), "content_root": hex::encode(stored.content.root),
         }),
     );

@@ -56,6 +56,11 @@ impl Holders {
         (self.threshold > 0 && count >= self.threshold).then_some((self.threshold, count))
     }
 
+    /// Whether the patient named holders, and too few of them could keep a share.
+    pub(super) fn are_too_few(&self) -> bool {
+        self.threshold > 0 && self.sharing().is_none()
+    }
+
     fn slot(&self, version: &Version, holder: [u8; 32]) -> EnvelopeSlot {
         EnvelopeSlot {
             kind: EnvelopeKind::BreakGlass {
@@ -148,6 +153,21 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 *slot == ours && matches!(slot.kind, EnvelopeKind::BreakGlass { .. })
             })
             .collect())
+    }
+
+    /// Deletes the shares that were released in emergencies that are over: nobody gets them any more, so nobody shall find
+    /// them either. How many.
+    pub(super) async fn sweep_released(&self, patient: &Id, record: &Id) -> Result<u64, OpError> {
+        let (now, mut deleted) = (self.ledger.now().await?, 0);
+        for slot in self.keys.slots(*patient, *record).await? {
+            if let EnvelopeKind::Released { emergency, .. } = slot.kind {
+                let over = now >= self.ledger.emergency(patient, &emergency).await?.expires;
+                if over && self.keys.discard(slot).await? {
+                    deleted += 1;
+                }
+            }
+        }
+        Ok(deleted)
     }
 
     /// Releases this institution's share to whoever opened the emergency that an access rests on: wraps it for that member's

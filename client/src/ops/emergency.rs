@@ -113,7 +113,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
     }
 
-    /// Says whether an emergency was justified: for the patient, as the patient or a delegate who may share; otherwise for
+    /// Says whether an emergency was justified, and deletes what was released in it where it is over: for the patient, as the patient or a delegate who may share; otherwise for
     /// the institution, as its authority or an auditor of it. For whom it was said comes back.
     ///
     /// # Errors
@@ -131,7 +131,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let args = ReviewEmergencyArgs { reviewer, verdict };
         let credential = (&opener.institution, &opener.id);
         let instruction = builders::review_emergency(&by, credential, &patient.id, emergency, args);
-        Ok((reviewer, self.send(instruction).await?))
+        let receipt = self.send(instruction).await?;
+        for found in self.ledger.records(&patient.id).await? {
+            self.sweep_released(&patient.id, &found.account.id).await?;
+        }
+        Ok((reviewer, receipt))
     }
 
     /// The member that opened an emergency.

@@ -165,7 +165,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// Deletes the envelopes of everybody who may not keep one of a record any more; how many.
     pub(super) async fn sweep(&self, chart: &Chart, record: &Record) -> Result<u64, OpError> {
-        let (keepers, mut deleted) = (chart.keepers(record), 0);
+        let keepers = chart.keepers(record);
+        let mut deleted = self.sweep_released(&record.patient, &record.id).await?;
         for slot in self.keys.slots(record.patient, record.id).await? {
             let reader = slot.kind == EnvelopeKind::Reader;
             if reader && !keepers.contains(&slot.recipient) && self.keys.discard(slot).await? {

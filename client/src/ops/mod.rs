@@ -28,8 +28,8 @@ mod shares;
 use anchor_lang::prelude::Address;
 use chartseal_program::seeds::Id;
 
-pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
 pub use agreement::{AgreementId, Payment, Proposal};
+pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
 pub use break_glass::ReleasedShare;
 pub use emergency::{OpenedEmergency, Reason};
 pub use erase::{DestroyedKey, Erased, ErasureReceipt};

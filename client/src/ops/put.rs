@@ -78,6 +78,8 @@ pub struct Put {
     pub readers: usize,
     /// Institutions that hold a share of its key for emergencies.
     pub holders: usize,
+    /// Whether the patient named holders, and too few of them have a usable key: in an emergency nobody could open it.
+    pub holders_too_few: bool,
     /// Whether guardians could help the patient to a new wallet, should it be lost.
     pub recoverable: bool,
 }
@@ -279,6 +281,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 "nobody who may read this has a usable encryption key; it would be lost, so it was not stored".into(),
             ));
         }
+        let holders_too_few = holders.are_too_few();
         let holders = self.share_out(&sealed.data_key, version, holders).await?;
         let content = content(sealed);
         let receipt = self
@@ -296,6 +299,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 readers: readers.len() - refused,
                 recoverable: false,
                 holders,
+                holders_too_few,
             }),
             event => Err(refusal(event)),
         }
