@@ -1,9 +1,18 @@
 //! How many refusals are logged within an hour, so that nobody floods a log, and what lies beyond.
 
-use chartseal_program::{seeds::address, state::*, vocabulary::*, ChartsealError};
+use chartseal_program::{
+    builders::{self as ix, As},
+    instructions::AmendRecordArgs,
+    seeds::Id,
+    state::*,
+    vocabulary::*,
+    ChartsealError,
+};
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::common::*;
+use crate::{common::*, people::*};
 
 impl World {
     /// The insurer asks for what it may not have.
@@ -112,7 +121,7 @@ fn refused_member_does_not_crowd_out_the_log_of_accesses() {
 }
 
 #[test]
-fn persons_share_a_cap_that_is_the_patients() {
+fn persons_share_a_cap_for_each_patient() {
     let mut world = World::new();
     let record = world.record();
     let (first, by_first) = world.relative(|_| {});
@@ -132,6 +141,102 @@ fn persons_share_a_cap_that_is_the_patients() {
     world.wait(HOUR);
     let verdict = world.verdict(&second, by_second, record, Purpose::Treatment);
     assert_eq!(verdict, Err(Reason::PurposeNotPersonal));
+}
+
+/// Somebody who is no member, and is refused.
+struct Refused {
+    wallet: Keypair,
+    acting: As,
+}
+
+impl World {
+    /// A person whose grant is for another class, the patient's delegate, who may not read, and the patient itself.
+    fn refused(&mut self) -> [Refused; 3] {
+        let (wallet, acting) = self.relative(|terms| terms.classes = 0b10);
+        let (carer, patient) = (self.delegate(Action::Append.bit()), self.patient.clone());
+        [
+            Refused { wallet, acting },
+            Refused {
+                acting: carer.acting(),
+                wallet: carer.wallet,
+            },
+            Refused {
+                acting: patient.acting(),
+                wallet: patient.wallet,
+            },
+        ]
+    }
+
+    /// What is refused to all of them: to put another version in the place of what the doctor wrote.
+    fn amendment(&mut self, who: &Refused, record: Id) -> Instruction {
+        let args = AmendRecordArgs {
+            request: self.id(),
+            expected_version: 1,
+            purpose: Purpose::Personal,
+            grant: who.acting.claimed(),
+            content: content(9),
+        };
+        ix::amend_record(&who.acting, None, &self.patient.id, &record, args)
+    }
+
+    #[track_caller]
+    fn is_refused(&mut self, who: &Refused, record: Id) {
+        let amend = self.amendment(who, record);
+        let event = self.chain.must(amend, &[&who.wallet]);
+        assert!(judged(&event).is_err());
+    }
+
+    #[track_caller]
+    fn is_beyond_its_cap(&mut self, who: &Refused, record: Id) {
+        let amend = self.amendment(who, record);
+        self.chain.refuse(amend, &[&who.wallet], ChartsealError::RefusalCap);
+    }
+
+    fn counts(&self) -> (u32, u32) {
+        let log = self.refusals();
+        (log.persons.count, log.own.count)
+    }
+}
+
+#[test]
+fn persons_crowd_out_neither_the_patient_nor_its_delegates() {
+    let mut world = World::new();
+    let record = world.record();
+    let [person, carer, patient] = world.refused();
+    for _ in 0..PERSON_REFUSALS_PER_HOUR {
+        world.is_refused(&person, record);
+    }
+    world.is_beyond_its_cap(&person, record);
+    assert_eq!(world.counts(), (PERSON_REFUSALS_PER_HOUR, 0));
+    for who in [&carer, &patient] {
+        world.is_refused(who, record);
+    }
+    assert_eq!(world.counts(), (PERSON_REFUSALS_PER_HOUR, 2));
+}
+
+#[test]
+fn patient_and_its_delegates_share_a_cap_and_crowd_out_no_person() {
+    let mut world = World::new();
+    let record = world.record();
+    let [person, carer, patient] = world.refused();
+    for _ in 0..PERSON_REFUSALS_PER_HOUR / 2 {
+        world.is_refused(&carer, record);
+        world.is_refused(&patient, record);
+    }
+    for who in [&carer, &patient] {
+        world.is_beyond_its_cap(who, record);
+    }
+    world.is_refused(&person, record);
+    assert_eq!(world.counts(), (1, PERSON_REFUSALS_PER_HOUR));
+    world.insurer_is_refused(record);
+    assert_eq!(
+        world.counts(),
+        (1, PERSON_REFUSALS_PER_HOUR),
+        "members are counted apart"
+    );
+    world.wait(HOUR);
+    world.is_refused(&patient, record);
+    assert_eq!(world.counts(), (1, 1));
 }
 
 #[test]
@@ -158,12 +263,5 @@ fn another_members_counter_is_not_filled() {
     let verdict = world.verdict(&patient.wallet, acting, record, Purpose::Personal);
     assert_eq!(verdict, Ok(Basis::Patient));
     assert_eq!(world.chain.read::<Member>(&doctor.address()).refusals.count, 0);
-    assert_eq!(
-        world
-            .chain
-            .read::<RefusalLog>(&address::refusal_log(&patient.id))
-            .persons
-            .count,
-        0
-    );
+    assert_eq!(world.counts(), (0, 0));
 }
