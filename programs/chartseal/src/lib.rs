@@ -103,12 +103,12 @@ pub mod chartseal {
         amend_record::handler(ctx, &args)
     }
 
-    /// Grants rights. Signed by the patient, or by its steward's authority.
+    /// Grants rights. Signed by whoever decides for the patient.
     pub fn create_grant(ctx: &mut Context<CreateGrant>, args: CreateGrantArgs) -> Result<()> {
         create_grant::handler(ctx, &args)
     }
 
-    /// Ends a grant before its time. Signed by the patient, or by its steward's authority.
+    /// Ends a grant before its time. Signed by whoever decides for the patient, or passed it on.
     pub fn revoke_grant(ctx: &mut Context<RevokeGrant>) -> Result<()> {
         revoke_grant::handler(ctx)
     }
@@ -270,7 +270,7 @@ pub mod chartseal {
         open_emergency::handler(ctx, &args)
     }
 
-    /// Reviews an emergency. Signed by the patient, or for the opener's institution.
+    /// Reviews an emergency. Signed for the patient, or for the opener's institution.
     pub fn review_emergency(ctx: &mut Context<ReviewEmergency>, args: ReviewEmergencyArgs) -> Result<()> {
         review_emergency::handler(ctx, &args)
     }

@@ -21,7 +21,7 @@ use crate::seeds::Id;
 pub enum ChainKind {
     /// Admins, pause. Subject: zeros.
     Registry,
-    /// An institution and its members. Subject: the institution's id.
+    /// An institution, its members and batches, and the agreements that it pays for. Subject: the institution's id.
     Institution,
     /// All that was done about a patient. Subject: the patient's id.
     Log,

@@ -1,8 +1,11 @@
 //! SPL tokens: which mints and token accounts an agreement may use, and the two calls that move its deposit.
 //!
 //! The classic token program and Token-2022 share accounts and instructions, so both are read and called alike. What
-//! Token-2022 adds is extensions, and of these only the ones named here are allowed: a mint that can take, freeze,
-//! hide, refuse or revalue what lies in escrow would make an agreement say something else than what happens.
+//! Token-2022 adds is extensions, and of these only the ones named here are allowed: one by which a mint takes, pauses,
+//! hides, refuses or revalues what lies in escrow would make an agreement say something else than what happens.
+//!
+//! The freeze authority that every mint of either program can have is not looked at: widely used ones have it (USDC
+//! does), and both institutions choose the mint. Where it freezes an escrow, the deposit stays there until it is thawed.
 
 use anchor_lang::{
     pinocchio::cpi::{Seed, Signer},

@@ -8,7 +8,7 @@ use crate::{
     vocabulary::{ActorKind, GranteeKind, Purpose, Reviewer, Verdict},
 };
 
-/// The patient, or the steward of one without a wallet, granted rights.
+/// Whoever decides for the patient granted rights.
 #[event]
 #[derive(AnchorDeserialize, Clone, Debug, PartialEq)]
 pub struct GrantCreated {
@@ -84,7 +84,7 @@ pub struct AccessRequested {
     pub head: [u8; 32],
 }
 
-/// The patient approved a request, with a grant on these terms, or denied it: then grant and rights are zeros.
+/// The patient approved a request, with a grant on these terms, or denied it: then grant and terms are zeros.
 #[event]
 #[derive(AnchorDeserialize, Clone, Debug, PartialEq)]
 pub struct RequestDecided {
@@ -131,7 +131,7 @@ pub struct Actor {
     pub wallet: Address,
     /// Address of the Member or Delegate account by which it acted, or zeros.
     pub credential: Address,
-    /// The member's institution, or zeros.
+    /// Id of the member's institution, or of the steward whose authority signs. Zeros where there is neither.
     pub institution: Id,
 }
 

@@ -6,8 +6,8 @@ use crate::{
     ChartsealError,
 };
 
-/// The wallet that was proposed takes over, with encryption keys of its own. From here on it alone decides; a steward has
-/// no say any more.
+/// The wallet that was proposed takes over, with encryption keys of its own. From here on it decides; a steward has no
+/// say any more. Delegates, guardians and a pending recovery stay: it can revoke, replace and object.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct AcceptWallet {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The patient gives rights on one record or on classes of records, to a member, an institution or a person. While the
-/// patient has no wallet, its steward's authority does.
+/// patient has no wallet, its steward's authority does; a delegate does within its own rights.
 #[event_cpi]
 #[derive(Accounts)]
 #[instruction(args: CreateGrantArgs)]

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// An institution's authority names its successor, or withdraws that with zeros. Nothing changes hands until the
-/// successor accepts. Withdrawing is never paused.
+/// successor accepts. Withdrawing is never paused. A suspended institution's authority can do both, and stays suspended.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ProposeAuthority {

@@ -10,8 +10,8 @@ use crate::{
     ChartsealError,
 };
 
-/// A member asks a patient for a grant, within what its role may ask for. It pays the rent, and no more than 30 times
-/// within an hour: each request writes into a patient's log.
+/// A member asks a patient for a grant, within what its role may ask for, and no more than 30 times within an hour,
+/// together with its attestations: each writes into a patient's log.
 #[event_cpi]
 #[derive(Accounts)]
 #[instruction(args: RequestAccessArgs)]

@@ -7,8 +7,8 @@ use crate::{
     ChartsealError,
 };
 
-/// An institution suspends a member, or lifts that. Suspending is never paused, and works while the institution itself is suspended: a suspended
-/// institution can still withdraw its people.
+/// An institution suspends a member, or lifts that. Suspending is never paused, and works while the institution is
+/// suspended itself: it can still withdraw its people.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SetMemberStanding {

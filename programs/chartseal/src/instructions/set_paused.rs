@@ -2,8 +2,8 @@ use anchor_lang::prelude::*;
 
 use crate::{events::PauseSet, seeds::NO_ID, state::Registry, ChartsealError};
 
-/// The admin pauses the program, or lets it go on. Revoking and suspending are never paused, nor is the
-/// admin's own succession.
+/// The admin pauses the program, or lets it go on. What takes a right away is never paused, nor is the admin's own
+/// succession.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SetPaused {

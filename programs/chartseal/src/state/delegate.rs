@@ -24,7 +24,7 @@ pub struct Delegate {
     pub revoked_at: i64,
     /// 0 until the delegate's wallet accepted.
     pub key_epoch: u32,
-    /// One bit for each `Action`. `Share` decides for the patient: grants, requests, policies.
+    /// One bit for each `Action`. `Share` decides for the patient: grants, requests, policies, within the others.
     pub rights: u8,
     /// 1 once it was revoked.
     pub revoked: u8,

@@ -28,7 +28,7 @@ pub struct Emergency {
     /// Hash of the reason as it is written down in the institution, salted.
     pub reason_hash: [u8; 32],
     pub opened_at: i64,
-    /// Seconds since 1970: from here on it gives no right. A review that finds it unjustified moves it to then.
+    /// Seconds since 1970: from here on it gives no right. A review that finds it unjustified ends it at its own time.
     pub expires: i64,
     /// Seconds since 1970, or zero.
     pub patient_reviewed_at: i64,

@@ -17,7 +17,7 @@ pub struct Institution {
     /// Who may become authority by signing too, or zeros.
     pub proposed_authority: Address,
     pub keys: Keys,
-    /// Links the events about the institution and its members.
+    /// Links the events about the institution, its members and batches, and the agreements that it pays for.
     pub chain: Chain,
     pub created_at: i64,
     /// Seconds since 1970: from here on the approval gives no right.
@@ -28,7 +28,7 @@ pub struct Institution {
     pub key_epoch: u32,
     /// Members that were ever registered.
     pub members: u32,
-    /// Emergencies that its members opened and nobody reviewed yet.
+    /// Emergencies that its members opened and that it has not reviewed yet.
     pub unreviewed_emergencies: u32,
     /// An `InstitutionKind`.
     pub kind: u8,

@@ -41,7 +41,7 @@ pub struct Member {
 /// Refusals of one member that are logged within an hour. Beyond it an attempt fails and leaves nothing.
 pub const MEMBER_REFUSALS_PER_HOUR: u32 = 60;
 
-/// Requests of one member within an hour: each writes into a patient's log.
+/// Requests and attestations of one member within an hour: each writes into a patient's log.
 pub const MEMBER_REQUESTS_PER_HOUR: u32 = 30;
 
 impl Member {
@@ -65,7 +65,7 @@ impl Member {
         self.refusals.count(HOUR, MEMBER_REFUSALS_PER_HOUR, now)
     }
 
-    /// Counts a request; false where the hour is full.
+    /// Counts a request or an attestation; false where the hour is full.
     pub fn count_request(&mut self, now: i64) -> bool {
         self.requests.count(HOUR, MEMBER_REQUESTS_PER_HOUR, now)
     }

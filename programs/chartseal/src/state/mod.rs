@@ -55,6 +55,9 @@ pub struct Keys {
 
 impl Keys {
     /// Refuses keys that nobody can hold.
+    ///
+    /// # Errors
+    /// [`ChartsealError::ZeroId`].
     pub fn validate(&self) -> Result<()> {
         require!(self.encryption != [0; 32], ChartsealError::ZeroId);
         Ok(())
@@ -62,14 +65,17 @@ impl Keys {
 }
 
 /// Refuses the id that stands for "none".
+///
+/// # Errors
+/// [`ChartsealError::ZeroId`].
 pub fn require_id(id: &Id) -> Result<()> {
     require!(*id != crate::seeds::NO_ID, ChartsealError::ZeroId);
     Ok(())
 }
 
-/// Seconds of the windows in which things are counted.
+/// Seconds of a window in which things are counted.
 pub const HOUR: i64 = 3_600;
-/// The same.
+/// Seconds of a longer one.
 pub const DAY: i64 = 86_400;
 
 /// What happened within a window of time that begins with the first of it.

@@ -11,7 +11,8 @@ pub struct Registry {
     /// Who may become admin by signing too, or zeros.
     pub proposed_admin: Address,
     pub chain: Chain,
-    /// 1 while nothing works that gives a right or uses one. Revoking, suspending, erasing and reviewing do.
+    /// 1 while nothing works that gives a right or uses one. What takes one away does: revoking, suspending, denying,
+    /// objecting, erasing, reviewing, closing an agreement.
     pub paused: u8,
     pub bump: u8,
     pub reserved: [u8; 6],

@@ -24,11 +24,11 @@ pub struct Guardian {
     pub encryption: [u8; 32],
     /// What the guardian votes for (see [`Safeguards::ballot`]), or zeros.
     pub vote: [u8; 32],
-    /// Votes within a day: each writes into the patient's log.
+    /// Votes given or taken back within a day: each writes into the patient's log.
     pub votes: Tally,
 }
 
-/// Votes of one guardian within a day.
+/// Votes of one guardian within a day. Taking one back is not counted: there is nothing to take back but a vote. Beyond it an attempt fails and leaves nothing.
 pub const VOTES_PER_DAY: u32 = 6;
 
 /// What keeps a patient from losing the chart, or a life. Seeds: `safeguards`, patient's id.
@@ -128,7 +128,8 @@ impl Safeguards {
     /// each has one vote, and changes only that.
     ///
     /// # Errors
-    /// [`ChartsealError::NotGuardian`], [`ChartsealError::VoteCap`], [`ChartsealError::Overflow`].
+    /// [`ChartsealError::NotGuardian`], [`ChartsealError::VoteCap`], [`ChartsealError::Overflow`],
+    /// [`ChartsealError::NoRecovery`] where there is no vote to take back.
     pub fn vote(&mut self, guardian: &Address, wallet: &Address, keys: &Keys, now: i64) -> Result<u8> {
         let withdrawn = *wallet == Address::default();
         let ballot = if withdrawn { [0; 32] } else { self.ballot(wallet, keys) };
@@ -137,7 +138,11 @@ impl Safeguards {
             .iter_mut()
             .find(|named| named.wallet == *guardian);
         let voter = voter.ok_or(ChartsealError::NotGuardian)?;
-        require!(voter.votes.count(DAY, VOTES_PER_DAY, now), ChartsealError::VoteCap);
+        if withdrawn {
+            require!(voter.vote != [0; 32], ChartsealError::NoRecovery);
+        } else {
+            require!(voter.votes.count(DAY, VOTES_PER_DAY, now), ChartsealError::VoteCap);
+        }
         voter.vote = ballot;
 
         let pending = self.ballot(&self.pending_wallet, &self.pending_keys);

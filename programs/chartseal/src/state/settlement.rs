@@ -15,6 +15,7 @@ pub struct Settlement {
     pub request: Id,
     /// Smallest units of the mint that left the escrow.
     pub amount: u64,
+    /// Seconds since 1970.
     pub at: i64,
     /// The record's version.
     pub version: u32,
