@@ -117,7 +117,18 @@ fn a_delegate_reads_decides_and_ends() {
 
     let nurse = clinic.employs("nurse", "nurse").unwrap();
     let to = format!("member:{}", nurse.member);
-    let words = ["grant", id, "--to", &to, "--record", &record, "--purposes", "treatment"];
+    let words = [
+        "grant",
+        id,
+        "--to",
+        &to,
+        "--record",
+        &record,
+        "--purposes",
+        "treatment",
+        "--for",
+        "5d",
+    ];
     let grant = carer.does(&words).unwrap();
     assert_eq!(number(&grant, "pending"), 0, "{grant:?}");
     let (_, bytes) = reads(&clinic, &nurse.person, id, &record);
@@ -167,7 +178,7 @@ fn memberships_and_approvals_end_and_are_renewed() {
         .unwrap();
     travel::pass(&clinic.stack, 11 * DAY).unwrap();
     let (outcome, _) = reads(&clinic, &doctor.person, id, &record);
-    assert_eq!(outcome.code, 2);
+    assert_eq!(outcome.code, 2, "{outcome:?}");
     assert!(outcome.error.contains("member-expired"), "{outcome:?}");
     clinic
         .hospital
@@ -178,7 +189,7 @@ fn memberships_and_approvals_end_and_are_renewed() {
 
     travel::pass(&clinic.stack, 10 * DAY).unwrap();
     let (outcome, _) = reads(&clinic, &doctor.person, id, &record);
-    assert_eq!(outcome.code, 2);
+    assert_eq!(outcome.code, 2, "{outcome:?}");
     assert!(outcome.error.contains("institution-not-active"), "{outcome:?}");
     admin.does(&["institution", "renew", &clinic.id]).unwrap();
     let (outcome, _) = reads(&clinic, &doctor.person, id, &record);
