@@ -167,6 +167,9 @@ fn as_member(credential: &Credential<'_>, query: &Query<'_>) -> core::result::Re
 
 /// A delegate does what the patient does, as far as its rights go, and never for a profession's purposes.
 fn as_delegate(delegate: &Delegate, patient: &Address, query: &Query<'_>) -> core::result::Result<Basis, Reason> {
+    if delegate.patient != query.patient.id {
+        return Err(Reason::DelegateForeign);
+    }
     if let Some(fault) = delegate.fault(query.now) {
         return Err(fault);
     }

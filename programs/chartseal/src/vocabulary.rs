@@ -182,6 +182,18 @@ words! {
         EmergencyNotYours = 36 => "emergency-of-another-member",
         EmergencyOver = 37 => "emergency-over",
         PurposeNotEmergency = 38 => "purpose-not-emergency",
+        DelegateForeign = 39 => "delegation-for-another-patient",
+    }
+}
+
+words! {
+    /// What an actor rests its right on, beside its capacity.
+    ClaimKind {
+        Nothing = 0 => "nothing",
+        Grant = 1 => "grant",
+        Policy = 2 => "policy",
+        Emergency = 3 => "emergency",
+        Delegation = 4 => "delegation",
     }
 }
 

@@ -126,7 +126,9 @@ pub struct RecoveryVoted {
     pub wallet: Address,
     /// How many guardians vote for the same wallet and keys now.
     pub votes: u8,
-    /// Seconds since 1970 from which on it can be finished, once there are enough votes; zero until then.
+    /// The wallet that enough guardians vote for now, whatever this one votes for, or zeros.
+    pub agreed: Address,
+    /// Seconds since 1970 from which on that one can take over, or zero.
     pub ready_at: i64,
     pub head: [u8; 32],
 }

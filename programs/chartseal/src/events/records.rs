@@ -7,7 +7,7 @@ use crate::{
     errors::ChartsealError,
     log::Link,
     seeds::Id,
-    vocabulary::{Action, Basis, Purpose, Reason},
+    vocabulary::{Action, Basis, ClaimKind, Purpose, Reason},
 };
 
 /// A member committed to many records at once. Whose they are is in the leaves only.
@@ -137,7 +137,10 @@ pub struct ActionRefused {
     pub actor: Actor,
     pub purpose: Purpose,
     pub reason: Reason,
-    /// What was claimed: a grant, a delegation, an emergency, or the institution of a policy. Zeros where nothing was.
+    /// What was claimed ...
+    pub claim: ClaimKind,
+    /// ... and its id: the grant's, the delegation's, the emergency's, or that of the institution of a policy. Zeros where
+    /// nothing was.
     pub under: Id,
     pub head: [u8; 32],
 }

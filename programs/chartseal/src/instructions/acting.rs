@@ -8,7 +8,7 @@ use crate::{
     policy::{decide, Capacity, Claim, Credential, Query, Subject},
     seeds::{Id, GRANT, NO_ID},
     state::{slot, AccessLog, Delegate, Emergency, Grant, Institution, Member, Patient, Policy, RefusalLog, Registry},
-    vocabulary::{Action, ActorKind, Basis, GranteeKind, Purpose, Reason},
+    vocabulary::{Action, ActorKind, Basis, ClaimKind, GranteeKind, Purpose, Reason},
     ChartsealError,
 };
 
@@ -131,7 +131,7 @@ impl Acting {
             _ => self.refusals.count_refusal(actor.kind, intent.now),
         };
         require!(counted, ChartsealError::RefusalCap);
-        let under = self.claims(intent.grant, actor.kind);
+        let (claim, under) = self.claims(intent.grant, actor.kind);
         self.refusals.write(intent.now, |link| ActionRefused {
             link,
             request: *intent.request,
@@ -140,6 +140,7 @@ impl Acting {
             actor,
             purpose: intent.purpose,
             reason,
+            claim,
             under,
             head: [0; 32],
         })
@@ -234,13 +235,13 @@ impl Acting {
     }
 
     /// What the actor claimed, whether it holds or not.
-    fn claims(&self, grant: &Id, kind: ActorKind) -> Id {
+    fn claims(&self, grant: &Id, kind: ActorKind) -> (ClaimKind, Id) {
         match (&self.policy, &self.emergency, &self.delegate) {
-            _ if *grant != NO_ID => *grant,
-            (Some(policy), ..) => policy.institution,
-            (_, Some(emergency), _) => emergency.id,
-            (.., Some(delegate)) if kind == ActorKind::Delegate => delegate.id,
-            _ => NO_ID,
+            _ if *grant != NO_ID => (ClaimKind::Grant, *grant),
+            (Some(policy), ..) => (ClaimKind::Policy, policy.institution),
+            (_, Some(emergency), _) => (ClaimKind::Emergency, emergency.id),
+            (.., Some(delegate)) if kind == ActorKind::Delegate => (ClaimKind::Delegation, delegate.id),
+            _ => (ClaimKind::Nothing, NO_ID),
         }
     }
 

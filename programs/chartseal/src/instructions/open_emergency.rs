@@ -9,7 +9,7 @@ use crate::{
         require_id, slot, AccessLog, Emergency, Institution, Member, Patient, RefusalLog, Registry, DAY,
         INSTITUTION_EMERGENCIES_PER_DAY, LONGEST_EMERGENCY, MEMBER_EMERGENCIES_PER_DAY, NO_OUTCOME,
     },
-    vocabulary::{Action, ActorKind, Purpose, Reason},
+    vocabulary::{Action, ActorKind, ClaimKind, Purpose, Reason},
     ChartsealError,
 };
 
@@ -124,6 +124,7 @@ impl OpenEmergency {
             actor,
             purpose: Purpose::Emergency,
             reason,
+            claim: ClaimKind::Nothing,
             under: NO_ID,
             head: [0; 32],
         })

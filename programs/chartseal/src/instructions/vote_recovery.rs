@@ -48,8 +48,7 @@ pub(crate) fn handler(ctx: &mut Context<VoteRecovery>, args: &VoteRecoveryArgs) 
     let guardian = *accounts.guardian.address();
     let safeguards = &mut *accounts.safeguards;
     let votes = safeguards.vote(&guardian, &args.wallet, &args.keys, now)?;
-    let due = safeguards.pending_wallet == args.wallet && safeguards.pending_keys == args.keys;
-    let ready_at = if due { safeguards.ready_at } else { 0 };
+    let (agreed, ready_at) = (safeguards.pending_wallet, safeguards.ready_at);
     let event = accounts
         .log
         .write(&safeguards.patient, &guardian, NO_OUTCOME, now, |link| RecoveryVoted {
@@ -57,6 +56,7 @@ pub(crate) fn handler(ctx: &mut Context<VoteRecovery>, args: &VoteRecoveryArgs) 
             guardian,
             wallet: args.wallet,
             votes,
+            agreed,
             ready_at,
             head: [0; 32],
         })?;

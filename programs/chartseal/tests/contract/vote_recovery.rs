@@ -40,6 +40,7 @@ fn vote_is_written_down_and_enough_begin_the_delay() {
             guardian: guardians[n].pubkey(),
             wallet: next.pubkey(),
             votes: n as u8 + 1,
+            agreed: if n == 1 { next.pubkey() } else { Address::default() },
             ready_at,
             head: *event.head(),
         };

@@ -311,13 +311,14 @@ prop_compose! {
 
 prop_compose! {
     fn any_delegate()(
+        patient in mostly(PATIENT, Just(OTHER)),
         revoked in mostly(0, 1..3u8),
         key_epoch in mostly(1, 0..3u32),
         expires in mostly(i64::MAX, about_now()),
         rights in prop_oneof![2 => Just(Action::MASK), 1 => any::<u8>()],
     ) -> Delegate {
         let mut delegate = Delegate::zeroed();
-        (delegate.patient, delegate.revoked, delegate.key_epoch) = (PATIENT, revoked, key_epoch);
+        (delegate.patient, delegate.revoked, delegate.key_epoch) = (patient, revoked, key_epoch);
         (delegate.expires, delegate.rights) = (expires, rights);
         delegate
     }

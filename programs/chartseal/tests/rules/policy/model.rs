@@ -136,6 +136,7 @@ pub(super) fn decision(case: &Case) -> Result<Basis, Reason> {
         }
         ActorKind::Delegate => {
             let delegate = &case.delegate;
+            against.object(delegate.patient != case.patient.id, Reason::DelegateForeign);
             against.object(delegate.revoked != 0, Reason::DelegateRevoked);
             against.object(delegate.key_epoch == 0, Reason::DelegateNotAccepted);
             against.object(delegate.expires <= NOW, Reason::DelegateExpired);

@@ -163,6 +163,9 @@ fn on_emergency(case: &mut Case, change: impl FnOnce(&mut Emergency)) {
 }
 
 pub(super) const OF_THE_DELEGATE: &[Restriction] = &[
+    ("the delegation is about another patient", |case| {
+        case.delegate.patient = OTHER
+    }),
     ("the delegation is revoked", |case| case.delegate.revoked = 1),
     ("the delegate did not accept", |case| case.delegate.key_epoch = 0),
     ("the delegation ends now", |case| case.delegate.expires = NOW),
