@@ -20,6 +20,8 @@ use sqlx::{PgPool, Row as _};
 pub struct Search {
     /// Each text in lower case.
     texts: Vec<Vec<u8>>,
+    /// Whether a text begins with this byte.
+    begins: [bool; 256],
     /// Where something was found that must not be there.
     pub leaks: Vec<String>,
     /// How many bytes were searched.
@@ -30,9 +32,14 @@ impl Search {
     /// A search for texts, in any case.
     #[must_use]
     pub fn new(texts: &[&str]) -> Self {
-        let texts = texts.iter().map(|text| text.as_bytes().to_ascii_lowercase()).collect();
+        let texts: Vec<_> = texts.iter().map(|text| text.as_bytes().to_ascii_lowercase()).collect();
+        let mut begins = [false; 256];
+        for first in texts.iter().filter_map(|text| text.first()) {
+            begins[usize::from(*first)] = true;
+        }
         Self {
             texts,
+            begins,
             leaks: Vec::new(),
             bytes: 0,
         }
@@ -168,9 +175,16 @@ impl Search {
 
     fn in_bytes(&mut self, bytes: &[u8], place: &str) {
         self.bytes += bytes.len() as u64;
-        for text in &self.texts {
-            if contains(bytes, text) {
-                self.leaks.push(format!("'{}' in {place}", text.escape_ascii()));
+        for (at, byte) in bytes.iter().enumerate() {
+            // Most bytes begin no text.
+            if !self.begins[usize::from(byte.to_ascii_lowercase())] {
+                continue;
+            }
+            for text in &self.texts {
+                let found = bytes.get(at..at + text.len());
+                if found.is_some_and(|found| found.eq_ignore_ascii_case(text)) {
+                    self.leaks.push(format!("'{}' in {place}", text.escape_ascii()));
+                }
             }
         }
     }

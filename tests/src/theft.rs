@@ -26,7 +26,7 @@ impl ReleaseGate for NoGate {
     }
 }
 
-/// Key epochs that are tried. No key in the story is ever changed, and a person's has the epoch 0.
+/// Key epochs that are tried. No thief of the story ever changes its key, and a person's has the epoch 0.
 const EPOCHS: [u32; 2] = [0, 1];
 
 /// The records of a patient whose data key a thief's own key opens, out of any envelope in the store.

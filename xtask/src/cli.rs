@@ -17,7 +17,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tell the whole story on the embedded stack: register, store, open, refuse, grant, revoke, tamper, ask Postgres
+    /// Tell the whole story on the embedded stack: records stored, shared, refused, tampered with, paid for and erased;
+    /// keys lost and recovered; an emergency reviewed; and what Postgres knows of it
     Demo {
         /// Print one JSON object a line
         #[arg(long)]
@@ -47,7 +48,8 @@ enum Command {
     /// Measure: `cu`, what each instruction of the contract costs
     #[command(subcommand)]
     Bench(Bench),
-    /// Strain the system for long: `memory` of large files, `kills` at random moments, `contract` by random sequences
+    /// Strain the system for long: `memory` of large files, `kills` at random moments, `contract` by random sequences,
+    /// `guards` of the contract taken out one by one
     Soak(Trial),
     /// Write the query files in .sqlx, by which the indexer compiles without a database
     SqlxPrepare {

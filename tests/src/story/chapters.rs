@@ -6,12 +6,9 @@ use serde_json::json;
 
 use super::{
     cast::Cast,
-    steps::{figure, read, text},
+    steps::{FOR_PAYMENT, figure, read, text},
 };
 use crate::{report::Report, theft};
-
-/// What the insurer adds to whatever it reads.
-const FOR_PAYMENT: [&str; 2] = ["--purpose", "payment"];
 
 /// The doctor stores six files.
 pub(super) fn storing(cast: &mut Cast, report: &Report) -> Result<()> {

@@ -5,12 +5,9 @@ use serde_json::json;
 
 use super::{
     cast::{Cast, Stored},
-    steps::figure,
+    steps::{FOR_PAYMENT, figure},
 };
 use crate::report::Report;
-
-/// What the insurer adds to whatever it reads.
-const FOR_PAYMENT: [&str; 2] = ["--purpose", "payment"];
 
 /// A policy shares new records of a class with another hospital.
 pub(super) fn policy(cast: &mut Cast, report: &Report) -> Result<()> {
@@ -50,7 +47,7 @@ pub(super) fn requests(cast: &Cast, report: &Report) -> Result<()> {
     report.chapter("Asking first: a request, and what the patient makes of it");
     let (insurer, id) = (&cast.insurance.member, &cast.patient_id);
     let [ct, ecg, voice] = [0, 3, 4].map(|index| &cast.files[index]);
-    let asks = |classes: &str| -> Result<String> {
+    let asks = |classes: &str, spoken: &str| -> Result<String> {
         let words = [
             "request",
             id,
@@ -64,12 +61,12 @@ pub(super) fn requests(cast: &Cast, report: &Report) -> Result<()> {
         let request = insurer.does(&words)?.text("request")?;
         report.step(
             "request",
-            &format!("the insurer asks for the classes {classes}, for 90 days"),
+            &format!("the insurer asks for {spoken}, for 90 days"),
             &json!({ "request": request, "classes": classes }),
         );
         Ok(request)
     };
-    let request = asks("1,2")?;
+    let request = asks("1,2", "the classes 1 and 2")?;
     let narrower = ["--classes", "2", "--for", "30d"];
     let granted = cast
         .patient
@@ -87,7 +84,7 @@ pub(super) fn requests(cast: &Cast, report: &Report) -> Result<()> {
     );
     cast.refused(insurer, ct, &FOR_PAYMENT, "grant-for-another-record", report)?;
 
-    let request = asks("3")?;
+    let request = asks("3", "class 3")?;
     cast.patient.does(&["decide", "deny", id, &request])?;
     let listed = cast.patient.does(&["requests", id])?;
     let denied = listed

@@ -37,7 +37,7 @@ async fn tell_it(report: &Report) -> Result<()> {
     consent::policy(&mut cast, report)?;
     consent::requests(&cast, report)?;
     consent::passing_on(&cast, report)?;
-    recovery::losing_everything(&mut cast, report).await?;
+    recovery::losing_everything(&cast, report).await?;
     emergency::break_glass(&cast, report)?;
     payment::agreement(&cast, report).await?;
     archive::importing(&mut cast, report)?;

@@ -12,12 +12,12 @@ use crate::{people::Person, report::Report, travel};
 /// How long the patient can object, in seconds and as it is typed.
 const DELAY: (i64, &str) = (2 * 86_400, "2d");
 
-/// The patient loses wallet and keys, and goes on with others.
-pub(super) async fn losing_everything(cast: &mut Cast, report: &Report) -> Result<()> {
+/// The patient loses wallet and keys, and gets the chart back with new ones.
+pub(super) async fn losing_everything(cast: &Cast, report: &Report) -> Result<()> {
     report.chapter("Losing everything: three guardians, two of whom are enough");
-    let id = cast.patient_id.clone();
+    let id = cast.patient_id.as_str();
     let guardians = ["ada", "ben", "cem"].map(|name| cast.stack.person(name));
-    let mut words = ["guardian", "set", &id, "--threshold", "2", "--delay", DELAY.1]
+    let mut words = ["guardian", "set", id, "--threshold", "2", "--delay", DELAY.1]
         .map(str::to_owned)
         .to_vec();
     for guardian in &guardians {
@@ -38,9 +38,8 @@ pub(super) async fn losing_everything(cast: &mut Cast, report: &Report) -> Resul
     for lost in [cast.patient.identity(), cast.patient.passphrase()] {
         std::fs::remove_file(lost).context("cannot lose the keys")?;
     }
-    let next = cast.stack.person("new-wallet");
-    next.arrives()?;
-    let next_key = key_of(&next)?;
+    cast.patient.arrives()?;
+    let next_key = key_of(&cast.patient)?;
     report.step(
         "loss",
         "the patient loses wallet, keys and passphrase, and makes new ones",
@@ -48,22 +47,22 @@ pub(super) async fn losing_everything(cast: &mut Cast, report: &Report) -> Resul
     );
     let [ada, ben, _] = &guardians;
     for guardian in [ada, ben] {
-        guardian.does(&["guardian", "vote", &id, &next_key])?;
+        guardian.does(&["guardian", "vote", id, &next_key])?;
     }
     report.step(
         "vote",
         "two guardians vote for the new wallet; now the old one has two days to object",
         &json!({ "votes": 2, "delay_s": DELAY.0 }),
     );
-    let finish = ["guardian", "finish", &id];
-    is_failure(&next.types(&finish)?, "TooEarly").context("taking over before the delay has passed")?;
+    let finish = ["guardian", "finish", id];
+    is_failure(&cast.patient.types(&finish)?, "TooEarly").context("taking over before the delay has passed")?;
     report.step(
         "too-early",
         "before they have passed nobody takes over",
         &json!({ "refused": "TooEarly" }),
     );
     travel::let_pass(&cast.stack, DELAY.0).await?;
-    next.does(&finish)?;
+    cast.patient.does(&finish)?;
     report.step(
         "take-over",
         "two days later, by the ledger's clock, the new wallet takes over",
@@ -71,15 +70,14 @@ pub(super) async fn losing_everything(cast: &mut Cast, report: &Report) -> Resul
     );
 
     for guardian in [ada, ben] {
-        guardian.does(&["guardian", "release", &id])?;
+        guardian.does(&["guardian", "release", id])?;
     }
-    let recovered = next.does(&["keys", "recover", &id])?;
+    let recovered = cast.patient.does(&["keys", "recover", id])?;
     let (wrapped, pending) = (figure(&recovered, "wrapped"), figure(&recovered, "pending"));
     ensure!(
         wrapped == cast.files.len() && pending == 0,
         "{wrapped} keys were wrapped, {pending} are pending"
     );
-    cast.patient = next;
     report.step(
         "recover",
         "two released shares give the lost key back, and the keys of the history are wrapped for the new one",

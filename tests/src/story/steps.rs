@@ -12,6 +12,9 @@ use crate::{
     report::Report,
 };
 
+/// What the insurer adds to whatever it reads.
+pub(super) const FOR_PAYMENT: [&str; 2] = ["--purpose", "payment"];
+
 impl Cast {
     /// The doctor stores a file, which is told; the file with its record.
     pub(super) fn doctor_stores(&self, mut file: Stored, report: &Report) -> Result<Stored> {
