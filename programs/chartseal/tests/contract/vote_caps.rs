@@ -7,6 +7,7 @@ use chartseal_program::{
     state::{SHORTEST_DELAY, VOTES_PER_DAY},
     ChartsealError,
 };
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -23,10 +24,12 @@ impl World {
 
     #[track_caller]
     fn guardian_is_beyond_its_cap(&mut self, guardian: &Keypair) {
-        for wallet in [Keypair::new().pubkey(), Address::default()] {
-            let vote = self.vote_ix(guardian, wallet, keys(6));
-            self.chain.refuse(vote, &[guardian], ChartsealError::VoteCap);
-        }
+        let vote = self.vote_ix(guardian, Keypair::new().pubkey(), keys(6));
+        self.chain.refuse(vote, &[guardian], ChartsealError::VoteCap);
+    }
+
+    fn taking_back(&self, guardian: &Keypair) -> Instruction {
+        self.vote_ix(guardian, Address::default(), keys(0))
     }
 }
 
@@ -68,15 +71,44 @@ fn clock_that_goes_back_opens_no_new_day() {
 }
 
 #[test]
-fn taking_a_vote_back_is_counted_too() {
+fn vote_is_taken_back_as_often_as_it_was_given_and_no_oftener() {
     let mut world = World::new();
     let (guardians, next) = (world.guardians(2, 2), world.chain.wallet());
-    for _ in 0..VOTES_PER_DAY / 2 {
+    for _ in 0..VOTES_PER_DAY {
         world.vote(&guardians[0], &next);
-        let back = world.vote_ix(&guardians[0], Address::default(), keys(0));
-        world.chain.must(back, &[&guardians[0]]);
+        let back = world.taking_back(&guardians[0]);
+        world.chain.must(back.clone(), &[&guardians[0]]);
+        world.chain.refuse(back, &[&guardians[0]], ChartsealError::NoRecovery);
     }
+    assert_eq!(world.safeguards().guardians[0].votes.count, VOTES_PER_DAY);
     world.guardian_is_beyond_its_cap(&guardians[0]);
+}
+
+#[test]
+fn last_vote_of_a_day_can_be_taken_back() {
+    let mut world = World::new();
+    let guardians = world.guardians(1, 1);
+    world.guardian_reaches_its_cap(&guardians[0]);
+    world.guardian_is_beyond_its_cap(&guardians[0]);
+    assert!(world.safeguards().is_pending());
+    let back = world.taking_back(&guardians[0]);
+    world.chain.must(back, &[&guardians[0]]);
+    assert!(!world.safeguards().is_pending());
+}
+
+#[test]
+fn guardian_that_has_not_voted_takes_nothing_back() {
+    let mut world = World::new();
+    let (guardians, next) = (world.guardians(2, 2), world.chain.wallet());
+    world.vote(&guardians[1], &next);
+    let back = world.taking_back(&guardians[0]);
+    world.chain.refuse(back, &[&guardians[0]], ChartsealError::NoRecovery);
+    // Nor one whose vote the patient has made void.
+    let patient = world.patient.clone();
+    let object = ix::object_to_recovery(patient.wallet.pubkey(), &patient.id);
+    world.chain.must(object, &[&patient.wallet]);
+    let back = world.taking_back(&guardians[1]);
+    world.chain.refuse(back, &[&guardians[1]], ChartsealError::NoRecovery);
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn every_word_stands_there_with_its_byte() {
         Purpose,
         GranteeKind,
         ActorKind,
+        ClaimKind,
         RequestState,
         Reviewer,
         Verdict,
