@@ -45,7 +45,7 @@ errors! {
     NotAGrantSlot: "the account passed as a grant is neither a grant nor an empty address of one",
     InstitutionMissing: "a member acts together with its institution: pass both or neither",
     RefusalCap: "refusals of this actor reached their cap for the hour: nothing was decided, try again later",
-    StaleVersion: "the record is at another version than expected: read it again and amend that one",
+    StaleVersion: "the record has no such version, or is at another than expected: read it again",
     BadClass: "the sharing class is out of range (0 to 31)",
     BadMask: "a grant needs at least one right and one purpose, and none that does not exist",
     BadSubject: "a grant is on one record or on a set of classes, not on both and not on neither",
@@ -86,7 +86,7 @@ errors! {
     NotReviewer: "only the patient, or the authority or an auditor of the opener's institution, reviews an emergency",
     AlreadyReviewed: "this review was made before",
     RoleWithoutEmergencies: "only doctors and nurses of a hospital hold the emergency credential",
-    BadBatch: "a batch has at least one record, and a root and a locator that are not zeros",
+    BadBatch: "a batch has between one and 65,536 records, and a root and a locator that are not zeros",
     NotInBatch: "the proof does not show that this record is in the batch",
     NotErased: "only an erased record's keys are attested to be destroyed",
     BadParty: "an agreement is between two different institutions, and only they sign it",
@@ -101,4 +101,5 @@ errors! {
     BadAgreement: "an agreement is about at least one sharing class, and not for personal purposes",
     BeyondDelegation: "a delegate gives no right that it does not have itself, and none for longer than it acts",
     VoteCap: "votes of this guardian reached their cap for the day: try again later",
+    OwnHandover: "a steward hands a patient over to the patient, not to itself",
 }

@@ -183,6 +183,7 @@ words! {
         EmergencyOver = 37 => "emergency-over",
         PurposeNotEmergency = 38 => "purpose-not-emergency",
         DelegateForeign = 39 => "delegation-for-another-patient",
+        OlderVersion = 40 => "older-version",
     }
 }
 

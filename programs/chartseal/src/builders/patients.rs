@@ -46,14 +46,16 @@ pub fn propose_wallet(issuer: Address, steward: Option<&Id>, patient: &Id, propo
     )
 }
 
-/// Takes over as a patient's wallet. Signed by the wallet that was proposed.
-pub fn accept_wallet(wallet: Address, patient: &Id, keys: Keys) -> Instruction {
+/// Takes over as a patient's wallet. Signed by the wallet that was proposed. `steward` is that of a patient without a
+/// wallet.
+pub fn accept_wallet(wallet: Address, steward: Option<&Id>, patient: &Id, keys: Keys) -> Instruction {
     build(
         &accounts::AcceptWallet {
             wallet,
             registry: address::registry(),
             patient: address::patient(patient),
             log: address::access_log(patient),
+            steward: steward.map(address::institution),
             event_authority: address::event_authority(),
             program: ID,
         },

@@ -124,6 +124,8 @@ pub struct RecoveryVoted {
     pub guardian: Address,
     /// The wallet that it votes for; zeros take a vote back.
     pub wallet: Address,
+    /// The X25519 public key that comes with it.
+    pub encryption_key: [u8; 32],
     /// How many guardians vote for the same wallet and keys now.
     pub votes: u8,
     /// The wallet that enough guardians vote for now, whatever this one votes for, or zeros.

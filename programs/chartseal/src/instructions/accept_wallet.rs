@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::{
     events::WalletAccepted,
-    state::{AccessLog, Keys, Patient, Registry, NO_OUTCOME},
+    state::{AccessLog, Institution, Keys, Patient, Registry, NO_OUTCOME},
     ChartsealError,
 };
 
@@ -17,24 +17,31 @@ pub struct AcceptWallet {
     pub patient: Account<Patient>,
     #[account(mut)]
     pub log: Account<AccessLog>,
+    /// The steward of a patient without a wallet: a suspended one hands nobody over, whatever it proposed before.
+    pub steward: Option<Account<Institution>>,
 }
 
 impl AcceptWallet {
-    fn validate(&self, keys: &Keys) -> Result<()> {
+    fn validate(&self, keys: &Keys, now: i64) -> Result<()> {
         require!(!self.registry.is_paused(), ChartsealError::Paused);
         require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
         require!(
             self.patient.proposed_wallet == *self.wallet.address(),
             ChartsealError::NotProposed
         );
+        if !self.patient.has_wallet() {
+            let steward = self.steward.as_ref().ok_or(ChartsealError::InstitutionMissing)?;
+            require!(self.patient.is_steward(&steward.id), ChartsealError::NotPatient);
+            require!(steward.is_active(now), ChartsealError::InstitutionNotActive);
+        }
         keys.validate()
     }
 }
 
 pub(crate) fn handler(ctx: &mut Context<AcceptWallet>, keys: &Keys) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.validate(keys)?;
     let now = Clock::get()?.unix_timestamp;
+    accounts.validate(keys, now)?;
     let wallet = *accounts.wallet.address();
     let patient = &mut *accounts.patient;
     patient.take_over(&wallet, keys)?;

@@ -4,7 +4,7 @@ use crate::{
     events::BatchAnchored,
     policy,
     seeds::{Id, BATCH, BUMP},
-    state::{require_id, Batch, Institution, Member, Registry},
+    state::{require_id, Batch, Institution, Member, Registry, MOST_IN_BATCH},
     vocabulary::{Action, Purpose},
     ChartsealError,
 };
@@ -61,7 +61,7 @@ impl AnchorBatch {
             policy::may_request(self.member.role(), Action::Append.bit(), Purpose::Treatment.bit()),
             ChartsealError::BeyondRole
         );
-        let whole = args.count != 0 && args.root != [0; 32] && args.locator != [0; 32];
+        let whole = (1..=MOST_IN_BATCH).contains(&args.count) && args.root != [0; 32] && args.locator != [0; 32];
         require!(whole, ChartsealError::BadBatch);
         Ok(())
     }

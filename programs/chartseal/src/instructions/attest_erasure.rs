@@ -9,8 +9,8 @@ use crate::{
     ChartsealError,
 };
 
-/// Whoever kept keys of an erased record says that they were destroyed: the patient, the authority of its steward, or a
-/// member of the institution that wrote the last version. It is a statement, not a proof. Never paused. Several can say
+/// Whoever kept keys of an erased record says that they were destroyed: the patient, the authority of its steward, a
+/// member of the institution that wrote the last version, or who wrote the first. It is a statement, not a proof. Never paused. Several can say
 /// it, each of its own keys; members no more than 30 times within an hour, together with their requests.
 #[event_cpi]
 #[derive(Accounts)]
@@ -60,7 +60,8 @@ impl AttestErasure {
         let institution = self.institution.as_ref().ok_or(ChartsealError::InstitutionMissing)?;
         require!(member.wallet == wallet, ChartsealError::Stranger);
         require!(
-            member.institution == institution.id && self.record.institution == institution.id,
+            member.institution == institution.id
+                && (self.record.institution == institution.id || self.record.origin == *member.address()),
             ChartsealError::ForeignMember
         );
         require!(institution.is_active(now), ChartsealError::InstitutionNotActive);

@@ -58,6 +58,7 @@ impl ProposeAgreement {
     fn validate(&self, args: &ProposeAgreementArgs, now: i64) -> Result<()> {
         require_id(&args.id)?;
         require!(!self.registry.is_paused(), ChartsealError::Paused);
+        require!(self.consumer.id != self.provider.id, ChartsealError::BadParty);
         require!(
             self.consumer.authority == *self.authority.address(),
             ChartsealError::NotInstitutionAuthority

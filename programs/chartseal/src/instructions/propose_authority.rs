@@ -3,14 +3,17 @@ use anchor_lang::prelude::*;
 use crate::{
     events::AuthorityProposed,
     state::{Institution, Registry},
+    vocabulary::Standing,
     ChartsealError,
 };
 
-/// An institution's authority names its successor, or withdraws that with zeros. Nothing changes hands until the
-/// successor accepts. Withdrawing is never paused. A suspended institution's authority can do both, and stays suspended.
+/// An institution's authority names its successor, or withdraws that with zeros. Of a suspended institution the admin does,
+/// and its authority does not: so a key that was stolen or lost costs neither the institution nor the patients whom it
+/// stewards. Nothing changes hands until the successor accepts. Withdrawing is never paused. A suspended institution's authority can do both, and stays suspended.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ProposeAuthority {
+    /// The institution's authority or, while it is suspended, the admin.
     pub authority: Signer,
     pub registry: Account<Registry>,
     #[account(mut)]
@@ -19,10 +22,15 @@ pub struct ProposeAuthority {
 
 impl ProposeAuthority {
     fn validate(&self, proposed: &Address) -> Result<()> {
-        require!(
-            self.institution.authority == *self.authority.address(),
-            ChartsealError::NotInstitutionAuthority
-        );
+        let signer = *self.authority.address();
+        if self.institution.standing == Standing::Suspended.byte() {
+            require!(self.registry.admin == signer, ChartsealError::NotAdmin);
+        } else {
+            require!(
+                self.institution.authority == signer,
+                ChartsealError::NotInstitutionAuthority
+            );
+        }
         require!(
             *proposed == Address::default() || !self.registry.is_paused(),
             ChartsealError::Paused

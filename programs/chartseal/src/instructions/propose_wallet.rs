@@ -30,6 +30,11 @@ impl ProposeWallet {
             require!(!self.registry.is_paused(), ChartsealError::Paused);
             let suspended = self.steward.as_ref().is_some_and(|steward| !steward.is_active(now));
             require!(!suspended, ChartsealError::InstitutionNotActive);
+            let to_itself = self
+                .steward
+                .as_ref()
+                .is_some_and(|steward| steward.authority == *proposed);
+            require!(!to_itself, ChartsealError::OwnHandover);
         }
         Ok(())
     }

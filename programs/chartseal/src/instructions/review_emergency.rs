@@ -8,8 +8,8 @@ use crate::{
     ChartsealError,
 };
 
-/// The patient, or the opener's institution, says what it thinks of an emergency: each once, and never by the wallet that
-/// opened it. One that is found unjustified ends at once. The institution's review lets its opener open another. Never
+/// The patient, or the opener's institution, says what it thinks of an emergency: each once, but that one found justified
+/// can still be found unjustified, and never by the wallet that opened it. One that is found unjustified ends at once. The institution's review lets its opener open another. Never
 /// paused.
 #[event_cpi]
 #[derive(Accounts)]
@@ -57,17 +57,19 @@ impl ReviewEmergency {
         let wallet = self.reviewer.address();
         let opener = self.emergency.wallet == *wallet || self.member.wallet == *wallet;
         require!(!opener, ChartsealError::OwnReview);
-        let reviewed_at = match args.reviewer {
-            Reviewer::Patient => {
-                self.validate_for_patient(now)?;
-                self.emergency.patient_reviewed_at
-            }
+        match args.reviewer {
+            Reviewer::Patient => self.validate_for_patient(now)?,
             Reviewer::Institution => {
                 require!(self.reviews_for_institution(now), ChartsealError::NotReviewer);
-                self.emergency.institution_reviewed_at
             }
-        };
-        require!(reviewed_at == 0, ChartsealError::AlreadyReviewed);
+        }
+        // A review of an emergency that is still open cannot know what comes: it can be turned once, against the opener.
+        let turned = args.verdict == Verdict::Unjustified
+            && self.emergency.verdict_of(args.reviewer) == Some(Verdict::Justified);
+        require!(
+            self.emergency.reviewed_at(args.reviewer) == 0 || turned,
+            ChartsealError::AlreadyReviewed
+        );
         Ok(())
     }
 
@@ -114,11 +116,13 @@ pub(crate) fn handler(ctx: &mut Context<ReviewEmergency>, args: &ReviewEmergency
             emergency.patient_verdict = args.verdict.byte();
         }
         Reviewer::Institution => {
+            if emergency.institution_reviewed_at == 0 {
+                let (member, institution) = (&mut accounts.member, &mut accounts.institution);
+                member.unreviewed_emergencies = member.unreviewed_emergencies.saturating_sub(1);
+                institution.unreviewed_emergencies = institution.unreviewed_emergencies.saturating_sub(1);
+            }
             emergency.institution_reviewed_at = now;
             emergency.institution_verdict = args.verdict.byte();
-            let (member, institution) = (&mut accounts.member, &mut accounts.institution);
-            member.unreviewed_emergencies = member.unreviewed_emergencies.saturating_sub(1);
-            institution.unreviewed_emergencies = institution.unreviewed_emergencies.saturating_sub(1);
         }
     }
     if args.verdict == Verdict::Unjustified {

@@ -43,7 +43,9 @@ pub struct SetBreakGlass {
 
 impl SetBreakGlass {
     fn validate(&self) -> Result<()> {
-        require!(!self.registry.is_paused(), ChartsealError::Paused);
+        // Naming none takes the shares away, which is never paused.
+        let names = self.holder_1.is_some();
+        require!(!names || !self.registry.is_paused(), ChartsealError::Paused);
         require!(self.log.patient == self.patient.id, ChartsealError::ForeignPatient);
         require!(
             self.patient.is_wallet(self.wallet.address()),

@@ -55,6 +55,7 @@ pub(crate) fn handler(ctx: &mut Context<VoteRecovery>, args: &VoteRecoveryArgs) 
             link,
             guardian,
             wallet: args.wallet,
+            encryption_key: args.keys.encryption,
             votes,
             agreed,
             ready_at,

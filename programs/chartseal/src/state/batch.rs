@@ -2,6 +2,9 @@ use anchor_lang::prelude::*;
 
 use crate::seeds::Id;
 
+/// Records that a batch can have: the proof of each has at most 16 siblings, which fit a transaction.
+pub const MOST_IN_BATCH: u32 = 1 << 16;
+
 /// Many records in one commitment. Seeds: `batch`, institution's id, id. Never closed. One of them becomes a Record
 /// when its inclusion is proven (`promote_batched`).
 #[account]

@@ -1,6 +1,9 @@
 use anchor_lang::prelude::*;
 
-use crate::seeds::Id;
+use crate::{
+    seeds::Id,
+    vocabulary::{Reviewer, Verdict},
+};
 
 /// Longest emergency in seconds: twelve hours.
 pub const LONGEST_EMERGENCY: i64 = 12 * 3_600;
@@ -39,4 +42,23 @@ pub struct Emergency {
     /// A `Verdict`, once reviewed.
     pub institution_verdict: u8,
     pub reserved: [u8; 6],
+}
+
+impl Emergency {
+    /// When this side reviewed it, in seconds since 1970, or zero.
+    pub fn reviewed_at(&self, reviewer: Reviewer) -> i64 {
+        match reviewer {
+            Reviewer::Patient => self.patient_reviewed_at,
+            Reviewer::Institution => self.institution_reviewed_at,
+        }
+    }
+
+    /// What this side found, if it reviewed it.
+    pub fn verdict_of(&self, reviewer: Reviewer) -> Option<Verdict> {
+        let verdict = match reviewer {
+            Reviewer::Patient => self.patient_verdict,
+            Reviewer::Institution => self.institution_verdict,
+        };
+        Verdict::from_byte(verdict).filter(|_| self.reviewed_at(reviewer) != 0)
+    }
 }

@@ -20,7 +20,7 @@ pub mod slot;
 
 pub use access_log::{AccessLog, Entry, Ring, NO_OUTCOME, RING};
 pub use agreement::Agreement;
-pub use batch::Batch;
+pub use batch::{Batch, MOST_IN_BATCH};
 pub use delegate::Delegate;
 pub use emergency::{
     Emergency, INSTITUTION_EMERGENCIES_PER_DAY, LONGEST_EMERGENCY, MEMBER_EMERGENCIES_PER_DAY, MOST_UNREVIEWED,

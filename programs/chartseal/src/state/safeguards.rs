@@ -24,7 +24,7 @@ pub struct Guardian {
     pub encryption: [u8; 32],
     /// What the guardian votes for (see [`Safeguards::ballot`]), or zeros.
     pub vote: [u8; 32],
-    /// Votes given or taken back within a day: each writes into the patient's log.
+    /// Votes given within a day: each writes into the patient's log.
     pub votes: Tally,
 }
 
@@ -112,20 +112,22 @@ impl Safeguards {
         ])
     }
 
-    /// How many guardians vote for it.
+    /// How many guardians vote for it. A vote counts for sixty days.
     #[allow(clippy::cast_possible_truncation)]
-    pub fn votes(&self, ballot: &[u8; 32]) -> u8 {
+    pub fn votes(&self, ballot: &[u8; 32], now: i64) -> u8 {
         self.guardians()
             .iter()
-            .filter(|guardian| guardian.vote == *ballot)
+            .filter(|guardian| {
+                guardian.vote == *ballot && now.saturating_sub(guardian.votes.since) < LONGEST_DELAY + RECOVERY_WINDOW
+            })
             .count() as u8
     }
 
     /// A guardian votes for a wallet with these keys, in place of what it voted for before; zeros take its vote back.
     /// How many vote for it now.
     ///
-    /// A recovery becomes due once enough agree, and is off again once they do not. No single guardian can hold it up:
-    /// each has one vote, and changes only that.
+    /// A recovery is agreed on once enough vote for it, and off again once they do not. No single guardian can hold it up:
+    /// each has one vote, and what is agreed on gives way to nothing else meanwhile.
     ///
     /// # Errors
     /// [`ChartsealError::NotGuardian`], [`ChartsealError::VoteCap`], [`ChartsealError::Overflow`],
@@ -146,17 +148,16 @@ impl Safeguards {
         voter.vote = ballot;
 
         let pending = self.ballot(&self.pending_wallet, &self.pending_keys);
-        if self.is_pending() && self.votes(&pending) < self.guardian_threshold {
+        if self.is_pending() && self.votes(&pending, now) < self.guardian_threshold {
             self.clear_pending();
         }
         if withdrawn {
             return Ok(0);
         }
-        let votes = self.votes(&ballot);
-        // One that nobody finished in its time begins anew when a guardian votes for it again.
+        let votes = self.votes(&ballot, now);
+        // What enough agreed on stands until they do not, or until nobody finished it in its time.
         let lapsed = now.saturating_sub(self.ready_at) >= RECOVERY_WINDOW;
-        let due_already = self.pending_wallet == *wallet && self.pending_keys == *keys && !lapsed;
-        if votes >= self.guardian_threshold && !due_already {
+        if votes >= self.guardian_threshold && (!self.is_pending() || lapsed) {
             self.pending_wallet = *wallet;
             self.pending_keys = *keys;
             self.ready_at = now.checked_add(self.delay).ok_or(ChartsealError::Overflow)?;

@@ -567,10 +567,19 @@ impl World {
         }
     }
 
+    /// A record's newest version, or the first where there is no such record.
+    fn newest(&self, record: &Id) -> u32 {
+        let account = self.chain.svm.get_account(&address::record(&self.patient.id, record));
+        account.map_or(1, |account| {
+            Record::try_deserialize(&mut &account.data[..]).map_or(1, |record| record.version)
+        })
+    }
+
     /// An access as somebody would send it.
     pub fn access_ix(&mut self, acting: &As, record: Id, purpose: Purpose) -> Instruction {
         let args = AccessRecordArgs {
             request: self.id(),
+            version: self.newest(&record),
             purpose,
             grant: acting.claimed(),
         };
@@ -657,6 +666,7 @@ impl World {
     pub fn access(&mut self, wallet: &Keypair, acting: As, record: Id, purpose: Purpose) -> Result<Done, Failure> {
         let args = AccessRecordArgs {
             request: self.id(),
+            version: self.newest(&record),
             purpose,
             grant: acting.claimed(),
         };

@@ -27,6 +27,7 @@ fn allowed_access_says_who_what_and_why() {
     let acting = insurer.acting().claiming(grant);
     let args = AccessRecordArgs {
         request: id(77),
+        version: 1,
         purpose: Purpose::Payment,
         grant,
     };
@@ -62,6 +63,7 @@ fn refused_access_goes_through_and_is_an_entry_of_the_refusals() {
     let (record, insurer, before) = (world.record(), world.insurer.clone(), world.log());
     let args = AccessRecordArgs {
         request: id(78),
+        version: 1,
         purpose: Purpose::Payment,
         grant: NO_ID,
     };

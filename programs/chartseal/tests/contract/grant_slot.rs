@@ -202,6 +202,7 @@ fn grant_is_not_used_under_another_ones_id() {
         let (record, insurer) = (world.record(), world.insurer.clone());
         let args = AccessRecordArgs {
             request: id(1),
+            version: 1,
             purpose: Purpose::Payment,
             grant: named,
         };

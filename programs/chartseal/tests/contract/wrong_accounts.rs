@@ -249,6 +249,7 @@ fn request_of_zeros_is_refused() {
     let (record, patient) = (world.record(), world.patient.clone());
     let args = AccessRecordArgs {
         request: NO_ID,
+        version: 1,
         purpose: Purpose::Personal,
         grant: NO_ID,
     };

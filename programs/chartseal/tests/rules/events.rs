@@ -304,6 +304,7 @@ impl Source {
                 link,
                 guardian: self.address(),
                 wallet: self.address(),
+                encryption_key: self.bytes(),
                 votes: self.byte(),
                 agreed: self.address(),
                 ready_at: self.time(),

@@ -38,7 +38,7 @@ holds! {
     grantee_kinds_round_trip: GranteeKind, 3;
     actor_kinds_round_trip: ActorKind, 4;
     bases_round_trip: Basis, 8;
-    reasons_round_trip: Reason, 40;
+    reasons_round_trip: Reason, 41;
     claim_kinds_round_trip: ClaimKind, 5;
     record_states_round_trip: RecordStatus, 2;
     request_states_round_trip: RequestState, 3;

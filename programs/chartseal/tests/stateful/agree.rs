@@ -172,8 +172,9 @@ fn consent(chain: &Chain, model: &Model) -> Result<(), String> {
     for ((patient, id), emergency) in &model.emergencies {
         let account: state::Emergency = chain.read(&address::emergency(patient, id));
         same!("emergency's end", account.expires, emergency.expires);
-        let reviewed = [account.patient_reviewed_at != 0, account.institution_reviewed_at != 0];
-        same!("reviews", reviewed, emergency.reviewed);
+        let reviewed = Reviewer::ALL.iter().map(|side| account.verdict_of(*side));
+        let reviewed: Vec<_> = reviewed.collect();
+        same!("reviews", reviewed, emergency.reviewed.to_vec());
     }
     Ok(())
 }

@@ -234,7 +234,7 @@ impl Model {
                     wallet: event.actor.wallet,
                     institution: event.actor.institution,
                     expires: event.expires,
-                    reviewed: [false; 2],
+                    reviewed: [None; 2],
                 };
                 self.emergencies.insert((subject, event.emergency), emergency);
                 self.member(&event.actor.credential).unreviewed += 1;
@@ -244,12 +244,13 @@ impl Model {
                 let Some(emergency) = self.emergencies.get_mut(&(subject, event.emergency)) else {
                     return;
                 };
-                emergency.reviewed[usize::from(event.reviewer.byte())] = true;
+                let side = &mut emergency.reviewed[usize::from(event.reviewer.byte())];
+                let first = side.replace(event.verdict).is_none();
                 if event.verdict == Verdict::Unjustified {
                     emergency.expires = emergency.expires.min(event.link.at);
                 }
                 let (member, institution) = (emergency.member, emergency.institution);
-                if event.reviewer == Reviewer::Institution {
+                if first && event.reviewer == Reviewer::Institution {
                     self.member(&member).unreviewed -= 1;
                     self.institution(&institution).unreviewed -= 1;
                 }
@@ -354,15 +355,26 @@ impl Model {
         safeguards.votes.remove(&guardian);
         if wallet != Address::default() {
             safeguards.votes.insert(guardian, wallet);
+            let day = safeguards.days.entry(guardian).or_default();
+            if now - *day >= 86_400 {
+                *day = now;
+            }
         }
-        let votes = |of: &Address| safeguards.votes.values().filter(|voted| *voted == of).count();
+        let fresh = |guardian: &Address| now - safeguards.days[guardian] < 60 * 86_400;
+        let votes = |of: &Address| {
+            safeguards
+                .votes
+                .iter()
+                .filter(|(voter, voted)| *voted == of && fresh(voter))
+                .count()
+        };
         let enough = usize::from(safeguards.threshold);
-        let mut pending = safeguards.pending.filter(|(due, _)| votes(due) >= enough);
-        let stands = pending.is_some_and(|(due, ready)| due == wallet && now - ready < 30 * 86_400);
+        let mut agreed = safeguards.pending.filter(|(due, _)| votes(due) >= enough);
+        let stands = agreed.is_some_and(|(_, ready)| now - ready < 30 * 86_400);
         if wallet != Address::default() && votes(&wallet) >= enough && !stands {
-            pending = Some((wallet, now + safeguards.delay));
+            agreed = Some((wallet, now + safeguards.delay));
         }
-        safeguards.pending = pending;
+        safeguards.pending = agreed;
     }
 
     fn forget_recovery(&mut self, patient: &Id) {

@@ -86,8 +86,9 @@ pub(crate) struct Safeguards {
     pub(crate) guardians: Vec<Address>,
     pub(crate) threshold: u8,
     pub(crate) delay: i64,
-    /// What each guardian votes for, and when enough agreed.
+    /// What each guardian votes for, and the beginning of the day in which it did.
     pub(crate) votes: BTreeMap<Address, Address>,
+    pub(crate) days: BTreeMap<Address, i64>,
     pub(crate) pending: Option<(Address, i64)>,
 }
 
@@ -139,7 +140,8 @@ pub(crate) struct Emergency {
     pub(crate) wallet: Address,
     pub(crate) institution: Id,
     pub(crate) expires: i64,
-    pub(crate) reviewed: [bool; 2],
+    /// By the patient, and by the institution.
+    pub(crate) reviewed: [Option<Verdict>; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -190,6 +192,8 @@ pub(crate) struct Ask {
     /// The record, where it exists; otherwise the id and class that it would have.
     pub(crate) record: Id,
     pub(crate) class: u8,
+    /// Whether a version before the newest is read.
+    pub(crate) older: bool,
     pub(crate) consent: bool,
 }
 
@@ -278,7 +282,8 @@ impl Model {
                     && (ask.action != Action::Amend || began)
             }
             Who::Person(wallet) => {
-                ask.action == Action::Read
+                !ask.older
+                    && ask.action == Action::Read
                     && ask.purpose == Purpose::Personal
                     && self.grant_entitles(ask, GranteeKind::Person, &[wallet])
             }
@@ -299,6 +304,9 @@ impl Model {
         }
         let record = self.records.get(&(ask.patient, ask.record));
         let wrote = record.is_some_and(|record| record.author == *address || record.origin == *address);
+        if ask.older {
+            return record.is_some_and(|record| record.origin == *address);
+        }
         if ask.action == Action::Read && wrote {
             return true;
         }
@@ -468,7 +476,13 @@ impl Model {
             }
             AnyEvent::InstitutionAccepted(_) => authority(&subject) && running && !self.institutions[&subject].accepted,
             AnyEvent::AuthorityProposed(event) => {
-                authority(&subject) && (running || event.proposed == Address::default())
+                let suspended = self.institutions[&subject].standing == Standing::Suspended;
+                let named = if suspended {
+                    signed(&self.admin)
+                } else {
+                    authority(&subject)
+                };
+                named && (running || event.proposed == Address::default())
             }
             AnyEvent::AuthorityAccepted(event) => {
                 signed(&event.authority) && running && self.institutions[&subject].proposed == event.authority
@@ -534,12 +548,15 @@ impl Model {
                     && (running || !named)
             }
             AnyEvent::WalletAccepted(event) => {
-                running && signed(&event.wallet) && patient.is_some_and(|patient| patient.proposed == event.wallet)
+                let handed = patient.is_some_and(|patient| {
+                    patient.proposed == event.wallet
+                        && (patient.wallet.is_some() || self.institution_is_active(&patient.steward))
+                });
+                running && signed(&event.wallet) && handed
             }
-            AnyEvent::PatientKeyRotated(_)
-            | AnyEvent::DelegateNamed(_)
-            | AnyEvent::GuardiansSet(_)
-            | AnyEvent::BreakGlassSet(_) => running && wallet_signed,
+            AnyEvent::PatientKeyRotated(_) | AnyEvent::DelegateNamed(_) => running && wallet_signed,
+            AnyEvent::GuardiansSet(event) => wallet_signed && (running || event.guardians.is_empty()),
+            AnyEvent::BreakGlassSet(event) => wallet_signed && (running || event.holders.is_empty()),
             AnyEvent::DelegationAccepted(event) => {
                 let delegate = &self.delegates[&(subject, event.delegate)];
                 running && signed(&delegate.wallet) && !delegate.accepted && !delegate.revoked
@@ -568,7 +585,7 @@ impl Model {
             AnyEvent::ErasureAttested(event) => {
                 let record = &self.records[&(subject, event.record)];
                 let wrote = event.actor.kind == ActorKind::Member
-                    && event.actor.institution == record.institution
+                    && (event.actor.institution == record.institution || event.actor.credential == record.origin)
                     && self.member_is_active(&event.actor.credential);
                 let own = event.actor.kind == ActorKind::Patient
                     && patient.is_some_and(|patient| self.is_patient_or_steward(patient, &event.actor.wallet));
@@ -652,7 +669,10 @@ impl Model {
                 signed(&event.by)
                     && who
                     && event.by != emergency.wallet
-                    && !emergency.reviewed[usize::from(event.reviewer.byte())]
+                    && match emergency.reviewed[usize::from(event.reviewer.byte())] {
+                        None => true,
+                        Some(before) => before == Verdict::Justified && event.verdict == Verdict::Unjustified,
+                    }
             }
             AnyEvent::AccessSettled(event) => {
                 let agreement = &self.agreements[&(event.consumer, event.agreement)];

@@ -461,6 +461,10 @@ impl Universe {
             _ => Claimed::Nothing,
         };
         let owner = self.model.patients.get(&patient)?.wallet;
+        let older = match event {
+            AnyEvent::AccessAllowed(e) => e.version < self.model.records.get(&(patient, e.record))?.version,
+            _ => false,
+        };
         Some(Ask {
             patient,
             who: who(actor, &under),
@@ -469,6 +473,7 @@ impl Universe {
             purpose,
             record,
             class,
+            older,
             consent: basis == Basis::Consent && owner.is_some_and(|wallet| signed.contains(&wallet)),
         })
     }

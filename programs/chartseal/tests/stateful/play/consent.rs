@@ -160,6 +160,7 @@ impl Universe {
                 purpose,
                 record: terms.record,
                 class,
+                older: false,
                 consent: false,
             })
             && self.model.may_pass_on(&patient, &parent, &terms);

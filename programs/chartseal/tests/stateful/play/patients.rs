@@ -5,7 +5,7 @@ use chartseal_program::{
     builders::{self as ix},
     events::GuardianNamed,
     instructions::*,
-    seeds::{self, Id},
+    seeds::{self, Id, NO_ID},
 };
 
 use crate::{
@@ -52,7 +52,10 @@ impl Universe {
                 };
                 ix::propose_wallet(wallet, steward.as_ref(), &id, next)
             }
-            Kind::AcceptWallet => ix::accept_wallet(self.right_or_wrong(patient.proposed, dice), &id, keys(8)),
+            Kind::AcceptWallet => {
+                let steward = (patient.steward != NO_ID).then_some(&patient.steward);
+                ix::accept_wallet(self.right_or_wrong(patient.proposed, dice), steward, &id, keys(8))
+            }
             Kind::RotatePatientKey => ix::rotate_patient_key(wallet, &id, keys(9)),
             Kind::NameDelegate => {
                 let args = NameDelegateArgs {

@@ -69,6 +69,7 @@ impl Universe {
         let request = self.fresh_id();
         let grant = actor.acting.claimed();
         let class = dice.below(4) as u8;
+        let mut older = false;
         let (action, record, class, instruction) = match kind {
             Kind::CreateRecord => {
                 let record = self.draw(seeds::RECORD, &patient);
@@ -99,8 +100,12 @@ impl Universe {
             }
             _ => {
                 let record = record?;
+                let newest = self.model.records[&(patient, record)].version;
+                older = newest > 1 && !dice.usually(85);
+                let version = if older { newest - 1 } else { newest };
                 let args = AccessRecordArgs {
                     request,
+                    version,
                     purpose,
                     grant,
                 };
@@ -117,6 +122,7 @@ impl Universe {
             purpose,
             record,
             class,
+            older,
             consent: consent.is_some(),
         });
         Some(self.send(vec![instruction], Some(expected), dice))
@@ -162,6 +168,7 @@ impl Universe {
             purpose,
             record: NO_ID,
             class: 0,
+            older: false,
             consent: consent.is_some(),
         });
         let came = self.send(vec![promote], Some(expected), dice);
