@@ -23,7 +23,10 @@ ALTER DOMAIN reason ADD CONSTRAINT reason_check CHECK (VALUE IN (
     'delegation-not-accepted', 'delegation-revoked', 'delegation-expired', 'policy-of-another-patient',
     'policy-names-another', 'policy-expired', 'policy-for-other-records', 'institution-not-enrolled',
     'no-emergency-credential', 'emergency-awaits-review', 'emergencies-reached-their-cap',
-    'emergency-of-another-patient', 'emergency-of-another-member', 'emergency-over', 'purpose-not-emergency'));
+    'emergency-of-another-patient', 'emergency-of-another-member', 'emergency-over', 'purpose-not-emergency',
+    'delegation-for-another-patient'));
+CREATE DOMAIN claim_kind AS text CHECK (VALUE IN ('nothing', 'grant', 'policy', 'emergency', 'delegation'));
+COMMENT ON DOMAIN claim_kind IS 'What an actor rested its right on.';
 CREATE DOMAIN request_state AS text CHECK (VALUE IN ('open', 'approved', 'denied'));
 COMMENT ON DOMAIN request_state IS 'What a patient decided about a request.';
 CREATE DOMAIN verdict AS text CHECK (VALUE IN ('justified', 'unjustified'));
@@ -137,7 +140,7 @@ COMMENT ON COLUMN safeguards.patient IS 'Whose safeguards, subject of the chain.
 COMMENT ON COLUMN safeguards.guardian_threshold IS 'How many guardians have to agree on a wallet; 0 where there are none.';
 COMMENT ON COLUMN safeguards.recovery_delay IS 'Seconds between their vote and the change of the wallet, in which the patient can object.';
 COMMENT ON COLUMN safeguards.holder_threshold IS 'How many break-glass holders open a record together; 0 where there are none.';
-COMMENT ON COLUMN safeguards.agreed_wallet IS 'Wallet that enough guardians last voted for; null where there was none, or it was objected to, has taken over, or other guardians were named. Guardians may have withdrawn since: recovery_steps tells.';
+COMMENT ON COLUMN safeguards.agreed_wallet IS 'Wallet that enough guardians vote for; null where there is none. It does not take over by itself, and cannot once thirty days have passed since ready_at.';
 COMMENT ON COLUMN safeguards.ready_at IS 'From here on that wallet can take over; null where there is none.';
 COMMENT ON COLUMN safeguards.changed_at IS 'When any of it last changed, or a guardian last voted.';
 COMMENT ON COLUMN safeguards.made_seq IS 'Place of the first event about them in the chain log.';
@@ -193,8 +196,11 @@ CREATE TABLE recovery_steps (
     guardian address,
     wallet address,
     votes smallint CHECK (votes >= 0),
+    agreed_wallet address,
     ready_at timestamptz,
-    PRIMARY KEY (patient, seq)
+    PRIMARY KEY (patient, seq),
+    CHECK ((agreed_wallet IS NULL) = (ready_at IS NULL)),
+    CHECK (agreed_wallet IS NULL OR votes IS NOT NULL)
 );
 CREATE INDEX recovery_steps_by_time ON recovery_steps (at);
 COMMENT ON TABLE recovery_steps IS 'Every vote of a guardian, every objection of a patient, and every wallet that took over. One row for each event RecoveryVoted, RecoveryObjected or RecoveryFinished of the patient''s chain log.';
@@ -205,7 +211,8 @@ COMMENT ON COLUMN recovery_steps.step IS 'A guardian voted or withdrew its vote,
 COMMENT ON COLUMN recovery_steps.guardian IS 'The guardian''s wallet; null where it is about none.';
 COMMENT ON COLUMN recovery_steps.wallet IS 'Wallet that was voted for, objected to, or took over; null where there was none.';
 COMMENT ON COLUMN recovery_steps.votes IS 'How many guardians voted for the same wallet and keys after it; null where nobody voted.';
-COMMENT ON COLUMN recovery_steps.ready_at IS 'From when on the recovery could be finished; null where there were not enough votes.';
+COMMENT ON COLUMN recovery_steps.agreed_wallet IS 'Wallet that enough guardians voted for after a vote, whatever that one was for; null where there was none, and after an objection or a change of the wallet, which end what was agreed.';
+COMMENT ON COLUMN recovery_steps.ready_at IS 'From when on that wallet could take over; null where there was none.';
 
 -- Policies --------------------------------------------------------------------------------------------------------
 
@@ -307,7 +314,6 @@ CREATE TABLE emergencies (
     CHECK (num_nulls(patient_verdict, patient_reviewed_at, patient_reviewed_by) IN (0, 3)),
     CHECK (num_nulls(institution_verdict, institution_reviewed_at, institution_reviewed_by) IN (0, 3))
 );
-CREATE INDEX emergencies_by_id ON emergencies (id);
 CREATE INDEX emergencies_by_time ON emergencies (opened_at);
 CREATE INDEX emergencies_by_member ON emergencies (member, opened_at);
 COMMENT ON TABLE emergencies IS 'Charts that were opened without asking, each as it stands now with both reviews. Their events are in the chain log of the patient.';
@@ -517,9 +523,15 @@ COMMENT ON COLUMN accesses.emergency IS 'The emergency that allowed it; null whe
 ALTER TABLE refusals RENAME COLUMN grant_id TO claimed;
 ALTER TABLE refusals ALTER COLUMN record DROP NOT NULL;
 ALTER TABLE refusals ADD COLUMN delegate address REFERENCES delegates (address);
+ALTER TABLE refusals ADD COLUMN claim claim_kind;
+-- Until now only grants could be claimed.
+UPDATE refusals SET claim = CASE WHEN claimed IS NULL THEN 'nothing' ELSE 'grant' END;
+ALTER TABLE refusals ALTER COLUMN claim SET NOT NULL;
+ALTER TABLE refusals ADD CHECK ((claim = 'nothing') = (claimed IS NULL));
 COMMENT ON COLUMN refusals.record IS 'The record''s id; for a refused append, the one that it would have had; null where it was about no single record.';
 COMMENT ON COLUMN refusals.delegate IS 'Address of the actor''s delegation; null where it was none.';
-COMMENT ON COLUMN refusals.claimed IS 'Id of the grant, emergency or delegation that was claimed, or of the institution whose policy was; null where nothing was. The view decisions tells them apart.';
+COMMENT ON COLUMN refusals.claim IS 'What was claimed: nothing, a grant, a policy, an emergency or a delegation.';
+COMMENT ON COLUMN refusals.claimed IS 'Its id: the grant''s, the emergency''s, the delegation''s, or that of the institution whose policy was claimed. Null where nothing was. It need not exist, nor be of this patient: the reason says.';
 
 -- Agreements ------------------------------------------------------------------------------------------------------
 

@@ -48,16 +48,7 @@ FROM (
     SELECT at, patient, 'refusals', seq, action, 'refused', reason, purpose, actor_kind, wallet, member, delegate,
            institution, record, NULL, CASE claim WHEN 'grant' THEN claimed END,
            CASE claim WHEN 'policy' THEN claimed END, CASE claim WHEN 'emergency' THEN claimed END, request
-    FROM (
-        -- The event has but an id. Ids are random, so what exists under it is what was claimed; a grant need not exist.
-        SELECT r.*, CASE WHEN r.claimed IS NULL THEN NULL
-                         WHEN EXISTS (SELECT FROM emergencies e WHERE e.id = r.claimed) THEN 'emergency'
-                         WHEN EXISTS (SELECT FROM policies p WHERE p.institution = r.claimed) THEN 'policy'
-                         WHEN EXISTS (SELECT FROM delegates x WHERE x.patient = r.patient AND x.id = r.claimed)
-                             THEN 'delegation'
-                         ELSE 'grant' END AS claim
-        FROM refusals r
-    ) r
+    FROM refusals
 ) d
 LEFT JOIN members m ON m.address = d.member
 LEFT JOIN delegates x ON x.address = d.delegate;

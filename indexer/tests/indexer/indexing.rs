@@ -170,7 +170,7 @@ async fn current_state_follows_the_events() {
     );
     assert_eq!(
         lines(c, "SELECT action || ' ' || outcome || ' ' || why || ' ' || coalesce(role, '-') FROM decisions WHERE record = repeat('31', 16) ORDER BY at, seq").await.len(),
-        10
+        12
     );
     let signatures = lines(c, "SELECT base58(signature) FROM events ORDER BY slot").await;
     assert!(signatures.iter().all(|text| text.len() > 80));

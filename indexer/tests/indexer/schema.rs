@@ -46,7 +46,8 @@ async fn the_words_are_those_of_the_program() {
         "chain_kind" => ChainKind, "institution_kind" => InstitutionKind, "standing" => Standing,
         "member_role" => Role, "action" => Action, "purpose" => Purpose, "grantee_kind" => GranteeKind,
         "actor_kind" => ActorKind, "basis" => Basis, "reason" => Reason, "record_status" => RecordStatus,
-        "request_state" => RequestState, "verdict" => Verdict, "agreement_state" => AgreementState
+        "request_state" => RequestState, "verdict" => Verdict, "agreement_state" => AgreementState,
+        "claim_kind" => ClaimKind
     };
     for (domain, words) in expected {
         let allowed: Vec<String> = sqlx::query_scalar(

@@ -40,7 +40,7 @@ async fn a_patient_is_handed_over_recovered_and_has_delegates() {
                           || encode(substring(encryption_key, 1, 1), 'hex') || ' ' || (post_quantum_key_hash IS NULL) || ' '
                           || key_epoch || ' ' || encode(substring(steward, 1, 1), 'hex') || ' ' || changed_seq
                    FROM patients WHERE key_epoch > 1";
-    assert_eq!(lines(&mut c, patient).await, ["a4 ed 86 true 4 11 24"]);
+    assert_eq!(lines(&mut c, patient).await, ["a4 ed 86 true 4 11 26"]);
     let delegates =
         "SELECT standing || ' ' || rights::text || ' ' || (revoked_at IS NULL) FROM delegate_list ORDER BY delegate";
     assert_eq!(
@@ -78,25 +78,27 @@ async fn guardians_and_holders_are_kept_with_their_ends() {
     );
     let safeguards =
         "SELECT guardian_threshold || ' ' || recovery_delay || ' ' || holder_threshold || ' '
-                || encode(substring(agreed_wallet, 1, 1), 'hex') || ' ' || (ready_at > changed_at) || ' ' || made_seq || ' '
-                || changed_seq FROM safeguards";
-    assert_eq!(lines(&mut c, safeguards).await, ["2 86400 1 ef true 10 23"]);
+                || (agreed_wallet IS NULL) || ' ' || (ready_at IS NULL) || ' ' || made_seq || ' ' || changed_seq FROM safeguards";
+    assert_eq!(lines(&mut c, safeguards).await, ["2 86400 1 true true 10 25"]);
     let steps = "SELECT step || ' ' || coalesce(encode(substring(guardian, 1, 1), 'hex'), '-') || ' '
                         || coalesce(encode(substring(wallet, 1, 1), 'hex'), '-') || ' ' || coalesce(votes::text, '-') || ' '
-                        || (ready_at IS NULL) FROM recovery_steps ORDER BY seq";
+                        || coalesce(encode(substring(agreed_wallet, 1, 1), 'hex') || ' ' || (ready_at > at), '-')
+                 FROM recovery_steps ORDER BY seq";
     assert_eq!(
         lines(&mut c, steps).await,
         [
-            "voted b0 ee 1 true",
-            "voted b2 ee 2 false",
-            "objected - ee - true",
-            "voted b0 a4 1 true",
-            "voted b2 a4 2 false",
-            "withdrew b0 - 0 true",
-            "voted b4 a4 2 false",
-            "finished - a4 - true",
-            "voted b2 ef 1 true",
-            "voted b4 ef 2 false"
+            "voted b0 ee 1 -",
+            "voted b2 ee 2 ee true",
+            "objected - ee - -",
+            "voted b0 a4 1 -",
+            "voted b2 a4 2 a4 true",
+            "withdrew b0 - 0 -",
+            "voted b4 a4 2 a4 true",
+            "finished - a4 - -",
+            "voted b2 ef 1 -",
+            "voted b4 ef 2 ef true",
+            "voted b0 ee 1 ef true",
+            "withdrew b4 - 0 -"
         ]
     );
 }
@@ -120,18 +122,18 @@ async fn a_class_that_stays_in_a_policy_keeps_its_time() {
     assert_eq!(
         lines(&mut c, classes).await,
         [
-            "hospital 1 25 false 27 true",
-            "hospital 1 28 true 28 true",
-            "hospital 3 25 true 25 true",
-            "hospital 5 27 true 27 true",
-            "insurer 3 26 false 29 true",
-            "insurer 3 29 false 30 true"
+            "hospital 1 27 false 29 true",
+            "hospital 1 30 true 30 true",
+            "hospital 3 27 true 27 true",
+            "hospital 5 29 true 29 true",
+            "insurer 3 28 false 31 true",
+            "insurer 3 31 false 32 true"
         ]
     );
     let changes = "SELECT seq || ' ' || coalesce(classes::text, 'withdrawn') FROM policy_changes ORDER BY seq";
     assert_eq!(
         lines(&mut c, changes).await,
-        ["25 {1,3}", "26 {3}", "27 {3,5}", "28 {1,3,5}", "29 {3}", "30 withdrawn"]
+        ["27 {1,3}", "28 {3}", "29 {3,5}", "30 {1,3,5}", "31 {3}", "32 withdrawn"]
     );
 }
 
@@ -146,9 +148,9 @@ async fn a_use_counts_against_every_grant_above() {
         ["43 - 0 - 6", "44 43 1 - 1", "45 44 2 - 2", "47 - 0 56 unlimited"]
     );
     let changed = "SELECT made_seq || ' ' || changed_seq FROM grants WHERE depth > 0 OR uses = 10 ORDER BY id";
-    assert_eq!(lines(&mut c, changed).await, ["36 40", "37 40", "38 39"]);
+    assert_eq!(lines(&mut c, changed).await, ["38 42", "39 42", "40 41"]);
     let passed = "SELECT seq || ' ' || encode(substring(parent, 1, 1), 'hex') || ' ' || actor_kind FROM grants_passed_on ORDER BY seq";
-    assert_eq!(lines(&mut c, passed).await, ["37 43 member", "38 44 member"]);
+    assert_eq!(lines(&mut c, passed).await, ["39 43 member", "40 44 member"]);
 }
 
 #[tokio::test]
@@ -214,22 +216,49 @@ async fn decisions_say_under_what_they_were_made() {
     assert_eq!(
         lines(&mut c, decisions).await,
         [
-            "log 31 append policy - - 11 - 34",
-            "log 32 append delegate - 71 - - 33",
-            "log 33 append patient - - - - 35",
-            "log 34 read policy - - 11 - 34",
-            "log 35 read delegate - 71 - - 34",
-            "log 37 share grant 43 - - - -",
-            "log 38 share grant 44 - - - -",
-            "log 39 read grant 45 - - - 34",
-            "log 40 read grant 44 - - - 34",
-            "log 47 read emergency - - - 61 34",
-            "log 48 append emergency - - - 61 36",
+            "log 33 append policy - - 11 - 34",
+            "log 34 append delegate - 71 - - 33",
+            "log 35 append patient - - - - 35",
+            "log 36 read policy - - 11 - 34",
+            "log 37 read delegate - 71 - - 34",
+            "log 39 share grant 43 - - - -",
+            "log 40 share grant 44 - - - -",
+            "log 41 read grant 45 - - - 34",
+            "log 42 read grant 44 - - - 34",
+            "log 49 read emergency - - - 61 34",
+            "log 50 append emergency - - - 61 36",
             "refusals 1 read emergency-over - - - 61 34",
             "refusals 2 read policy-for-other-records - - 12 - 34",
             "refusals 3 amend right-not-granted - 71 - - 34",
             "refusals 4 share grant-beyond-its-parent 43 - - - -",
             "refusals 5 read emergency-awaits-review - - - - -"
+        ]
+    );
+    let foreign =
+        "SELECT why || ' ' || coalesce(left(grant_id, 2), '-') || ' ' || coalesce(left(delegate, 2), '-') || ' '
+                          || coalesce(left(emergency, 2), '-')
+                   FROM decisions WHERE patient = repeat('22', 16) AND outcome = 'refused' ORDER BY seq";
+    assert_eq!(
+        lines(&mut c, foreign).await,
+        [
+            "delegation-for-another-patient - 71 -",
+            "emergency-of-another-patient - - 61"
+        ]
+    );
+    let claims = "SELECT claim || ' ' || coalesce(encode(substring(claimed, 1, 1), 'hex'), '-') FROM refusals
+                  ORDER BY patient, seq";
+    assert_eq!(
+        lines(&mut c, claims).await,
+        [
+            "nothing -",
+            "grant 41",
+            "delegation 71",
+            "emergency 61",
+            "emergency 61",
+            "policy 12",
+            "delegation 71",
+            "grant 43",
+            "nothing -"
         ]
     );
 }

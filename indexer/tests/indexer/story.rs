@@ -298,7 +298,10 @@ fn accesses(ledger: &mut Ledger) {
         by: issuer,
         head,
     });
-    for (reason, under) in [(Reason::NoGrant, NO_ID), (Reason::GrantRevoked, COUNTED_GRANT)] {
+    for (reason, claim, under) in [
+        (Reason::NoGrant, ClaimKind::Nothing, NO_ID),
+        (Reason::GrantRevoked, ClaimKind::Grant, COUNTED_GRANT),
+    ] {
         ledger.emit(&PATIENT, |link| ActionRefused {
             link,
             request: [0x70 + link.seq as u8; 16],
@@ -307,6 +310,7 @@ fn accesses(ledger: &mut Ledger) {
             actor: clerk(),
             purpose: Purpose::Payment,
             reason,
+            claim,
             under,
             head,
         });

@@ -211,6 +211,7 @@ fn another(column: &str, kind: &str) -> String {
         ("request_state", ("open", "denied")),
         ("verdict", ("justified", "unjustified")),
         ("agreement_state", ("active", "closed")),
+        ("claim_kind", ("grant", "policy")),
     ]);
     let bytes = |length: usize| {
         format!("coalesce(set_byte({column}, 0, 255 - get_byte({column}, 0)), decode(repeat('ab', {length}), 'hex'))")

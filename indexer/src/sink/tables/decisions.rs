@@ -47,10 +47,10 @@ pub(super) async fn refuse(connection: &mut PgConnection, events: &[&ActionRefus
     let actor = ActorColumns::of(events, |e| e.actor);
     sqlx::query!(
         "INSERT INTO refusals (patient, seq, at, request, record, action, actor_kind, wallet, member, delegate,
-                               institution, purpose, reason, claimed)
+                               institution, purpose, reason, claim, claimed)
          SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::text[],
                               $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[],
-                              $13::text[], $14::bytea[])",
+                              $13::text[], $14::text[], $15::bytea[])",
         each(events, |e| e.link.subject) as _,
         &each(events, |e| number(e.link.seq)),
         each(events, |e| Instant(e.link.at)) as _,
@@ -64,6 +64,7 @@ pub(super) async fn refuse(connection: &mut PgConnection, events: &[&ActionRefus
         actor.institution as _,
         each(events, |e| e.purpose.word()) as _,
         each(events, |e| e.reason.word()) as _,
+        each(events, |e| e.claim.word()) as _,
         each(events, |e| id(&e.under)) as _,
     )
     .execute(connection)

@@ -5,7 +5,7 @@
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
-    events::{AnyEvent, BreakGlassSet, GuardiansSet},
+    events::{AnyEvent, BreakGlassSet, GuardiansSet, RecoveryVoted},
     log::Link,
     seeds::Id,
 };
@@ -17,14 +17,22 @@ use crate::{
     sink::{Instant, SinkError},
 };
 
+/// A wallet that enough guardians vote for, and when it can take over.
+type Agreed = ([u8; 32], Instant);
+
+/// What the guardians agree on after a vote.
+fn agreed(vote: &RecoveryVoted) -> Option<Agreed> {
+    address(&vote.agreed).map(|wallet| (wallet, Instant(vote.ready_at)))
+}
+
 #[derive(Default)]
 struct Columns {
     /// Threshold and delay.
     guardians: Option<(u8, i64)>,
     /// Threshold.
     holders: Option<u8>,
-    /// The wallet that enough guardians agreed on, and when it can take over; or that there is none any more.
-    agreed: Option<Option<([u8; 32], Instant)>>,
+    /// What the guardians agree on, or that they do not any more.
+    agreed: Option<Option<Agreed>>,
     /// Place of the first event.
     made: Option<i64>,
 }
@@ -44,11 +52,7 @@ pub(super) async fn change(connection: &mut PgConnection, events: &[&Located]) -
                 row.agreed = Some(None);
             }),
             AnyEvent::BreakGlassSet(e) => set(&|row| row.holders = Some(e.threshold)),
-            AnyEvent::RecoveryVoted(e) => set(&|row| {
-                if e.ready_at != 0 {
-                    row.agreed = Some(Some((e.wallet.to_bytes(), Instant(e.ready_at))));
-                }
-            }),
+            AnyEvent::RecoveryVoted(e) => set(&|row| row.agreed = Some(agreed(e))),
             AnyEvent::RecoveryObjected(_) | AnyEvent::RecoveryFinished(_) => set(&|row| row.agreed = Some(None)),
             _ => {}
         }
@@ -57,7 +61,7 @@ pub(super) async fn change(connection: &mut PgConnection, events: &[&Located]) -
     if rows.is_empty() {
         return Ok(());
     }
-    let agreed = |columns: &Columns| columns.agreed.flatten();
+    let pending = |columns: &Columns| columns.agreed.flatten();
     sqlx::query!(
         "INSERT INTO safeguards AS s (patient, guardian_threshold, recovery_delay, holder_threshold, agreed_wallet,
                                       ready_at, changed_at, made_seq, changed_seq)
@@ -74,8 +78,8 @@ pub(super) async fn change(connection: &mut PgConnection, events: &[&Located]) -
             .map(|(threshold, _)| i16::from(threshold))) as _,
         each(&rows, |(_, row)| row.columns.guardians.map(|(_, delay)| delay)) as _,
         each(&rows, |(_, row)| row.columns.holders.map(i16::from)) as _,
-        each(&rows, |(_, row)| agreed(&row.columns).map(|(wallet, _)| wallet)) as _,
-        each(&rows, |(_, row)| agreed(&row.columns).map(|(_, ready)| ready)) as _,
+        each(&rows, |(_, row)| pending(&row.columns).map(|(wallet, _)| wallet)) as _,
+        each(&rows, |(_, row)| pending(&row.columns).map(|(_, ready)| ready)) as _,
         each(&rows, |(_, row)| row.at) as _,
         each(&rows, |(_, row)| row.columns.made) as _,
         &each(&rows, |(_, row)| row.seq),
@@ -102,8 +106,8 @@ pub(super) async fn change(connection: &mut PgConnection, events: &[&Located]) -
         each(&rows, |(_, row)| row.columns.guardians.map(|(_, delay)| delay)) as _,
         each(&rows, |(_, row)| row.columns.holders.map(i16::from)) as _,
         &each(&rows, |(_, row)| row.columns.agreed.is_some()),
-        each(&rows, |(_, row)| agreed(&row.columns).map(|(wallet, _)| wallet)) as _,
-        each(&rows, |(_, row)| agreed(&row.columns).map(|(_, ready)| ready)) as _,
+        each(&rows, |(_, row)| pending(&row.columns).map(|(wallet, _)| wallet)) as _,
+        each(&rows, |(_, row)| pending(&row.columns).map(|(_, ready)| ready)) as _,
         each(&rows, |(_, row)| row.at) as _,
         &each(&rows, |(_, row)| row.seq),
     )
@@ -214,7 +218,7 @@ pub(super) struct Step {
     guardian: Option<[u8; 32]>,
     wallet: Address,
     votes: Option<u8>,
-    ready_at: Option<Instant>,
+    agreed: Option<Agreed>,
 }
 
 /// The steps that these events are.
@@ -226,13 +230,13 @@ pub(super) fn steps(events: &[&Located]) -> Vec<Step> {
             guardian: None,
             wallet,
             votes: None,
-            ready_at: None,
+            agreed: None,
         };
         Some(match &located.event {
             AnyEvent::RecoveryVoted(e) => Step {
                 guardian: Some(e.guardian.to_bytes()),
                 votes: Some(e.votes),
-                ready_at: (e.ready_at != 0).then_some(Instant(e.ready_at)),
+                agreed: agreed(e),
                 ..plain(
                     e.link,
                     if e.wallet == Address::default() {
@@ -256,9 +260,10 @@ pub(super) async fn keep_steps(connection: &mut PgConnection, steps: &[Step]) ->
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO recovery_steps (patient, seq, at, step, guardian, wallet, votes, ready_at)
+        "INSERT INTO recovery_steps (patient, seq, at, step, guardian, wallet, votes, agreed_wallet,
+                                     ready_at)
          SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::text[], $5::bytea[], $6::bytea[],
-                              $7::smallint[], $8::timestamptz[])",
+                              $7::smallint[], $8::bytea[], $9::timestamptz[])",
         each(steps, |s| s.link.subject) as _,
         &each(steps, |s| number(s.link.seq)),
         each(steps, |s| Instant(s.link.at)) as _,
@@ -266,7 +271,8 @@ pub(super) async fn keep_steps(connection: &mut PgConnection, steps: &[Step]) ->
         each(steps, |s| s.guardian) as _,
         each(steps, |s| address(&s.wallet)) as _,
         each(steps, |s| s.votes.map(i16::from)) as _,
-        each(steps, |s| s.ready_at) as _,
+        each(steps, |s| s.agreed.map(|(wallet, _)| wallet)) as _,
+        each(steps, |s| s.agreed.map(|(_, ready)| ready)) as _,
     )
     .execute(connection)
     .await?;

@@ -66,20 +66,25 @@ fn open(ledger: &mut Ledger, emergency: Id) {
 }
 
 fn refusals(ledger: &mut Ledger) {
-    for (record, action, actor, reason, under) in [
-        (SHARED, Action::Read, doctor(), Reason::EmergencyOver, EMERGENCY),
-        (SHARED, Action::Read, clerk(), Reason::PolicyOtherClass, INSURER),
-        (SHARED, Action::Amend, delegate(), Reason::RightNotGranted, DELEGATE),
-        (
-            NO_ID,
-            Action::Share,
-            doctor(),
-            Reason::BeyondParent,
-            consent::ROOT_GRANT,
-        ),
-        (NO_ID, Action::Read, doctor(), Reason::EmergencyUnreviewed, NO_ID),
+    let (read, amend, share) = (Action::Read, Action::Amend, Action::Share);
+    let over = (Reason::EmergencyOver, ClaimKind::Emergency, EMERGENCY);
+    let other_class = (Reason::PolicyOtherClass, ClaimKind::Policy, INSURER);
+    let not_granted = (Reason::RightNotGranted, ClaimKind::Delegation, DELEGATE);
+    let beyond = (Reason::BeyondParent, ClaimKind::Grant, consent::ROOT_GRANT);
+    let unreviewed = (Reason::EmergencyUnreviewed, ClaimKind::Nothing, NO_ID);
+    // Of the heir, and not of this patient.
+    let foreign_delegate = (Reason::DelegateForeign, ClaimKind::Delegation, DELEGATE);
+    let foreign_emergency = (Reason::EmergencyForeign, ClaimKind::Emergency, EMERGENCY);
+    for (patient, record, action, actor, (reason, claim, under)) in [
+        (HEIR, SHARED, read, doctor(), over),
+        (HEIR, SHARED, read, clerk(), other_class),
+        (HEIR, SHARED, amend, delegate(), not_granted),
+        (HEIR, NO_ID, share, doctor(), beyond),
+        (HEIR, NO_ID, read, doctor(), unreviewed),
+        (WARD, RECORD, read, delegate(), foreign_delegate),
+        (WARD, RECORD, read, doctor(), foreign_emergency),
     ] {
-        ledger.emit(&HEIR, |link| ActionRefused {
+        ledger.emit(&patient, |link| ActionRefused {
             link,
             request: [0x90 + link.seq as u8; 16],
             record,
@@ -87,6 +92,7 @@ fn refusals(ledger: &mut Ledger) {
             actor,
             purpose: Purpose::Treatment,
             reason,
+            claim,
             under,
             head: [0; 32],
         });

@@ -162,32 +162,33 @@ fn guardians(ledger: &mut Ledger) {
 }
 
 /// Two guardians agree and the patient objects; they agree again and one withdraws, so a third has to; then the wallet
-/// takes over, and two others agree on yet another.
+/// takes over. Two agree on yet another, which the third's vote for one more does not change, and one of them withdraws.
 fn recovery(ledger: &mut Ledger) {
     let head = [0; 32];
     let next = heir().wallet;
-    let vote = |ledger: &mut Ledger, guardian: u8, wallet: Address, votes: u8, due: bool| {
-        let ready_at = if due { ledger.now + DAY } else { 0 };
+    let vote = |ledger: &mut Ledger, guardian: u8, wallet: Address, votes: u8, agreed: Address| {
+        let ready_at = if agreed == NONE { 0 } else { ledger.now + DAY };
         ledger.emit(&HEIR, |link| RecoveryVoted {
             link,
             guardian: super::wallet(guardian),
             wallet,
             votes,
+            agreed,
             ready_at,
             head,
         });
     };
-    vote(ledger, 0xb0, wallet(0xee), 1, false);
-    vote(ledger, 0xb2, wallet(0xee), 2, true);
+    vote(ledger, 0xb0, wallet(0xee), 1, NONE);
+    vote(ledger, 0xb2, wallet(0xee), 2, wallet(0xee));
     ledger.emit(&HEIR, |link| RecoveryObjected {
         link,
         wallet: wallet(0xee),
         head,
     });
-    vote(ledger, 0xb0, next, 1, false);
-    vote(ledger, 0xb2, next, 2, true);
-    vote(ledger, 0xb0, NONE, 0, false);
-    vote(ledger, 0xb4, next, 2, true);
+    vote(ledger, 0xb0, next, 1, NONE);
+    vote(ledger, 0xb2, next, 2, next);
+    vote(ledger, 0xb0, NONE, 0, NONE);
+    vote(ledger, 0xb4, next, 2, next);
     ledger.now += DAY;
     ledger.emit(&HEIR, |link| RecoveryFinished {
         link,
@@ -197,8 +198,10 @@ fn recovery(ledger: &mut Ledger) {
         key_epoch: 4,
         head,
     });
-    vote(ledger, 0xb2, wallet(0xef), 1, false);
-    vote(ledger, 0xb4, wallet(0xef), 2, true);
+    vote(ledger, 0xb2, wallet(0xef), 1, NONE);
+    vote(ledger, 0xb4, wallet(0xef), 2, wallet(0xef));
+    vote(ledger, 0xb0, wallet(0xee), 1, wallet(0xef));
+    vote(ledger, 0xb4, NONE, 0, NONE);
     ledger.emit(&HEIR, |link| WalletProposed {
         link,
         proposed: wallet(0xed),
