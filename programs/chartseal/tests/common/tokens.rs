@@ -254,7 +254,11 @@ pub struct Deal {
 impl Deal {
     /// Everybody has an account, and nothing was proposed.
     pub fn new(kind: Kind) -> Self {
-        let mut world = World::new();
+        Self::within(World::new(), kind)
+    }
+
+    /// The same, in a world of which something is known already.
+    pub fn within(mut world: World, kind: Kind) -> Self {
         let issuer = world.chain.wallet();
         let (program, extensions) = match kind {
             Kind::Classic => (CLASSIC, vec![]),
