@@ -42,7 +42,7 @@ pub(super) enum Emergency {
         /// The emergency's id.
         #[arg(value_parser = parse::id)]
         emergency: Id,
-        /// What you found. An unjustified emergency ends at once.
+        /// What you found. An unjustified emergency ends at once. Justified can be turned to unjustified, not back.
         #[arg(long, value_parser = parse::word(Verdict::ALL, Verdict::word))]
         verdict: Verdict,
     },

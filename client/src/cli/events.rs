@@ -44,7 +44,13 @@ fn about(event: &AnyEvent) -> String {
             )
         }
         AnyEvent::AccessAllowed(e) => {
-            format!("record {} for {} ({})", id(&e.record), e.purpose.word(), e.basis.word())
+            format!(
+                "record {} version {} for {} ({})",
+                id(&e.record),
+                e.version,
+                e.purpose.word(),
+                e.basis.word()
+            )
         }
         AnyEvent::AccessSettled(e) => {
             format!(

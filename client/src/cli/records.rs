@@ -61,6 +61,7 @@ pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result
     let request = GetRequest {
         patient: command.patient,
         record: command.record,
+        version: command.version,
         purpose: if command.emergency {
             Purpose::Emergency
         } else {

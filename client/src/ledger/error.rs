@@ -69,6 +69,15 @@ pub enum LedgerError {
         /// What it was.
         what: String,
     },
+    /// What a node tells of a record's versions does not lead to the newest, which stands on chain.
+    #[error(
+        "what this ledger tells of the versions of record {record} does not lead to the one on chain: it has forgotten some \
+         or altered them; ask another node (--rpc)"
+    )]
+    BrokenHistory {
+        /// The record's id, in hex.
+        record: String,
+    },
     /// A signature is needed that nobody here can give.
     #[error("the transaction needs the signature of {0}, whose key is not at hand")]
     MissingSigner(String),

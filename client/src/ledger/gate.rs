@@ -13,6 +13,7 @@ use solana_signature::Signature;
 use super::{
     Ledger, LedgerError,
     standing::{Question, Standing, ancestors},
+    versions::may_read_version,
 };
 use crate::store::keystore::{EnvelopeKind, GateError, ReleaseGate, Released};
 
@@ -41,7 +42,8 @@ impl<'a> LedgerGate<'a> {
         allowed.ok_or(GateError::NoDecision)
     }
 
-    /// Asks the policy again, with what the accounts say now: a grant may have been revoked since. The record.
+    /// Asks the policy again, with what the accounts say now: a grant may have been revoked since. The record, in the
+    /// version that was asked for.
     pub(super) async fn decide_again(&self, event: &AccessAllowed) -> Result<Record, GateError> {
         let refused = |reason: &str| GateError::Refused { reason: reason.into() };
         if self.ledger.registry().await?.is_paused() {
@@ -49,7 +51,8 @@ impl<'a> LedgerGate<'a> {
         }
         let patient = self.ledger.patient(&event.link.subject).await?;
         let record = self.ledger.record(&patient.id, &event.record).await?;
-        if record.version != event.version {
+        let credential = Some(event.actor.credential);
+        if may_read_version(&record, event.version, event.basis, credential).is_err() {
             return Err(refused("the record has a newer version; ask for access again"));
         }
         let rests_on = self.rests_on(&patient, event).await?;
@@ -63,7 +66,7 @@ impl<'a> LedgerGate<'a> {
         };
         let standing = self.standing(event).await?;
         match standing.decide(&patient, &question, rests_on.claim()) {
-            Ok(_) => Ok(record),
+            Ok(_) => Ok(self.ledger.record_version(&record, event.version).await?),
             Err(reason) => Err(refused(Reason::word(reason))),
         }
     }

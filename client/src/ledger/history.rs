@@ -23,7 +23,7 @@ use solana_transaction_status_client_types::{
 use super::{Ledger, LedgerError, PATIENCE, POLL};
 
 /// Transactions that are fetched at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// Signatures that a node gives in one answer, at most.
 const PAGE: usize = 1_000;
 
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// Transactions that name an address and did not fail, oldest first.
-    async fn signatures_of(&self, address: &Address) -> Result<Vec<Signature>, LedgerError> {
+    pub(super) async fn signatures_of(&self, address: &Address) -> Result<Vec<Signature>, LedgerError> {
         let mut found = Vec::new();
         let mut before = None;
         loop {

@@ -11,6 +11,7 @@ mod read;
 pub(crate) mod standing;
 mod submit;
 mod time;
+pub(crate) mod versions;
 
 use std::time::Duration;
 

@@ -150,6 +150,16 @@ impl Chart {
         readers
     }
 
+    /// Those of the readers who may read earlier versions too, by what they are: the patient and its delegates.
+    pub(super) fn owners(&self, subject: &Subject<'_>) -> Recipients {
+        let patient = address::patient(&self.patient.id);
+        let delegates = self.delegates.iter().map(|found| found.address);
+        let owners: BTreeSet<_> = delegates.chain([patient]).map(|account| account.to_bytes()).collect();
+        let mut readers = self.readers(subject);
+        readers.retain(|account, _| owners.contains(account));
+        readers
+    }
+
     /// Persons who may read a record and whose key nobody knows: theirs stays pending.
     pub(super) fn keyless(&self, subject: &Subject<'_>) -> usize {
         let person = GranteeKind::Person.byte();

@@ -10,7 +10,7 @@ use chartseal_program::{
     ID, builders,
     events::AnyEvent,
     instructions::AttestErasureArgs,
-    seeds::Id,
+    seeds::{Id, address},
     state::{Patient, Record},
 };
 use serde::{Deserialize, Serialize};
@@ -93,8 +93,8 @@ struct Attestor {
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Erases a record: on chain, where this session decides for the patient and it is none yet, and out of this key store.
-    /// Members of the institution that wrote it do the second for their own store once the first was done. The receipt is
-    /// written to a file that must not exist, or be this record's.
+    /// Members of the institution that wrote it last, and whoever wrote it first, do the second for their own store once the
+    /// first was done. The receipt is written to a file that must not exist, or be this record's.
     ///
     /// # Errors
     /// [`OpError`]; run it again then.
@@ -205,13 +205,18 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 member: None,
             });
         }
-        match self.membership().await? {
-            Some((institution, member)) if institution == record.institution => Ok(Attestor {
+        let wrote = |(institution, member): &(Id, Id)| {
+            *institution == record.institution || address::member(institution, member) == record.origin
+        };
+        match self.membership().await?.filter(wrote) {
+            Some((institution, member)) => Ok(Attestor {
                 institution: Some(institution),
                 member: Some(member),
             }),
-            _ => Err(OpError::Usage(
-                "only the patient, its steward, or a member of the institution that wrote the record erases it".into(),
+            None => Err(OpError::Usage(
+                "only the patient, its steward, whoever wrote the record first, or a member of the institution that wrote it \
+                 last erases it"
+                    .into(),
             )),
         }
     }

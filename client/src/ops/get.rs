@@ -8,7 +8,7 @@ use chartseal_program::{
     instructions::AccessRecordArgs,
     seeds::Id,
     state::{Patient, Record},
-    vocabulary::{Action, Basis, Purpose},
+    vocabulary::{Action, Basis, Purpose, Reason},
 };
 use solana_instruction::Instruction;
 use tokio::io::AsyncWrite;
@@ -31,6 +31,9 @@ pub struct GetRequest {
     pub patient: Id,
     /// Which record.
     pub record: Id,
+    /// Which version, from 1; the newest where none is named. Earlier ones are for the patient, its delegates, and whoever
+    /// wrote the first.
+    pub version: Option<u32>,
     /// What it is read for.
     pub purpose: Purpose,
     /// The grant to claim; the one that fits best where none is named.
@@ -63,6 +66,29 @@ pub struct Access {
     pub basis: Basis,
 }
 
+/// How often a record that others amend meanwhile is looked at.
+const LOOKS: usize = 3;
+
+/// What is to be read of a record, and what for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading<'a> {
+    /// As it stands on chain.
+    pub(super) record: &'a Record,
+    /// From 1 to the record's.
+    pub(super) version: u32,
+    pub(super) purpose: Purpose,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn newest(record: &'a Record, purpose: Purpose) -> Self {
+        Self {
+            record,
+            version: record.version,
+            purpose,
+        }
+    }
+}
+
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Opens a record into `writer`. Write to an [`AtomicFile`](crate::store::AtomicFile) and commit it on success only.
     ///
@@ -74,14 +100,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         W: AsyncWrite + Unpin + Send + ?Sized,
     {
         let patient = self.ledger.patient(&request.patient).await?;
-        let record = self.ledger.record(&patient.id, &request.record).await?;
-        let (key, access, record) = match &request.payment {
-            Some(payment) => self.obtain_key_paid(&patient, &record, payment).await?,
-            None => {
-                self.obtain_key(&patient, &record, request.purpose, request.grant)
-                    .await?
-            }
-        };
+        let (key, access, record) = self.obtain_key_looking(&patient, request).await?;
         let on_chain = on_chain(&record);
         let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
         let ids = RecordIds {
@@ -109,17 +128,47 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(verify_stream(&manifest, &on_chain, &self.store, progress).await?)
     }
 
+    /// Looks at a record and asks for its key. A version that was the newest when it was looked at may not be by the time the
+    /// chain decides: then the record is looked at again.
+    async fn obtain_key_looking(
+        &self,
+        patient: &Patient,
+        request: &GetRequest,
+    ) -> Result<(DataKey, Access, Record), OpError> {
+        let mut looks = 0;
+        loop {
+            let record = self.ledger.record(&patient.id, &request.record).await?;
+            let obtained = match &request.payment {
+                Some(_) if request.version.is_some_and(|version| version != record.version) => {
+                    return Err(OpError::Usage("only the newest version of a record is paid for".into()));
+                }
+                Some(payment) => self.obtain_key_paid(patient, &record, payment).await,
+                None => self.obtain_key(patient, &record, request).await,
+            };
+            looks += 1;
+            match obtained {
+                Err(OpError::Refused { reason, .. })
+                    if request.version.is_none() && reason == Reason::OlderVersion.word() && looks < LOOKS => {}
+                obtained => return obtained,
+            }
+        }
+    }
+
     /// Asks for access, on chain, and takes the data key against the decision. The record comes back in the version that
     /// the decision is about.
-    pub(super) async fn obtain_key(
+    async fn obtain_key(
         &self,
         patient: &Patient,
         record: &Record,
-        purpose: Purpose,
-        grant: Option<Id>,
+        request: &GetRequest,
     ) -> Result<(DataKey, Access, Record), OpError> {
+        let (purpose, grant) = (request.purpose, request.grant);
         let Chosen { acting: reader, .. } = self.choose_reader(patient, record, purpose, grant).await?;
-        self.obtain_key_as(&reader, patient, record, purpose).await
+        let reading = Reading {
+            version: request.version.unwrap_or(record.version),
+            ..Reading::newest(record, purpose)
+        };
+        self.obtain_key_as(&reader, patient, &reading).await
     }
 
     /// The same, paid for in the same transaction.
@@ -136,7 +185,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             Ok(_) => self.settlement_of(record, payment).await?,
             Err(_) => None,
         };
-        self.obtain_key_with(&acting, patient, record, purpose, settle).await
+        self.obtain_key_with(&acting, patient, &Reading::newest(record, purpose), settle)
+            .await
     }
 
     /// As who this session reads, and what it claims.
@@ -170,37 +220,32 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         &self,
         reader: &As,
         patient: &Patient,
-        record: &Record,
-        purpose: Purpose,
+        reading: &Reading<'_>,
     ) -> Result<(DataKey, Access, Record), OpError> {
-        self.obtain_key_with(reader, patient, record, purpose, None).await
+        self.obtain_key_with(reader, patient, reading, None).await
     }
 
     async fn obtain_key_with(
         &self,
         reader: &As,
         patient: &Patient,
-        record: &Record,
-        purpose: Purpose,
+        reading: &Reading<'_>,
         settle: Option<Instruction>,
     ) -> Result<(DataKey, Access, Record), OpError> {
         let request = new_id()?;
         let args = AccessRecordArgs {
             request,
-            purpose,
+            version: reading.version,
+            purpose: reading.purpose,
             grant: reader.claimed(),
         };
+        // Found first: nothing is asked of the chain about a version that nobody could open then.
+        let record = self.ledger.record_version(reading.record, reading.version).await?;
         let mut instructions = vec![builders::access_record(reader, &patient.id, &record.id, args)];
         instructions.extend(settle);
         let receipt = self.ledger.submit_all(&instructions, &[&self.identity.wallet]).await?;
         let Some(AnyEvent::AccessAllowed(allowed)) = receipt.events.first() else {
             return Err(receipt.events.first().map_or_else(no_answer, refusal));
-        };
-
-        // It may have been amended between our look and the decision.
-        let record = match record.version == allowed.version {
-            true => *record,
-            false => self.ledger.record(&patient.id, &record.id).await?,
         };
         let recipient = Self::own_account(patient, reader).to_bytes();
         let gate = LedgerGate::new(&self.ledger, receipt.signature);

@@ -49,8 +49,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// # Errors
     /// [`OpError::Ledger`].
     pub async fn accept_wallet(&self, patient: &Id) -> Result<Receipt, OpError> {
+        let account = self.ledger.patient(patient).await?;
+        let steward = (!account.has_wallet()).then_some(account.steward);
         let keys = self.public_keys();
-        self.send(builders::accept_wallet(self.wallet(), patient, keys)).await
+        self.send(builders::accept_wallet(self.wallet(), steward.as_ref(), patient, keys))
+            .await
     }
 
     /// Names a delegate, whose wallet has to accept; the delegation's id. For the patient.

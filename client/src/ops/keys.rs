@@ -1,14 +1,21 @@
 //! How the envelopes of a version come into the key store, and how those that are missing are made up for.
 
-use chartseal_program::{ID, policy::Subject, seeds::Id, state::Record, vocabulary::Action};
+use chartseal_program::{
+    ID,
+    policy::Subject,
+    seeds::{Id, address},
+    state::Record,
+    vocabulary::Action,
+};
 
 use super::{
     OpError, Session,
     acting::Chosen,
     chart::{Chart, Recipients},
+    get::Reading,
 };
 use crate::{
-    ledger::standing::Question,
+    ledger::{standing::Question, versions::may_read_version},
     seal::{
         DataKey,
         envelope::{self, EnvelopeContext, EnvelopeError},
@@ -65,7 +72,8 @@ impl Version {
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Makes up for envelopes that readers of a patient's records (or of one) ought to have and do not: of somebody who
     /// joined an institution, was reinstated, or was granted while nobody who holds the key was at hand. For each such
-    /// record this session opens its own envelope, by an access that is logged like any other.
+    /// record this session opens its own envelope, by an access that is logged like any other. Of versions before the newest
+    /// it does so for the patient and its delegates, who may read them.
     ///
     /// # Errors
     /// [`OpError`] where ledger or key store cannot be asked; a key that cannot be wrapped is counted as pending.
@@ -76,6 +84,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             let ours = record.is_none_or(|id| *id == found.account.id);
             if ours && !found.account.is_erased() {
                 self.rewrap_one(&chart, &found.account, &mut done).await?;
+                self.rewrap_earlier(&chart, &found.account, &mut done).await?;
             }
         }
         Ok(done)
@@ -90,7 +99,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         if missing.is_empty() && !shares_due {
             return Ok(());
         }
-        match self.reopen(chart, record).await {
+        match self.reopen(chart, record, record.version).await {
             Ok(key) => {
                 let refused = self.wrap_all(&key, &version, &missing).await?;
                 done.wrapped += missing.len() - refused;
@@ -110,8 +119,16 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// The readers of a record who have no envelope, or one for a key that they have replaced since.
     pub(super) async fn missing(&self, chart: &Chart, record: &Record) -> Result<Recipients, OpError> {
-        let version = Version::of(record);
-        let mut missing = chart.readers(&Subject::of(record));
+        self.without_envelope(&Version::of(record), chart.readers(&Subject::of(record)))
+            .await
+    }
+
+    /// Those of `missing` who have no envelope of a version, or one for a key that they have replaced since.
+    pub(super) async fn without_envelope(
+        &self,
+        version: &Version,
+        mut missing: Recipients,
+    ) -> Result<Recipients, OpError> {
         for slot in self.keys.slots(version.patient, version.record).await? {
             let ours = slot == version.slot(slot.recipient);
             if ours && let Some(reader) = missing.get(&slot.recipient) {
@@ -124,9 +141,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(missing)
     }
 
-    /// This session's own copy of a record's data key. The chain is asked only where it would allow it: the attempts on a
-    /// whole chart must not fill somebody's log with refusals.
-    async fn reopen(&self, chart: &Chart, record: &Record) -> Result<DataKey, OpError> {
+    /// This session's own copy of the data key of a version. The chain is asked only where it would allow it: the attempts on
+    /// a whole chart must not fill somebody's log with refusals.
+    pub(super) async fn reopen(&self, chart: &Chart, record: &Record, version: u32) -> Result<DataKey, OpError> {
         let question = Question {
             action: Action::Read,
             purpose: self.usual_purpose(&chart.patient.id).await?,
@@ -136,6 +153,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             now: chart.now,
         };
         let Chosen { acting, verdict } = self.choose(&chart.patient, &chart.grants, &question, None).await?;
+        let verdict = verdict.and_then(|basis| {
+            let credential = acting.member.map(|(institution, member)| address::member(&institution, &member));
+            may_read_version(record, version, basis, credential)
+        });
         if let Err(reason) = verdict {
             return Err(OpError::Usage(format!(
                 "this identity may not read record {} ({}); somebody who may has to run `chartseal rewrap`",
@@ -143,9 +164,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 reason.word()
             )));
         }
-        let (key, _, _) = self
-            .obtain_key_as(&acting, &chart.patient, record, question.purpose)
-            .await?;
+        let reading = Reading {
+            version,
+            ..Reading::newest(record, question.purpose)
+        };
+        let (key, _, _) = self.obtain_key_as(&acting, &chart.patient, &reading).await?;
         Ok(key)
     }
 

@@ -7,6 +7,7 @@ mod agreement;
 mod batch;
 mod break_glass;
 mod chart;
+mod earlier;
 mod emergency;
 mod erase;
 mod error;

@@ -15,6 +15,7 @@ use super::{
     acting::Chosen,
     chart::Chart,
     draw_id,
+    get::Reading,
     keys::Version,
     new_id,
     put::refusal,
@@ -147,7 +148,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             return Ok(());
         }
         keys.pending += missing.len();
-        let (key, _, record) = self.obtain_key_as(acting, &chart.patient, record, purpose).await?;
+        let reading = Reading::newest(record, purpose);
+        let (key, _, record) = self.obtain_key_as(acting, &chart.patient, &reading).await?;
         let refused = self.wrap_all(&key, &Version::of(&record), &missing).await?;
         keys.wrapped += missing.len() - refused;
         keys.pending -= missing.len() - refused;

@@ -20,7 +20,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             .await
     }
 
-    /// Names who speaks for an institution next and has to accept; `None` withdraws that. For its authority.
+    /// Names who speaks for an institution next and has to accept; `None` withdraws that. For its authority or,
+    /// while it is suspended, the admin.
     ///
     /// # Errors
     /// [`OpError::Ledger`].

@@ -18,6 +18,7 @@ use super::{OpError, Rewrapped, Session};
 use crate::{
     crypto,
     keys::{EncryptionKey, Identity, KeyError, shares::split},
+    ledger::LedgerError,
     seal::recovery_share::{self, RecoveryShare, ShareContext},
     store::{BlobStore, KeyStore, keystore::ShareSlot},
 };
@@ -116,12 +117,22 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(slots)
     }
 
-    /// Whether a patient's own envelopes are all wrapped to its present key.
+    /// Whether a patient's own envelopes, of every version, are all wrapped to its present key.
     async fn is_rewrapped(&self, patient: &Id) -> Result<bool, OpError> {
         let chart = self.chart(patient).await?;
         let own = chartseal_program::seeds::address::patient(patient).to_bytes();
         for found in self.ledger.records(patient).await? {
-            if !found.account.is_erased() && self.missing(&chart, &found.account).await?.contains_key(&own) {
+            if found.account.is_erased() {
+                continue;
+            }
+            let earlier = self.missing_earlier(&chart, &found.account).await;
+            let lacking = match earlier {
+                Ok(earlier) => earlier.iter().any(|(_, missing)| missing.contains_key(&own)),
+                // What nobody can tell is no reason to throw a key away.
+                Err(OpError::Ledger(LedgerError::BrokenHistory { .. })) => true,
+                Err(error) => return Err(error),
+            };
+            if lacking || self.missing(&chart, &found.account).await?.contains_key(&own) {
                 return Ok(false);
             }
         }

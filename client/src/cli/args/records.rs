@@ -124,6 +124,10 @@ pub(in crate::cli) struct Get {
     /// Write over a file that exists.
     #[arg(long)]
     pub(in crate::cli) force: bool,
+    /// The version, from 1 [default: the newest]. Earlier ones are for the patient, its delegates, and whoever wrote the
+    /// first.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["emergency", "pay"])]
+    pub(in crate::cli) version: Option<u32>,
     /// Original bytes, for example 1000..2000 (the last one not included).
     #[arg(long, value_parser = parse::range)]
     pub(in crate::cli) range: Option<Range<u64>>,

@@ -74,7 +74,7 @@ pub(in crate::cli) enum Institution {
         #[arg(long = "for", value_parser = parse::duration)]
         lasts: Option<i64>,
     },
-    /// Name who speaks for your institution next and has to accept.
+    /// Name who speaks for an institution next and has to accept: for its authority or, while it is suspended, the admin.
     ProposeAuthority {
         /// Its id.
         #[arg(value_parser = parse::id)]

@@ -8,7 +8,7 @@ use chartseal_program::{
     events::Content,
     merkle::{Hash, Leaf, Tree, verify},
     seeds::Id,
-    state::Batch,
+    state::{Batch, MOST_IN_BATCH},
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use crate::ops::OpError;
 const VERSION: u16 = 1;
 
 /// The most records of a batch: a longer path than sixteen siblings does not fit the transaction that promotes one.
-pub const MOST_RECORDS: usize = 1 << 16;
+pub const MOST_RECORDS: usize = MOST_IN_BATCH as usize;
 
 /// One record of a batch, sealed and stored.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
