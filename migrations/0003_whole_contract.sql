@@ -24,7 +24,7 @@ ALTER DOMAIN reason ADD CONSTRAINT reason_check CHECK (VALUE IN (
     'policy-names-another', 'policy-expired', 'policy-for-other-records', 'institution-not-enrolled',
     'no-emergency-credential', 'emergency-awaits-review', 'emergencies-reached-their-cap',
     'emergency-of-another-patient', 'emergency-of-another-member', 'emergency-over', 'purpose-not-emergency',
-    'delegation-for-another-patient'));
+    'delegation-for-another-patient', 'older-version'));
 CREATE DOMAIN claim_kind AS text CHECK (VALUE IN ('nothing', 'grant', 'policy', 'emergency', 'delegation'));
 COMMENT ON DOMAIN claim_kind IS 'What an actor rested its right on.';
 CREATE DOMAIN request_state AS text CHECK (VALUE IN ('open', 'approved', 'denied'));
@@ -195,6 +195,7 @@ CREATE TABLE recovery_steps (
     step text NOT NULL CHECK (step IN ('voted', 'withdrew', 'objected', 'finished')),
     guardian address,
     wallet address,
+    encryption_key hash,
     votes smallint CHECK (votes >= 0),
     agreed_wallet address,
     ready_at timestamptz,
@@ -210,6 +211,7 @@ COMMENT ON COLUMN recovery_steps.at IS 'When it happened.';
 COMMENT ON COLUMN recovery_steps.step IS 'A guardian voted or withdrew its vote, the patient objected, or the recovery was finished.';
 COMMENT ON COLUMN recovery_steps.guardian IS 'The guardian''s wallet; null where it is about none.';
 COMMENT ON COLUMN recovery_steps.wallet IS 'Wallet that was voted for, objected to, or took over; null where there was none.';
+COMMENT ON COLUMN recovery_steps.encryption_key IS 'X25519 public key that came with that wallet; null where there was none, and for an objection.';
 COMMENT ON COLUMN recovery_steps.votes IS 'How many guardians voted for the same wallet and keys after it; null where nobody voted.';
 COMMENT ON COLUMN recovery_steps.agreed_wallet IS 'Wallet that enough guardians voted for after a vote, whatever that one was for; null where there was none, and after an objection or a change of the wallet, which end what was agreed.';
 COMMENT ON COLUMN recovery_steps.ready_at IS 'From when on that wallet could take over; null where there was none.';

@@ -81,24 +81,25 @@ async fn guardians_and_holders_are_kept_with_their_ends() {
                 || (agreed_wallet IS NULL) || ' ' || (ready_at IS NULL) || ' ' || made_seq || ' ' || changed_seq FROM safeguards";
     assert_eq!(lines(&mut c, safeguards).await, ["2 86400 1 true true 10 25"]);
     let steps = "SELECT step || ' ' || coalesce(encode(substring(guardian, 1, 1), 'hex'), '-') || ' '
-                        || coalesce(encode(substring(wallet, 1, 1), 'hex'), '-') || ' ' || coalesce(votes::text, '-') || ' '
+                        || coalesce(encode(substring(wallet, 1, 1), 'hex'), '-') || ' '
+                        || coalesce(encode(substring(encryption_key, 1, 1), 'hex'), '-') || ' ' || coalesce(votes::text, '-') || ' '
                         || coalesce(encode(substring(agreed_wallet, 1, 1), 'hex') || ' ' || (ready_at > at), '-')
                  FROM recovery_steps ORDER BY seq";
     assert_eq!(
         lines(&mut c, steps).await,
         [
-            "voted b0 ee 1 -",
-            "voted b2 ee 2 ee true",
-            "objected - ee - -",
-            "voted b0 a4 1 -",
-            "voted b2 a4 2 a4 true",
-            "withdrew b0 - 0 -",
-            "voted b4 a4 2 a4 true",
-            "finished - a4 - -",
-            "voted b2 ef 1 -",
-            "voted b4 ef 2 ef true",
-            "voted b0 ee 1 ef true",
-            "withdrew b4 - 0 -"
+            "voted b0 ee 86 1 -",
+            "voted b2 ee 86 2 ee true",
+            "objected - ee - - -",
+            "voted b0 a4 86 1 -",
+            "voted b2 a4 86 2 a4 true",
+            "withdrew b0 - - 0 -",
+            "voted b4 a4 86 2 a4 true",
+            "finished - a4 86 - -",
+            "voted b2 ef 86 1 -",
+            "voted b4 ef 86 2 ef true",
+            "voted b0 ee 86 1 ef true",
+            "withdrew b4 - - 0 -"
         ]
     );
 }

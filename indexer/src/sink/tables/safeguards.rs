@@ -11,7 +11,7 @@ use chartseal_program::{
 };
 use sqlx::PgConnection;
 
-use super::{Changes, address, each, number};
+use super::{Changes, address, each, hash, number};
 use crate::{
     decode::Located,
     sink::{Instant, SinkError},
@@ -217,6 +217,7 @@ pub(super) struct Step {
     word: &'static str,
     guardian: Option<[u8; 32]>,
     wallet: Address,
+    encryption_key: Option<[u8; 32]>,
     votes: Option<u8>,
     agreed: Option<Agreed>,
 }
@@ -229,12 +230,14 @@ pub(super) fn steps(events: &[&Located]) -> Vec<Step> {
             word,
             guardian: None,
             wallet,
+            encryption_key: None,
             votes: None,
             agreed: None,
         };
         Some(match &located.event {
             AnyEvent::RecoveryVoted(e) => Step {
                 guardian: Some(e.guardian.to_bytes()),
+                encryption_key: hash(&e.encryption_key),
                 votes: Some(e.votes),
                 agreed: agreed(e),
                 ..plain(
@@ -248,7 +251,10 @@ pub(super) fn steps(events: &[&Located]) -> Vec<Step> {
                 )
             },
             AnyEvent::RecoveryObjected(e) => plain(e.link, "objected", e.wallet),
-            AnyEvent::RecoveryFinished(e) => plain(e.link, "finished", e.wallet),
+            AnyEvent::RecoveryFinished(e) => Step {
+                encryption_key: hash(&e.encryption_key),
+                ..plain(e.link, "finished", e.wallet)
+            },
             _ => return None,
         })
     };
@@ -260,16 +266,17 @@ pub(super) async fn keep_steps(connection: &mut PgConnection, steps: &[Step]) ->
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO recovery_steps (patient, seq, at, step, guardian, wallet, votes, agreed_wallet,
-                                     ready_at)
+        "INSERT INTO recovery_steps (patient, seq, at, step, guardian, wallet, encryption_key, votes,
+                                     agreed_wallet, ready_at)
          SELECT * FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::text[], $5::bytea[], $6::bytea[],
-                              $7::smallint[], $8::bytea[], $9::timestamptz[])",
+                              $7::bytea[], $8::smallint[], $9::bytea[], $10::timestamptz[])",
         each(steps, |s| s.link.subject) as _,
         &each(steps, |s| number(s.link.seq)),
         each(steps, |s| Instant(s.link.at)) as _,
         each(steps, |s| s.word) as _,
         each(steps, |s| s.guardian) as _,
         each(steps, |s| address(&s.wallet)) as _,
+        each(steps, |s| s.encryption_key) as _,
         each(steps, |s| s.votes.map(i16::from)) as _,
         each(steps, |s| s.agreed.map(|(wallet, _)| wallet)) as _,
         each(steps, |s| s.agreed.map(|(_, ready)| ready)) as _,
