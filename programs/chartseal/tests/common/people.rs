@@ -231,7 +231,7 @@ impl World {
         let (patient, next) = (self.patient.clone(), self.chain.wallet());
         let propose = ix::propose_wallet(patient.wallet.pubkey(), None, &patient.id, next.pubkey());
         self.chain.must(propose, &[&patient.wallet]);
-        let accept = ix::accept_wallet(next.pubkey(), &patient.id, keys(7));
+        let accept = ix::accept_wallet(next.pubkey(), None, &patient.id, keys(7));
         self.chain.must(accept, &[&next]);
         self.patient.wallet = next;
         patient.wallet
@@ -243,7 +243,7 @@ impl World {
         let authority = hospital.authority.pubkey();
         let propose = ix::propose_wallet(authority, Some(&hospital.id), &self.patient.id, next.pubkey());
         self.chain.must(propose, &[&hospital.authority]);
-        let accept = ix::accept_wallet(next.pubkey(), &self.patient.id, keys(7));
+        let accept = ix::accept_wallet(next.pubkey(), Some(&hospital.id), &self.patient.id, keys(7));
         self.chain.must(accept, &[&next]);
         self.patient.wallet = next;
     }
@@ -427,6 +427,17 @@ impl World {
     pub fn colleague(&mut self, n: u64) -> Person {
         let clinic = self.chain.institution(n, InstitutionKind::Hospital);
         self.chain.member(&clinic, n + 1, Role::Doctor)
+    }
+
+    /// A doctor of another hospital, which has this id, puts another version in a record's place; who did.
+    #[track_caller]
+    pub fn amended_elsewhere(&mut self, record: Id, n: u64) -> Person {
+        let doctor = self.colleague(n);
+        let grant = self.grant(self.terms(GranteeKind::Member, doctor.address()));
+        let acting = doctor.acting().claiming(grant);
+        let amended = self.amend(&doctor.wallet, &acting, record, Purpose::Treatment);
+        assert_eq!(amended, Ok(Basis::Grant));
+        doctor
     }
 
     /// Somebody asks to add a record of this class; the record, and what was decided.

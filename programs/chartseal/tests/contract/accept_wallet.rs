@@ -4,11 +4,11 @@ use chartseal_program::{
     builders::{self as ix, By},
     events::{AnyEvent, WalletAccepted},
     seeds::address,
-    state::{Keys, Patient, NO_OUTCOME},
+    state::{Institution, Keys, Patient, NO_OUTCOME},
     vocabulary::*,
     ChartsealError,
 };
-use solana_instruction::error::InstructionError;
+use solana_instruction::{error::InstructionError, Instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -22,6 +22,15 @@ fn proposed(world: &mut World) -> Keypair {
     next
 }
 
+/// A wallet that the steward of a patient without one proposed, and what accepts that.
+fn handed_over(world: &mut World) -> (Keypair, Instruction) {
+    let (patient, hospital, next) = (world.steward_patient(), world.hospital.clone(), world.chain.wallet());
+    let propose = ix::propose_wallet(hospital.authority.pubkey(), Some(&hospital.id), &patient, next.pubkey());
+    world.chain.must(propose, &[&hospital.authority]);
+    let accept = ix::accept_wallet(next.pubkey(), Some(&hospital.id), &patient, keys(7));
+    (next, accept)
+}
+
 #[test]
 fn acceptance_changes_wallet_and_keys() {
     let mut world = World::new();
@@ -33,7 +42,7 @@ fn acceptance_changes_wallet_and_keys() {
     };
     let event = world
         .chain
-        .must(ix::accept_wallet(next.pubkey(), &patient, keys), &[&next]);
+        .must(ix::accept_wallet(next.pubkey(), None, &patient, keys), &[&next]);
     let expected = WalletAccepted {
         link: *event.link(),
         wallet: next.pubkey(),
@@ -57,18 +66,18 @@ fn patients_wallet_replaced_by_one_signature_is_refused() {
     let mut world = World::new();
     let (patient, stranger) = (world.patient.clone(), world.chain.wallet());
     // The next wallet's alone, without a proposal.
-    let accept = ix::accept_wallet(stranger.pubkey(), &patient.id, keys(7));
+    let accept = ix::accept_wallet(stranger.pubkey(), None, &patient.id, keys(7));
     world.chain.refuse(accept, &[&stranger], ChartsealError::NotProposed);
     // The patient's alone, for a wallet that never signs.
     let next = proposed(&mut world);
-    let accept = ix::accept_wallet(next.pubkey(), &patient.id, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), None, &patient.id, keys(7));
     world.chain.refuse_at_the_door(
         unsign(accept, next.pubkey()),
         &[&patient.wallet],
         InstructionError::MissingRequiredSignature,
     );
     for by in [&patient.wallet, &stranger] {
-        let accept = ix::accept_wallet(by.pubkey(), &patient.id, keys(7));
+        let accept = ix::accept_wallet(by.pubkey(), None, &patient.id, keys(7));
         world.chain.refuse(accept, &[by], ChartsealError::NotProposed);
     }
     assert_eq!(world.patient_account().wallet, patient.wallet.pubkey());
@@ -78,7 +87,7 @@ fn patients_wallet_replaced_by_one_signature_is_refused() {
 fn acceptance_counts_once() {
     let mut world = World::new();
     let (next, patient) = (proposed(&mut world), world.patient.id);
-    let accept = ix::accept_wallet(next.pubkey(), &patient, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), None, &patient, keys(7));
     world.chain.must(accept.clone(), &[&next]);
     world.chain.refuse(accept, &[&next], ChartsealError::NotProposed);
 }
@@ -89,7 +98,7 @@ fn withdrawn_proposal_is_not_accepted() {
     let (next, patient) = (proposed(&mut world), world.patient.clone());
     let withdraw = ix::propose_wallet(patient.wallet.pubkey(), None, &patient.id, Default::default());
     world.chain.must(withdraw, &[&patient.wallet]);
-    let accept = ix::accept_wallet(next.pubkey(), &patient.id, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), None, &patient.id, keys(7));
     world.chain.refuse(accept, &[&next], ChartsealError::NotProposed);
 }
 
@@ -153,12 +162,76 @@ fn steward_deciding_after_a_handover_is_refused() {
 }
 
 #[test]
+fn suspended_stewards_proposal_is_not_accepted() {
+    let mut world = World::new();
+    let ((next, accept), hospital) = (handed_over(&mut world), world.hospital.clone());
+    world.set_institution_standing(&hospital, Standing::Suspended);
+    world
+        .chain
+        .refuse(accept.clone(), &[&next], ChartsealError::InstitutionNotActive);
+    assert!(!world.patient_account().has_wallet());
+    // It stands, and counts again once the suspension is lifted.
+    world.set_institution_standing(&hospital, Standing::Active);
+    world.chain.must(accept, &[&next]);
+    assert_eq!(world.patient_account().wallet, next.pubkey());
+}
+
+#[test]
+fn expired_stewards_proposal_is_not_accepted() {
+    let mut world = World::new();
+    let ((next, accept), hospital) = (handed_over(&mut world), world.hospital.address());
+    let until = |world: &mut World, expires| {
+        world
+            .chain
+            .edit(&hospital, |hospital: &mut Institution| hospital.expires = expires)
+    };
+    until(&mut world, GENESIS);
+    world
+        .chain
+        .refuse(accept.clone(), &[&next], ChartsealError::InstitutionNotActive);
+    until(&mut world, GENESIS + 1);
+    world.chain.must(accept, &[&next]);
+}
+
+#[test]
+fn steward_left_out_or_replaced_to_hide_its_suspension_is_refused() {
+    let mut world = World::new();
+    let ((next, accept), hospital) = (handed_over(&mut world), world.hospital.clone());
+    let clinic = world.chain.institution(61, InstitutionKind::Hospital);
+    for standing in [Standing::Suspended, Standing::Active] {
+        world.set_institution_standing(&hospital, standing);
+        let without = ix::accept_wallet(next.pubkey(), None, &world.patient.id, keys(7));
+        world
+            .chain
+            .refuse(without, &[&next], ChartsealError::InstitutionMissing);
+        let mut replaced = accept.clone();
+        substitute(&mut replaced, hospital.address(), clinic.address());
+        world.chain.refuse(replaced, &[&next], ChartsealError::NotPatient);
+    }
+}
+
+#[test]
+fn institution_has_no_say_where_the_patient_has_a_wallet() {
+    let mut world = World::new();
+    let (first, accept) = handed_over(&mut world);
+    world.take_out();
+    // What the steward proposed before counts no more, and its standing holds nothing up.
+    let hospital = world.hospital.clone();
+    let next = proposed(&mut world);
+    world.set_institution_standing(&hospital, Standing::Suspended);
+    world.chain.refuse(accept, &[&first], ChartsealError::NotProposed);
+    let accept = ix::accept_wallet(next.pubkey(), Some(&hospital.id), &world.patient.id, keys(7));
+    world.chain.must(accept, &[&next]);
+    assert_eq!(world.patient_account().wallet, next.pubkey());
+}
+
+#[test]
 fn proposal_for_another_patient_is_not_accepted() {
     let mut world = World::new();
     let (next, own, other) = (proposed(&mut world), world.patient.clone(), world.chain.patient(90));
-    let accept = ix::accept_wallet(next.pubkey(), &other.id, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), None, &other.id, keys(7));
     world.chain.refuse(accept, &[&next], ChartsealError::NotProposed);
-    let mut hidden = ix::accept_wallet(next.pubkey(), &own.id, keys(7));
+    let mut hidden = ix::accept_wallet(next.pubkey(), None, &own.id, keys(7));
     substitute(
         &mut hidden,
         address::access_log(&own.id),
@@ -172,7 +245,7 @@ fn nothing_is_accepted_while_paused() {
     let mut world = World::new();
     let (next, patient) = (proposed(&mut world), world.patient.id);
     world.set_paused(true);
-    let accept = ix::accept_wallet(next.pubkey(), &patient, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), None, &patient, keys(7));
     world.chain.refuse(accept, &[&next], ChartsealError::Paused);
 }
 
@@ -180,7 +253,7 @@ fn nothing_is_accepted_while_paused() {
 fn key_of_zeros_is_none() {
     let mut world = World::new();
     let (next, patient) = (proposed(&mut world), world.patient.id);
-    let accept = ix::accept_wallet(next.pubkey(), &patient, keys(0));
+    let accept = ix::accept_wallet(next.pubkey(), None, &patient, keys(0));
     world.chain.refuse(accept, &[&next], ChartsealError::ZeroId);
 }
 
@@ -189,7 +262,7 @@ fn key_epoch_does_not_overflow() {
     let mut world = World::new();
     let (next, patient) = (proposed(&mut world), world.patient.id);
     let at = address::patient(&patient);
-    let accept = ix::accept_wallet(next.pubkey(), &patient, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), None, &patient, keys(7));
     world
         .chain
         .edit(&at, |patient: &mut Patient| patient.key_epoch = u32::MAX);

@@ -203,6 +203,21 @@ fn batch_says_what_was_sent() {
 }
 
 #[test]
+fn batch_has_no_more_records_than_can_be_proven() {
+    let mut world = World::new();
+    let (args, doctor) = (world.batch_args(), world.doctor.clone());
+    for count in [65_537, u32::MAX] {
+        let anchor = world.anchor_ix(AnchorBatchArgs { count, ..args });
+        world.chain.refuse(anchor, &[&doctor.wallet], ChartsealError::BadBatch);
+    }
+    let anchor = world.anchor_ix(AnchorBatchArgs { count: 65_536, ..args });
+    let AnyEvent::BatchAnchored(event) = world.chain.must(anchor, &[&doctor.wallet]) else {
+        panic!()
+    };
+    assert_eq!(event.count, 65_536);
+}
+
+#[test]
 fn batch_of_nothing_is_none() {
     let mut world = World::new();
     let (args, doctor) = (world.batch_args(), world.doctor.clone());

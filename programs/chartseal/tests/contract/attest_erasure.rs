@@ -165,6 +165,45 @@ fn suspended_and_expired_do_not_attest() {
 }
 
 #[test]
+fn who_wrote_the_first_version_attests_from_another_institution_than_the_last() {
+    let mut world = World::new();
+    let (record, first, hospital) = (world.record(), world.doctor.clone(), world.hospital.clone());
+    let last = world.amended_elsewhere(record, 71);
+    world.erase(record);
+    for by in [&first, &last] {
+        let attest = world.attest_ix(by, &record);
+        let AnyEvent::ErasureAttested(event) = world.chain.must(attest, &[&by.wallet]) else {
+            panic!()
+        };
+        assert_eq!(
+            (event.actor.credential, event.actor.institution),
+            (by.address(), by.institution)
+        );
+    }
+    // Not its colleague, and itself only as long as it is a member.
+    let colleague = world.chain.member(&hospital, 80, Role::Doctor);
+    let attest = world.attest_ix(&colleague, &record);
+    world
+        .chain
+        .refuse(attest, &[&colleague.wallet], ChartsealError::ForeignMember);
+    world.set_member_standing(&hospital, &first, Standing::Suspended);
+    let attest = world.attest_ix(&first, &record);
+    world
+        .chain
+        .refuse(attest, &[&first.wallet], ChartsealError::MemberNotActive);
+    // Nor by another institution than its own.
+    let mut elsewhere = world.attest_ix(&last, &record);
+    substitute(
+        &mut elsewhere,
+        address::institution(&last.institution),
+        hospital.address(),
+    );
+    world
+        .chain
+        .refuse(elsewhere, &[&last.wallet], ChartsealError::ForeignMember);
+}
+
+#[test]
 fn steward_attests_while_there_is_no_wallet() {
     let mut world = World::new();
     let patient = world.steward_patient();

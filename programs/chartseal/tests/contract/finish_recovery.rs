@@ -139,7 +139,7 @@ fn old_wallet_deciding_after_a_recovery_is_refused() {
     world.chain.must(propose, &[&old]);
     world.chain.must(finish(&world, &next), &[&next]);
     assert_eq!(world.patient_account().proposed_wallet, Default::default());
-    let accept = ix::accept_wallet(thief.pubkey(), &patient, keys(9));
+    let accept = ix::accept_wallet(thief.pubkey(), None, &patient, keys(9));
     world.chain.refuse(accept, &[&thief], ChartsealError::NotProposed);
     for instruction in [
         ix::revoke_grant(&By::wallet(old.pubkey()), &patient, &grant),

@@ -96,6 +96,15 @@ fn institution_makes_no_agreement_with_itself() {
     let (itself, other) = (deal.world.insurance.address(), deal.world.hospital.address());
     substitute(&mut propose, other, itself);
     deal.world.chain.refuse_at_the_door(propose, &[&insurance], DUPLICATE);
+    // Nor where its account stood at a second address, as no instruction makes one.
+    let again = deal.world.chain.svm.get_account(&itself).unwrap();
+    let elsewhere = Address::new_from_array([9; 32]);
+    deal.world.chain.svm.set_account(elsewhere, again).unwrap();
+    let mut propose = deal.propose();
+    substitute(&mut propose, other, elsewhere);
+    deal.world
+        .chain
+        .refuse(propose, &[&insurance], ChartsealError::BadParty);
 }
 
 #[test]

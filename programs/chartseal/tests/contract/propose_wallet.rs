@@ -57,7 +57,7 @@ fn later_proposal_takes_the_place_of_the_one_before() {
     for next in [&first, &second] {
         world.chain.must(world.propose_ix(next.pubkey()), &[&patient.wallet]);
     }
-    let accept = |wallet| ix::accept_wallet(wallet, &patient.id, keys(7));
+    let accept = |wallet| ix::accept_wallet(wallet, None, &patient.id, keys(7));
     world
         .chain
         .refuse(accept(first.pubkey()), &[&first], ChartsealError::NotProposed);
@@ -91,7 +91,7 @@ fn steward_hands_a_patient_over_and_has_no_say_afterwards() {
     // Until it is accepted the steward can change its mind.
     assert!(!world.patient_account().has_wallet());
     world.chain.must(world.propose_by_steward(next.pubkey()), &[&authority]);
-    let accept = ix::accept_wallet(next.pubkey(), &world.patient.id, keys(7));
+    let accept = ix::accept_wallet(next.pubkey(), Some(&world.hospital.id), &world.patient.id, keys(7));
     world.chain.must(accept, &[&next]);
     for proposed in [next.pubkey(), authority.pubkey(), Address::default()] {
         let propose = world.propose_by_steward(proposed);
@@ -142,6 +142,36 @@ fn suspended_or_expired_steward_only_withdraws() {
         hospital.expires = GENESIS + 1
     });
     world.chain.must(propose, &[authority]);
+}
+
+#[test]
+fn steward_hands_nobody_over_to_itself() {
+    let mut world = World::new();
+    world.steward_patient();
+    let (hospital, next) = (world.hospital.clone(), world.chain.wallet());
+    let authority = &hospital.authority;
+    let to_itself = world.propose_by_steward(authority.pubkey());
+    world
+        .chain
+        .refuse(to_itself.clone(), &[authority], ChartsealError::OwnHandover);
+    // Not in the place of a proposal either, which it still withdraws.
+    world.chain.must(world.propose_by_steward(next.pubkey()), &[authority]);
+    world.chain.refuse(to_itself, &[authority], ChartsealError::OwnHandover);
+    assert_eq!(world.patient_account().proposed_wallet, next.pubkey());
+    world
+        .chain
+        .must(world.propose_by_steward(Address::default()), &[authority]);
+    // Nor does a successor as authority, to whom its predecessor is somebody else.
+    let propose = ix::propose_authority(authority.pubkey(), &hospital.id, next.pubkey());
+    world.chain.must(propose, &[authority]);
+    let accept = ix::accept_authority(next.pubkey(), &hospital.id);
+    world.chain.must(accept, &[&next]);
+    let patient = world.patient.id;
+    let by_next = |proposed| ix::propose_wallet(next.pubkey(), Some(&hospital.id), &patient, proposed);
+    world
+        .chain
+        .refuse(by_next(next.pubkey()), &[&next], ChartsealError::OwnHandover);
+    world.chain.must(by_next(authority.pubkey()), &[&next]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What patient and institution think of an emergency: each once, and never by the wallet that opened it.
+//! What patient and institution think of an emergency: each once, and never by the wallet that opened it. That a review
+//! can be turned is in `turned_reviews.rs`.
 
 use chartseal_program::{
     builders::{self as ix, Reviewing},
@@ -18,14 +19,14 @@ use Reviewer::{Institution as Hospital, Patient as Theirs};
 use Verdict::{Justified, Unjustified};
 
 /// An emergency that the hospital's doctor opened.
-struct Opened {
-    world: World,
-    doctor: Person,
-    emergency: Id,
+pub(crate) struct Opened {
+    pub(crate) world: World,
+    pub(crate) doctor: Person,
+    pub(crate) emergency: Id,
 }
 
 impl Opened {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(World::new())
     }
 
@@ -39,38 +40,38 @@ impl Opened {
         }
     }
 
-    fn review(&self, by: &Reviewing, reviewer: Reviewer, verdict: Verdict) -> Instruction {
+    pub(crate) fn review(&self, by: &Reviewing, reviewer: Reviewer, verdict: Verdict) -> Instruction {
         self.world
             .review_ix(by, &self.doctor, &self.emergency, reviewer, verdict)
     }
 
-    fn account(&self) -> Emergency {
+    pub(crate) fn account(&self) -> Emergency {
         self.world.emergency(&self.emergency)
     }
 
     #[track_caller]
-    fn fails(&mut self, by: &Reviewing, wallet: &Keypair, reviewer: Reviewer, error: ChartsealError) {
+    pub(crate) fn fails(&mut self, by: &Reviewing, wallet: &Keypair, reviewer: Reviewer, error: ChartsealError) {
         for verdict in [Justified, Unjustified] {
             let review = self.review(by, reviewer, verdict);
             self.world.chain.refuse(review, &[wallet], error);
         }
     }
 
-    fn must(&mut self, by: &Keypair, reviewer: Reviewer, verdict: Verdict) -> AnyEvent {
+    pub(crate) fn must(&mut self, by: &Keypair, reviewer: Reviewer, verdict: Verdict) -> AnyEvent {
         let review = self.review(&Reviewing::wallet(by.pubkey()), reviewer, verdict);
         self.world.chain.must(review, &[by])
     }
 
-    fn authority(&self) -> Keypair {
+    pub(crate) fn authority(&self) -> Keypair {
         self.world.hospital.authority.insecure_clone()
     }
 
-    fn patient(&self) -> Keypair {
+    pub(crate) fn patient(&self) -> Keypair {
         self.world.patient.wallet.insecure_clone()
     }
 
     /// An auditor of the hospital.
-    fn auditor(&mut self) -> (Person, Reviewing) {
+    pub(crate) fn auditor(&mut self) -> (Person, Reviewing) {
         let hospital = self.world.hospital.clone();
         let auditor = self.world.chain.member(&hospital, 80, Role::Auditor);
         let by = Reviewing {
@@ -142,8 +143,8 @@ fn institutions_review_is_written_down_and_lets_the_next_be_opened() {
 fn each_reviews_once() {
     let mut case = Opened::new();
     let (patient, authority) = (case.patient(), case.authority());
-    case.must(&patient, Theirs, Justified);
-    case.must(&authority, Hospital, Justified);
+    case.must(&patient, Theirs, Unjustified);
+    case.must(&authority, Hospital, Unjustified);
     let (auditor, by) = case.auditor();
     case.fails(
         &Reviewing::wallet(patient.pubkey()),
@@ -308,7 +309,7 @@ fn reviewer_who_is_the_opener_as_the_patient_or_as_auditor_is_refused() {
     let patient = case.world.patient.clone();
     let propose = ix::propose_wallet(patient.wallet.pubkey(), None, &patient.id, wallet);
     case.world.chain.must(propose, &[&patient.wallet]);
-    let accept = ix::accept_wallet(wallet, &patient.id, keys(7));
+    let accept = ix::accept_wallet(wallet, None, &patient.id, keys(7));
     case.world.chain.must(accept, &[&opener]);
     case.fails(&Reviewing::wallet(wallet), &opener, Theirs, ChartsealError::OwnReview);
 }

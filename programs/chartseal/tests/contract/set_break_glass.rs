@@ -142,12 +142,21 @@ fn nobody_but_the_patients_own_wallet_names_holders() {
 }
 
 #[test]
-fn nothing_is_named_while_paused() {
+fn naming_is_paused_and_naming_none_is_not() {
     let mut world = World::new();
     let (patient, hospital) = (world.patient.clone(), world.hospital.id);
+    let named = set(&world, &[hospital], 1);
+    world.chain.must(named.clone(), &[&patient.wallet]);
     world.set_paused(true);
-    let set = set(&world, &[hospital], 1);
-    world.chain.refuse(set, &[&patient.wallet], ChartsealError::Paused);
+    world.chain.refuse(named, &[&patient.wallet], ChartsealError::Paused);
+    // A gap hides nobody: it names somebody, and is no way around the pause.
+    let mut behind_a_gap = set(&world, &[hospital, world.insurance.id], 1);
+    substitute(&mut behind_a_gap, address::institution(&hospital), ID);
+    world
+        .chain
+        .refuse(behind_a_gap, &[&patient.wallet], ChartsealError::BadHolders);
+    world.chain.must(set(&world, &[], 0), &[&patient.wallet]);
+    assert_eq!(world.safeguards().holder_count, 0);
 }
 
 #[test]

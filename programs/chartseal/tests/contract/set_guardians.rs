@@ -237,10 +237,21 @@ fn guardians_leave_the_break_glass_holders_as_they_are() {
 }
 
 #[test]
-fn nothing_is_named_while_paused() {
+fn naming_is_paused_and_naming_none_is_not() {
     let mut world = World::new();
+    let (guardians, next) = (world.guardians(2, 1), world.chain.wallet());
+    world.vote(&guardians[0], &next);
     world.set_paused(true);
     fails(&mut world, sound(), ChartsealError::Paused);
+    assert!(world.safeguards().is_pending());
+    let none = SetGuardiansArgs {
+        guardians: Vec::new(),
+        threshold: 0,
+        delay: 0,
+    };
+    sets(&mut world, none);
+    let account = world.safeguards();
+    assert_eq!((account.guardian_count, account.is_pending()), (0, false));
 }
 
 #[test]

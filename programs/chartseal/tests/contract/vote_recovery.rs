@@ -16,14 +16,14 @@ use solana_signer::Signer;
 use crate::{common::*, people::*};
 
 /// What a vote's event says: how many agree, and when it is due.
-fn counted(event: &AnyEvent) -> (u8, i64) {
+pub(crate) fn counted(event: &AnyEvent) -> (u8, i64) {
     let AnyEvent::RecoveryVoted(event) = event else {
         panic!("{event:?}")
     };
     (event.votes, event.ready_at)
 }
 
-fn withdraw(world: &mut World, guardian: &Keypair) -> AnyEvent {
+pub(crate) fn withdraw(world: &mut World, guardian: &Keypair) -> AnyEvent {
     let vote = world.vote_ix(guardian, Address::default(), keys(0));
     world.chain.must(vote, &[guardian])
 }
@@ -39,6 +39,7 @@ fn vote_is_written_down_and_enough_begin_the_delay() {
             link: *event.link(),
             guardian: guardians[n].pubkey(),
             wallet: next.pubkey(),
+            encryption_key: [6; 32],
             votes: n as u8 + 1,
             agreed: if n == 1 { next.pubkey() } else { Address::default() },
             ready_at,
