@@ -31,7 +31,8 @@ const CATALOGUE: &[Entry] = &[
     ("accept_institution", "", accept_institution),
     ("set_institution_standing", "", set_institution_standing),
     ("renew_institution", "", renew_institution),
-    ("propose_authority", "", propose_authority),
+    ("propose_authority", "by itself", || propose_authority(false)),
+    ("propose_authority", "by the admin", || propose_authority(true)),
     ("accept_authority", "", accept_authority),
     ("register_member", "", register_member),
     ("accept_membership", "", accept_membership),
@@ -42,7 +43,8 @@ const CATALOGUE: &[Entry] = &[
     ("open_patient", "by a steward", || open_patient(true)),
     ("propose_wallet", "by the patient", || propose_wallet(false)),
     ("propose_wallet", "by a steward", || propose_wallet(true)),
-    ("accept_wallet", "", accept_wallet),
+    ("accept_wallet", "from the patient", || accept_wallet(false)),
+    ("accept_wallet", "from a steward", || accept_wallet(true)),
     ("rotate_patient_key", "", rotate_patient_key),
     ("name_delegate", "", name_delegate),
     ("accept_delegation", "", accept_delegation),
@@ -72,6 +74,7 @@ const CATALOGUE: &[Entry] = &[
     ("review_emergency", "by a delegate", || review_emergency(ReviewedBy::Delegate)),
     ("review_emergency", "by the authority", || review_emergency(ReviewedBy::Authority)),
     ("review_emergency", "by an auditor", || review_emergency(ReviewedBy::Auditor)),
+    ("review_emergency", "that turns the one before", turn_review),
     ("create_record", "by consent", || create_record(true)),
     ("create_record", "by grant", || create_record(false)),
     ("amend_record", "by consent", || amend_record(true)),
@@ -82,11 +85,13 @@ const CATALOGUE: &[Entry] = &[
     ("access_record", "by a grant that was passed on", access_by_line),
     ("access_record", "by a policy", access_by_policy),
     ("access_record", "in an emergency", access_in_emergency),
+    ("access_record", "by who wrote the first version", access_to_first_version),
     ("anchor_batch", "", anchor_batch),
     ("promote_batched", "by consent", promote_batched),
     ("erase_record", "", erase_record),
     ("attest_erasure", "by the patient", || attest_erasure(false)),
     ("attest_erasure", "by a member", || attest_erasure(true)),
+    ("attest_erasure", "by who wrote the first version", attest_first_version),
     ("propose_agreement", "", propose_agreement),
     ("accept_agreement", "", accept_agreement),
     ("fund_agreement", "", fund_agreement),
@@ -207,11 +212,18 @@ fn renew_institution() -> Story {
     Story::of(world, renew, &[&admin])
 }
 
-fn propose_authority() -> Story {
+fn propose_authority(suspended: bool) -> Story {
     let mut world = World::new();
     let (hospital, next) = (world.hospital.clone(), world.chain.wallet());
-    let propose = ix::propose_authority(hospital.authority.pubkey(), &hospital.id, next.pubkey());
-    Story::of(world, propose, &[&hospital.authority])
+    let by = match suspended {
+        true => {
+            world.set_institution_standing(&hospital, Standing::Suspended);
+            world.chain.admin.insecure_clone()
+        }
+        false => hospital.authority,
+    };
+    let propose = ix::propose_authority(by.pubkey(), &hospital.id, next.pubkey());
+    Story::of(world, propose, &[&by])
 }
 
 fn accept_authority() -> Story {
@@ -302,12 +314,21 @@ fn propose_wallet(stewarded: bool) -> Story {
     Story::of(world, propose, &[&issuer])
 }
 
-fn accept_wallet() -> Story {
+fn accept_wallet(stewarded: bool) -> Story {
     let mut world = World::new();
-    let (patient, next) = (world.patient.clone(), world.chain.wallet());
-    let propose = ix::propose_wallet(patient.wallet.pubkey(), None, &patient.id, next.pubkey());
-    world.chain.must(propose, &[&patient.wallet]);
-    Story::of(world, ix::accept_wallet(next.pubkey(), &patient.id, keys(7)), &[&next])
+    let (hospital, next) = (world.hospital.clone(), world.chain.wallet());
+    let (issuer, steward) = match stewarded {
+        true => {
+            world.steward_patient();
+            (hospital.authority, Some(&hospital.id))
+        }
+        false => (world.patient.wallet.insecure_clone(), None),
+    };
+    let patient = world.patient.id;
+    let propose = ix::propose_wallet(issuer.pubkey(), steward, &patient, next.pubkey());
+    world.chain.must(propose, &[&issuer]);
+    let accept = ix::accept_wallet(next.pubkey(), steward, &patient, keys(7));
+    Story::of(world, accept, &[&next])
 }
 
 fn rotate_patient_key() -> Story {
@@ -556,6 +577,16 @@ fn review_emergency(by: ReviewedBy) -> Story {
     Story::of(world, review, &[&wallet])
 }
 
+fn turn_review() -> Story {
+    let mut world = World::new();
+    let (doctor, authority) = (world.emergency_doctor(), world.hospital.authority.insecure_clone());
+    let emergency = world.open_emergency(&doctor);
+    world.hospital_reviews(&doctor, &emergency, Verdict::Justified);
+    let by = Reviewing::wallet(authority.pubkey());
+    let turn = world.review_ix(&by, &doctor, &emergency, Reviewer::Institution, Verdict::Unjustified);
+    Story::of(world, turn, &[&authority])
+}
+
 // Records.
 
 fn create_record(by_consent: bool) -> Story {
@@ -647,6 +678,21 @@ fn access_in_emergency() -> Story {
     access(world, record, (acting, &nurse.wallet), Purpose::Emergency)
 }
 
+/// Another hospital's doctor wrote the second version, and the one who wrote the first reads that.
+fn access_to_first_version() -> Story {
+    let mut world = World::new();
+    let (record, doctor) = (world.record(), world.doctor.clone());
+    world.amended_elsewhere(record, 71);
+    let args = AccessRecordArgs {
+        request: world.id(),
+        version: 1,
+        purpose: Purpose::Treatment,
+        grant: NO_ID,
+    };
+    let access = ix::access_record(&doctor.acting(), &world.patient.id, &record, args);
+    Story::of(world, access, &[&doctor.wallet])
+}
+
 /// A batch of one record of the world's patient, and what promotes it.
 fn batch(world: &mut World) -> (AnchorBatchArgs, PromoteBatchedArgs) {
     let hospital = world.hospital.id;
@@ -727,6 +773,25 @@ fn attest_erasure(by_member: bool) -> Story {
     let args = AttestErasureArgs { receipt: [6; 32] };
     let attest = ix::attest_erasure(wallet.pubkey(), institution, member, &patient.id, &record, args);
     Story::of(world, attest, &[&wallet])
+}
+
+fn attest_first_version() -> Story {
+    let mut world = World::new();
+    let (record, doctor) = (world.record(), world.doctor.clone());
+    world.amended_elsewhere(record, 71);
+    let patient = world.patient.clone();
+    let erase = ix::erase_record(&patient.deciding(), &patient.id, &record);
+    world.chain.must(erase, &[&patient.wallet]);
+    let args = AttestErasureArgs { receipt: [6; 32] };
+    let attest = ix::attest_erasure(
+        doctor.wallet.pubkey(),
+        Some(&doctor.institution),
+        Some(&doctor.id),
+        &patient.id,
+        &record,
+        args,
+    );
+    Story::of(world, attest, &[&doctor.wallet])
 }
 
 // Agreements.
