@@ -244,8 +244,10 @@ fn figures_are_the_programs() {
             format!("{} to {}", seconds(SHORTEST_DELAY), seconds(LONGEST_DELAY)),
         ),
         ("votes of a guardian", format!("{VOTES_PER_DAY} in a day")),
+        ("how long a vote counts", seconds(LONGEST_DELAY + RECOVERY_WINDOW)),
         ("the window to finish a recovery", seconds(RECOVERY_WINDOW)),
         ("depth of a grant", DEEPEST.to_string()),
+        ("records of a batch", grouped(MOST_IN_BATCH.into())),
         ("sharing classes", CLASSES.to_string()),
         ("entries of a log's ring", RING.to_string()),
     ];
