@@ -4,6 +4,7 @@
 //! Results go to standard output, as text or with `--json` as one object a line; progress goes to standard error.
 
 mod cli;
+mod guards;
 mod process;
 mod report;
 mod run;

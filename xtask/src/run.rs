@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 
+use crate::guards;
 use crate::process;
 use crate::report::{Report, progress};
 use crate::setup;
@@ -99,6 +100,11 @@ pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCo
         && name == "contract"
     {
         return soak_contract(workspace, options);
+    }
+    if let [name, options @ ..] = arguments
+        && name == "guards"
+    {
+        return guards::run(workspace, options);
     }
     setup::ensure()?;
     process::become_it(build_program(workspace, "chartseal-soak", &["--release"])?.args(arguments))

@@ -48,6 +48,15 @@ impl Workspace {
         })
     }
 
+    /// A copy of this checkout at another place, with a build folder of its own.
+    pub(crate) fn at(&self, root: PathBuf, target: PathBuf) -> Self {
+        Self {
+            root,
+            target,
+            packages: self.packages.clone(),
+        }
+    }
+
     /// A cargo command at the root of the workspace.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(cargo());

@@ -20,7 +20,8 @@ pub(crate) fn read(source: &Path) -> Result<Vec<Value>> {
     Ok(aliases)
 }
 
-fn rust_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Every Rust file below a folder.
+pub(crate) fn rust_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -111,7 +111,7 @@ pub(crate) fn replace(file: &Path, content: &[u8]) -> Result<()> {
     done.with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .fold(String::with_capacity(64), |mut text, byte| {

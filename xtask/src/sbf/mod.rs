@@ -7,7 +7,7 @@
 
 mod alias;
 mod artifacts;
-mod compile;
+pub(crate) mod compile;
 mod idl;
 pub(crate) mod link;
 pub(crate) mod toolchain;
@@ -18,7 +18,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use serde_json::json;
 
-pub(crate) use artifacts::replace;
+#[cfg(test)]
+pub(crate) use alias::rust_files;
+pub(crate) use artifacts::{replace, sha256};
 
 use crate::process;
 use crate::report::{Report, progress};
@@ -27,7 +29,7 @@ use artifacts::{Artifacts, Record, Verdict};
 use toolchain::Toolchain;
 
 /// Cargo's name of the contract's package.
-const PACKAGE: &str = "chartseal-program";
+pub(crate) const PACKAGE: &str = "chartseal-program";
 
 /// Compiles the contract and replaces the committed artifacts.
 ///

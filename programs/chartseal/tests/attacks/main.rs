@@ -17,6 +17,7 @@ mod story;
 
 mod accounts;
 mod addresses;
+mod domain;
 mod events;
 mod first_caller;
 mod hostile;
