@@ -27,17 +27,19 @@ fn numbers_are_stable() {
         (ChartsealError::BadMint, 6061),
         (ChartsealError::NotAgreed, 6065),
         (ChartsealError::UnexpectedBalance, 6067),
+        (ChartsealError::VoteCap, 6070),
+        (ChartsealError::OwnHandover, 6071),
     ] {
         let name = format!("{error:?}");
         assert_eq!(ProgramError::from(error), ProgramError::Custom(number), "{name}");
         assert_eq!(ChartsealError::text(number).unwrap().0, name);
     }
-    assert_eq!(ChartsealError::TEXTS.len(), 71);
+    assert_eq!(ChartsealError::TEXTS.len(), 72);
 }
 
 #[test]
 fn number_that_is_not_ours_has_no_text() {
-    for number in [0, 1, 2000, 5999, 6071, u32::MAX] {
+    for number in [0, 1, 2000, 5999, 6072, u32::MAX] {
         assert_eq!(ChartsealError::text(number), None);
     }
 }

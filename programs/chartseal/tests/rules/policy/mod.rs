@@ -12,12 +12,13 @@ mod restrictions;
 use case::*;
 use restrictions::*;
 
-/// Answers that only [`may_open_emergency`] and [`may_pass_on`] give.
+/// Answers that only [`may_open_emergency`], [`may_pass_on`] and, of versions, `access_record` give.
 const NEVER_DECIDED: &[Reason] = &[
     Reason::TooDeep,
     Reason::BeyondParent,
     Reason::EmergencyUnreviewed,
     Reason::EmergencyCap,
+    Reason::OlderVersion,
 ];
 
 /// How often each answer has to have come, so that no rule goes untested.
