@@ -3,6 +3,7 @@
 use anchor_lang::prelude::Address;
 use chartseal_program::{
     builders::{self as ix, Reviewing},
+    events::AnyEvent,
     instructions::{OpenEmergencyArgs, RegisterInstitutionArgs, RegisterMemberArgs},
     seeds::address,
     state::{Institution, Member, SHORTEST_DELAY},
@@ -25,6 +26,27 @@ fn registration(world: &World, wallet: Address) -> Instruction {
         expires: world.chain.now() + DAY,
     };
     ix::register_member(authority, authority, &world.hospital.id, args)
+}
+
+/// By doctors whom nobody asked: of a clinic that is nothing to the patient, and of a hospital that is none of its steward.
+#[test]
+fn record_planted_on_a_strangers_patient() {
+    let mut world = World::new();
+    let clinic = world.chain.institution(61, InstitutionKind::Hospital);
+    let stranger = world.chain.member(&clinic, 62, Role::Doctor);
+    let before = world.log();
+    for doctor in [stranger, world.doctor.clone()] {
+        let args = world.record_args(0);
+        let wallet = doctor.wallet.pubkey();
+        let plant = ix::create_record(&doctor.acting(), wallet, None, &world.patient.id, args);
+        let AnyEvent::ActionRefused(refused) = world.chain.must(plant, &[&doctor.wallet]) else {
+            panic!("this went through")
+        };
+        assert_eq!((refused.reason, refused.action), (Reason::NoGrant, Action::Append));
+        let planted = address::record(&world.patient.id, &args.record);
+        assert!(world.chain.svm.get_account(&planted).is_none());
+    }
+    assert_eq!(world.log().chain, before.chain);
 }
 
 #[test]
