@@ -243,3 +243,43 @@ fn the_clinic_that_wrote_it_attests_for_its_own_keys_and_nobody_else_erases() {
     assert_eq!(scene.told("ErasureAttested").len(), 2);
     scene.ends();
 }
+
+#[test]
+fn whoever_wrote_the_first_version_attests_though_another_clinic_amended_it() {
+    let scene = Scene::new();
+    let (university, id) = scene.clinic.institution("university", "hospital").unwrap();
+    let employs = |name| {
+        let person = scene.clinic.stack.person(name);
+        let wallet = person.arrives().unwrap();
+        let named = university
+            .does(&["member", "register", &id, "--wallet", &wallet, "--role", "doctor"])
+            .unwrap();
+        let member = format!("{id}:{}", named.text("member").unwrap());
+        person.does(&["member", "accept", &member]).unwrap();
+        (person, member)
+    };
+    let (professor, member) = employs("professor");
+    let (assistant, _) = employs("assistant");
+    let terms = ["--classes", "0", "--rights", "append", "--purposes", "treatment"];
+    scene.clinic.grants(&format!("member:{member}"), &terms).unwrap();
+    let note = fixture("note.txt");
+    let (patient, note) = (&scene.clinic.patient_id, note.to_str().unwrap());
+    let stored = professor.does(&["put", patient, note]).unwrap();
+    let record = stored.text("record").unwrap();
+    scene.doctor.person.does(&["amend", patient, &record, note]).unwrap();
+
+    let erases = |who: &chartseal_tests::people::Person| {
+        let receipt = scene.clinic.stack.folder().join(format!("{}.json", who.name()));
+        let words = ["erase", patient, "--record", &record, "--receipt"];
+        who.types(&[&words[..], &[receipt.to_str().unwrap()]].concat()).unwrap()
+    };
+    assert_eq!(erases(&scene.clinic.patient).code, 0);
+    assert_eq!(erases(&assistant).code, 1, "it wrote neither the first nor the last");
+    assert_eq!(scene.told("ErasureAttested").len(), 1);
+    let first = erases(&professor);
+    assert_eq!(first.code, 0, "{}", first.error);
+    let last = erases(&scene.doctor.person);
+    assert_eq!(last.code, 0, "{}", last.error);
+    assert_eq!(scene.told("ErasureAttested").len(), 3);
+    scene.ends();
+}

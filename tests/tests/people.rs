@@ -44,10 +44,27 @@ fn a_patient_without_a_wallet_is_handed_over_and_gets_its_history() {
     let wallet = grown.arrives().unwrap();
     let early = grown.types(&["patient", "accept", &patient]).unwrap();
     assert_eq!(early.code, 1, "nobody proposed it: {early:?}");
+    let own = clinic.hospital.does(&["keys", "show"]).unwrap().text("wallet").unwrap();
+    let to_itself = clinic
+        .hospital
+        .types(&["patient", "hand-over", &patient, "--to", &own])
+        .unwrap();
+    assert!(
+        to_itself.code == 1 && to_itself.error.contains("OwnHandover"),
+        "{to_itself:?}"
+    );
     clinic
         .hospital
         .does(&["patient", "hand-over", &patient, "--to", &wallet])
         .unwrap();
+    let admin = clinic.stack.person("admin");
+    admin.does(&["institution", "suspend", &clinic.id]).unwrap();
+    let suspended = grown.types(&["patient", "accept", &patient]).unwrap();
+    assert!(
+        suspended.code == 1 && suspended.error.contains("InstitutionNotActive"),
+        "a suspended steward hands nobody over: {suspended:?}"
+    );
+    admin.does(&["institution", "reinstate", &clinic.id]).unwrap();
     clinic
         .hospital
         .does(&["patient", "hand-over", &patient, "--withdraw"])
@@ -210,6 +227,34 @@ fn memberships_and_approvals_end_and_are_renewed() {
     successor
         .does(&["member", "emergency-credential", "off", &doctor.member])
         .unwrap();
+    clinic.stack.stop().unwrap();
+}
+
+#[test]
+fn the_admin_gives_a_suspended_institution_another_authority() {
+    let clinic = Clinic::open().unwrap();
+    let admin = clinic.stack.person("admin");
+    let [thief, successor] = ["thief", "successor"].map(|name| clinic.stack.person(name));
+    let [thiefs, successors] = [&thief, &successor].map(|person| person.arrives().unwrap());
+    let proposes = |who: &Person, wallet: &str| {
+        who.types(&["institution", "propose-authority", &clinic.id, wallet])
+            .unwrap()
+    };
+    let early = proposes(&admin, &successors);
+    assert!(
+        early.code == 1 && early.error.contains("NotInstitutionAuthority"),
+        "as long as it is approved it speaks for itself: {early:?}"
+    );
+    admin.does(&["institution", "suspend", &clinic.id]).unwrap();
+    let stolen = proposes(&clinic.hospital, &thiefs);
+    assert!(stolen.code == 1 && stolen.error.contains("NotAdmin"), "{stolen:?}");
+    assert_eq!(proposes(&admin, &successors).code, 0);
+    let accept = ["institution", "accept-authority", &clinic.id];
+    assert_eq!(thief.types(&accept).unwrap().code, 1);
+    successor.does(&accept).unwrap();
+    admin.does(&["institution", "reinstate", &clinic.id]).unwrap();
+    assert_eq!(proposes(&clinic.hospital, &thiefs).code, 1, "it has no say any more");
+    assert_eq!(proposes(&successor, &thiefs).code, 0);
     clinic.stack.stop().unwrap();
 }
 

@@ -178,6 +178,53 @@ fn two_of_three_guardians_give_a_lost_history_back() {
 }
 
 #[test]
+fn an_earlier_version_opens_after_the_key_was_rotated_and_after_it_was_lost() {
+    let (family, record) = Family::gather();
+    let file = family.stack.folder().join("note.txt");
+    std::fs::write(&file, "written over it").unwrap();
+    family
+        .patient
+        .does(&["amend", &family.id, &record, file.to_str().unwrap()])
+        .unwrap();
+    let reads_first = |who: &Person| {
+        let out = family.stack.folder().join("first");
+        let words = ["get", &family.id, &record, "--version", "1", "--force", "--out"];
+        let outcome = who.types(&[&words[..], &[out.to_str().unwrap()]].concat()).unwrap();
+        match outcome.code {
+            0 => Ok(std::fs::read(&out).unwrap()),
+            _ => Err(outcome.error),
+        }
+    };
+    assert_eq!(reads_first(&family.patient).unwrap(), b"long ago");
+    let rotated = family.does(&family.patient, &["keys", "rotate"]);
+    assert_eq!(
+        (&rotated["wrapped"], &rotated["pending"]),
+        (&json!(3), &json!(0)),
+        "every version of both records: {rotated}"
+    );
+    assert_eq!(reads_first(&family.patient).unwrap(), b"long ago");
+
+    let next = family.stack.person("next");
+    next.arrives().unwrap();
+    let next_key = key_of(&next);
+    for guardian in &family.guardians[..2] {
+        guardian.does(&["guardian", "vote", &family.id, &next_key]).unwrap();
+    }
+    travel::pass(&family.stack, 2 * DAY).unwrap();
+    family.does(&next, &["guardian", "finish"]);
+    assert!(reads_first(&next).unwrap_err().contains("have the key wrapped again"));
+    for guardian in &family.guardians[..2] {
+        family.does(guardian, &["guardian", "release"]);
+    }
+    let recovered = family.does(&next, &["keys", "recover"]);
+    assert_eq!((&recovered["wrapped"], &recovered["pending"]), (&json!(3), &json!(0)));
+    assert_eq!(reads_first(&next).unwrap(), b"long ago");
+    assert_eq!(family.reads(&next, &record).unwrap(), b"written over it");
+    assert!(reads_first(&family.patient).is_err(), "the lost wallet has no say");
+    family.stack.stop().unwrap();
+}
+
+#[test]
 fn a_wrong_share_is_noticed_and_named() {
     let (family, record) = Family::gather();
     let next = family.stack.person("next");
