@@ -237,7 +237,8 @@ pub(super) fn steps(events: &[&Located]) -> Vec<Step> {
         Some(match &located.event {
             AnyEvent::RecoveryVoted(e) => Step {
                 guardian: Some(e.guardian.to_bytes()),
-                encryption_key: hash(&e.encryption_key),
+                // Whoever withdraws may state any key.
+                encryption_key: address(&e.wallet).and(hash(&e.encryption_key)),
                 votes: Some(e.votes),
                 agreed: agreed(e),
                 ..plain(

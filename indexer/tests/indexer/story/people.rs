@@ -172,7 +172,7 @@ fn recovery(ledger: &mut Ledger) {
             link,
             guardian: super::wallet(guardian),
             wallet,
-            encryption_key: if wallet == NONE { [0; 32] } else { [0x86; 32] },
+            encryption_key: [0x86; 32],
             votes,
             agreed,
             ready_at,
