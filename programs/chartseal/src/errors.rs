@@ -1,4 +1,5 @@
-//! What makes an instruction fail. A refusal by policy is no error: it is decided, logged, and the instruction succeeds.
+//! What makes an instruction fail. A refusal by policy is no error: it is decided, logged, and the instruction
+//! succeeds.
 
 use anchor_lang::prelude::*;
 

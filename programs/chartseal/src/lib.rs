@@ -189,7 +189,8 @@ pub mod chartseal {
         set_emergency_credential::handler(ctx, holds)
     }
 
-    /// Names a patient's next wallet, or withdraws that with zeros. Signed by the wallet, or by the steward's authority.
+    /// Names a patient's next wallet, or withdraws that with zeros. Signed by the wallet, or by the steward's
+    /// authority.
     pub fn propose_wallet(ctx: &mut Context<ProposeWallet>, proposed: Address) -> Result<()> {
         propose_wallet::handler(ctx, &proposed)
     }

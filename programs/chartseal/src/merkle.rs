@@ -1,8 +1,8 @@
 //! The tree that stands behind a batch: one root on chain commits to many records, their order and their number.
 //!
-//! Its shape is that of RFC 9162, section 2.1, so a batch of any size has exactly one tree and each of its records exactly
-//! one path. Leaves, nodes and root are hashed under labels of their own: no node passes for a leaf, no leaf of one batch
-//! for one of another, and no list for a longer one.
+//! Its shape is that of RFC 9162, section 2.1, so a batch of any size has exactly one tree and each of its records
+//! exactly one path. Leaves, nodes and root are hashed under labels of their own: no node passes for a leaf, no leaf of
+//! one batch for one of another, and no list for a longer one.
 //!
 //! ```text
 //! leaf = SHA-256("chartseal/batch-leaf/v1" || program || institution || batch || index (u32 LE) || patient || record
@@ -68,7 +68,8 @@ fn root_of(count: u32, top: &Hash) -> Hash {
     sha256_of(&[ROOT, &count.to_le_bytes(), top])
 }
 
-/// Whether `path` leads from the leaf of this hash, at this place among so many, to the root (RFC 9162, section 2.1.3.2).
+/// Whether `path` leads from the leaf of this hash, at this place among so many, to the root (RFC 9162, section
+/// 2.1.3.2).
 ///
 /// `path` has the siblings from the leaf upwards. It is refused where it is one longer or shorter than it has to be.
 pub fn verify(leaf: &Hash, index: u32, count: u32, path: &[Hash], root: &Hash) -> bool {
@@ -109,7 +110,8 @@ mod tree {
     use super::{node, root_of, Hash};
 
     /// The levels of a tree of RFC 9162's shape, from the leaves to the single topmost node: neighbours are joined, and
-    /// the last node of an odd level rises as it is. `node` joins two. Of no leaves there is one level, and it is empty.
+    /// the last node of an odd level rises as it is. `node` joins two. Of no leaves there is one level, and it is
+    /// empty.
     pub fn levels(leaves: Vec<Hash>, node: impl Fn(&Hash, &Hash) -> Hash) -> Vec<Vec<Hash>> {
         let mut levels = Vec::new();
         let mut level = leaves;
@@ -133,7 +135,8 @@ mod tree {
     }
 
     impl Tree {
-        /// The tree over the hashes of a batch's leaves, in their order. `None` of no leaves, and of more than 2^32 - 1.
+        /// The tree over the hashes of a batch's leaves, in their order. `None` of no leaves, and of more than 2^32 -
+        /// 1.
         pub fn new(leaves: Vec<Hash>) -> Option<Self> {
             let count = u32::try_from(leaves.len()).ok()?;
             let levels = levels(leaves, node);

@@ -1,7 +1,8 @@
 //! What somebody who has only the program's address can learn about reporting a fault in it.
 //!
 //! The form is that of `solana-security-txt`: names and values between two markers, which explorers look for in the
-//! program's bytes. They go by the markers and not by a section: of the sections, `sbpf-linker` keeps only code and constants.
+//! program's bytes. They go by the markers and not by a section: of the sections, `sbpf-linker` keeps only code and
+//! constants.
 
 /// Names and values, each ended by a zero byte, between their markers.
 pub const SECURITY_TXT: &str = concat!(

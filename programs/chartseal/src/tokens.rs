@@ -5,7 +5,8 @@
 //! hides, refuses or revalues what lies in escrow would make an agreement say something else than what happens.
 //!
 //! The freeze authority that every mint of either program can have is not looked at: widely used ones have it (USDC
-//! does), and both institutions choose the mint. Where it freezes an escrow, the deposit stays there until it is thawed.
+//! does), and both institutions choose the mint. Where it freezes an escrow, the deposit stays there until it is
+//! thawed.
 
 use anchor_lang::{
     pinocchio::cpi::{Seed, Signer},

@@ -18,7 +18,8 @@ pub struct PatientOpened {
     pub head: [u8; 32],
 }
 
-/// The patient's wallet, or the steward of one without, named the next wallet, which has to accept. Zeros withdraw that.
+/// The patient's wallet, or the steward of one without, named the next wallet, which has to accept. Zeros withdraw
+/// that.
 #[event]
 #[derive(AnchorDeserialize, Clone, Debug, PartialEq)]
 pub struct WalletProposed {

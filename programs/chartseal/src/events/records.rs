@@ -139,8 +139,8 @@ pub struct ActionRefused {
     pub reason: Reason,
     /// What was claimed ...
     pub claim: ClaimKind,
-    /// ... and its id: the grant's, the delegation's, the emergency's, or that of the institution of a policy. Zeros where
-    /// nothing was.
+    /// ... and its id: the grant's, the delegation's, the emergency's, or that of the institution of a policy. Zeros
+    /// where nothing was.
     pub under: Id,
     pub head: [u8; 32],
 }
@@ -160,7 +160,8 @@ pub struct Content {
 
 impl Content {
     /// Refuses content that nobody sealed. Whoever only wants to know whether it may write, before it seals and uploads
-    /// anything, sends zeros: a refusal is logged like any other, and an allowed attempt fails here and changes nothing.
+    /// anything, sends zeros: a refusal is logged like any other, and an allowed attempt fails here and changes
+    /// nothing.
     pub fn validate(&self) -> Result<()> {
         let sealed = self.manifest_hash != [0; 32] && self.root != [0; 32] && self.locator != [0; 32];
         require!(sealed, ChartsealError::NoContent);

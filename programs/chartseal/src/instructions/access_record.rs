@@ -10,9 +10,10 @@ use crate::{
     ChartsealError,
 };
 
-/// Asks to read a version of a record: the newest, or an earlier one, which only the patient, its delegates and who wrote the
-/// first may. An amendment so takes nothing from those whose record it is. Always signed by the reader. What comes of it is an event: `AccessAllowed`, against which a
-/// key store releases the reader's wrapped key, or `ActionRefused`.
+/// Asks to read a version of a record: the newest, or an earlier one, which only the patient, its delegates and who
+/// wrote the first may. An amendment so takes nothing from those whose record it is. Always signed by the reader. What
+/// comes of it is an event: `AccessAllowed`, against which a key store releases the reader's wrapped key, or
+/// `ActionRefused`.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct AccessRecord {
@@ -46,7 +47,8 @@ impl AccessRecord {
     }
 }
 
-/// Who may read the newest version reads that; an earlier one is for the patient, its delegates, and who began the record.
+/// Who may read the newest version reads that; an earlier one is for the patient, its delegates, and who began the
+/// record.
 fn may_read_version(
     record: &Record,
     version: u32,

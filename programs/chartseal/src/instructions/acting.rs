@@ -95,8 +95,8 @@ impl Acting {
         self.decide_also(intent, |_, _| Ok(()))
     }
 
-    /// The same, where the policy is not all that has to agree: `also` is asked last, with the basis and the grant that was
-    /// claimed. The grant is what the action rests on only where the basis says so.
+    /// The same, where the policy is not all that has to agree: `also` is asked last, with the basis and the grant that
+    /// was claimed. The grant is what the action rests on only where the basis says so.
     pub fn decide_also(
         &mut self,
         intent: &Intent<'_>,
@@ -209,8 +209,8 @@ impl Acting {
         })
     }
 
-    /// The policy has seen that each of them is the one before's parent, and that it has a use left. It looked no further
-    /// than to the first, which descends from none: what is passed beyond it is somebody else's.
+    /// The policy has seen that each of them is the one before's parent, and that it has a use left. It looked no
+    /// further than to the first, which descends from none: what is passed beyond it is somebody else's.
     fn take_uses_of_ancestors(&mut self, grant: &Grant) {
         let mut parent = grant.parent;
         let ancestors = [&mut self.parent, &mut self.grandparent, &mut self.great_grandparent];

@@ -10,8 +10,9 @@ use crate::{
 };
 
 /// Whoever kept keys of an erased record says that they were destroyed: the patient, the authority of its steward, a
-/// member of the institution that wrote the last version, or who wrote the first. It is a statement, not a proof. Never paused. Several can say
-/// it, each of its own keys; members no more than 30 times within an hour, together with their requests.
+/// member of the institution that wrote the last version, or who wrote the first. It is a statement, not a proof. Never
+/// paused. Several can say it, each of its own keys; members no more than 30 times within an hour, together with their
+/// requests.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct AttestErasure {

@@ -10,8 +10,8 @@ use crate::{
     ChartsealError,
 };
 
-/// The accounts of whoever decides for a patient: its wallet, a delegate that may share, or the authority of the steward
-/// of a patient without a wallet.
+/// The accounts of whoever decides for a patient: its wallet, a delegate that may share, or the authority of the
+/// steward of a patient without a wallet.
 // Anchor's account types have no `Debug`.
 #[allow(missing_debug_implementations)]
 #[derive(Accounts)]
@@ -59,8 +59,8 @@ impl Deciding {
         }
     }
 
-    /// Whether the signer may give these rights until then: a delegate gives none that it does not have itself, and none
-    /// for longer than it acts. Otherwise it could give them to itself.
+    /// Whether the signer may give these rights until then: a delegate gives none that it does not have itself, and
+    /// none for longer than it acts. Otherwise it could give them to itself.
     ///
     /// # Errors
     /// [`ChartsealError::BeyondDelegation`].

@@ -19,8 +19,8 @@ impl EraseRecord {
         let deciding = &self.deciding;
         require!(deciding.delegate.is_none(), ChartsealError::NotPatient);
         deciding.may_take(now)?;
-        // Taking a right away can be made good, erasing cannot: a steward that was suspended, because its key was stolen
-        // perhaps, does not do it.
+        // Taking a right away can be made good, erasing cannot: a steward that was suspended, because its key was
+        // stolen perhaps, does not do it.
         let active = deciding.patient.is_wallet(deciding.issuer.address())
             || deciding.steward.as_ref().is_some_and(|steward| steward.is_active(now));
         require!(active, ChartsealError::InstitutionNotActive);

@@ -6,8 +6,8 @@ use crate::{
     ChartsealError,
 };
 
-/// The wallet that enough guardians agreed on takes over, once the patient has had its time to object, and within thirty
-/// days after that.
+/// The wallet that enough guardians agreed on takes over, once the patient has had its time to object, and within
+/// thirty days after that.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct FinishRecovery {

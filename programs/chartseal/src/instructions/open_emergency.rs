@@ -13,8 +13,8 @@ use crate::{
     ChartsealError,
 };
 
-/// A member of a hospital who holds the credential opens a patient's chart without asking, for hours. The patient is told
-/// by the event, and patient and institution review it. An attempt that is refused is logged.
+/// A member of a hospital who holds the credential opens a patient's chart without asking, for hours. The patient is
+/// told by the event, and patient and institution review it. An attempt that is refused is logged.
 #[event_cpi]
 #[derive(Accounts)]
 #[instruction(args: OpenEmergencyArgs)]

@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// A grantee who may share passes on what it has, or less, to a member or an institution. The grant that it claims is
-/// the new one's parent: a use of the new one counts against every grant that it descends from. What gives more than the
-/// parent is refused and logged.
+/// the new one's parent: a use of the new one counts against every grant that it descends from. What gives more than
+/// the parent is refused and logged.
 #[event_cpi]
 #[derive(Accounts)]
 #[instruction(args: PassOnGrantArgs)]

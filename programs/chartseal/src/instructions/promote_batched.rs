@@ -12,9 +12,9 @@ use crate::{
     ChartsealError,
 };
 
-/// Puts one record of a batch into the chart of the patient whom its leaf names. Whoever may add to the chart does that;
-/// the record's author stays who anchored the batch. Like `create_record`, a refusal is logged and makes no account; a
-/// record that is not in the batch is an error, whoever asks.
+/// Puts one record of a batch into the chart of the patient whom its leaf names. Whoever may add to the chart does
+/// that; the record's author stays who anchored the batch. Like `create_record`, a refusal is logged and makes no
+/// account; a record that is not in the batch is an error, whoever asks.
 #[event_cpi]
 #[derive(Accounts)]
 #[instruction(args: PromoteBatchedArgs)]

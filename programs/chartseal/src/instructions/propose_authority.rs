@@ -7,9 +7,9 @@ use crate::{
     ChartsealError,
 };
 
-/// An institution's authority names its successor, or withdraws that with zeros. Of a suspended institution the admin does,
-/// and its authority does not: so a key that was stolen or lost costs neither the institution nor the patients whom it
-/// stewards. Nothing changes hands until the successor accepts. Withdrawing is never paused. A suspended institution's authority can do both, and stays suspended.
+/// An institution's authority names its successor, or withdraws that with zeros. Of a suspended institution the admin
+/// does, and its authority does not: so a key that was stolen or lost costs neither the institution nor the patients
+/// whom it stewards. Nothing changes hands until the successor accepts. Withdrawing is never paused.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ProposeAuthority {

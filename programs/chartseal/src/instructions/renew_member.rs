@@ -6,8 +6,8 @@ use crate::{
     ChartsealError,
 };
 
-/// An institution sets another end to a membership. Shortening it is never paused, and works while the institution itself
-/// is suspended.
+/// An institution sets another end to a membership. Shortening it is never paused, and works while the institution
+/// itself is suspended.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct RenewMember {

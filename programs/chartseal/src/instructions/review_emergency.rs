@@ -8,9 +8,9 @@ use crate::{
     ChartsealError,
 };
 
-/// The patient, or the opener's institution, says what it thinks of an emergency: each once, but that one found justified
-/// can still be found unjustified, and never by the wallet that opened it. One that is found unjustified ends at once. The institution's review lets its opener open another. Never
-/// paused.
+/// The patient, or the opener's institution, says what it thinks of an emergency: each once, but that one found
+/// justified can still be found unjustified, and never by the wallet that opened it. One that is found unjustified ends
+/// at once. The institution's review lets its opener open another. Never paused.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ReviewEmergency {
@@ -63,7 +63,8 @@ impl ReviewEmergency {
                 require!(self.reviews_for_institution(now), ChartsealError::NotReviewer);
             }
         }
-        // A review of an emergency that is still open cannot know what comes: it can be turned once, against the opener.
+        // A review of an emergency that is still open cannot know what comes: it can be turned once, against the
+        // opener.
         let turned = args.verdict == Verdict::Unjustified
             && self.emergency.verdict_of(args.reviewer) == Some(Verdict::Justified);
         require!(
@@ -73,8 +74,8 @@ impl ReviewEmergency {
         Ok(())
     }
 
-    /// The patient's wallet, or a delegate's that decides for the patient. A steward does not: it is a hospital, and the
-    /// patient's review is the one that is not a hospital's.
+    /// The patient's wallet, or a delegate's that decides for the patient. A steward does not: it is a hospital, and
+    /// the patient's review is the one that is not a hospital's.
     fn validate_for_patient(&self, now: i64) -> Result<()> {
         let wallet = self.reviewer.address();
         match &self.delegate {

@@ -6,8 +6,8 @@ use crate::{
     ChartsealError,
 };
 
-/// The patient publishes other encryption keys: new envelopes are wrapped to these. Old ones stay openable with the keys
-/// before, until somebody who can open them wraps them again.
+/// The patient publishes other encryption keys: new envelopes are wrapped to these. Old ones stay openable with the
+/// keys before, until somebody who can open them wraps them again.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct RotatePatientKey {

@@ -8,8 +8,9 @@ use crate::{
     ChartsealError,
 };
 
-/// The patient names the institutions that hold shares of a break-glass key, and how many of them open a record to whoever
-/// opened an emergency. New records' keys are shared among them by their authors. Only the patient's own wallet does this.
+/// The patient names the institutions that hold shares of a break-glass key, and how many of them open a record to
+/// whoever opened an emergency. New records' keys are shared among them by their authors. Only the patient's own wallet
+/// does this.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SetBreakGlass {

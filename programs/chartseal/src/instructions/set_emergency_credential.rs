@@ -7,8 +7,9 @@ use crate::{
     ChartsealError,
 };
 
-/// A hospital gives a doctor or a nurse the credential to open emergencies, or takes it back. Taking it is never paused.
-/// An emergency that the member has open gives no right without it; a review that finds it unjustified ends it for good.
+/// A hospital gives a doctor or a nurse the credential to open emergencies, or takes it back. Taking it is never
+/// paused. An emergency that the member has open gives no right without it; a review that finds it unjustified ends it
+/// for good.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct SetEmergencyCredential {

@@ -42,8 +42,8 @@ impl RefusalLog {
         tally.count(HOUR, PERSON_REFUSALS_PER_HOUR, now)
     }
 
-    /// Writes a refusal: a link of the chain and an entry of the ring. It remains to be emitted. Whoever calls has counted
-    /// it.
+    /// Writes a refusal: a link of the chain and an entry of the ring. It remains to be emitted. Whoever calls has
+    /// counted it.
     ///
     /// # Errors
     /// [`ChartsealError::Overflow`](crate::ChartsealError::Overflow) after 2^64 - 1 refusals.

@@ -28,7 +28,8 @@ pub struct Guardian {
     pub votes: Tally,
 }
 
-/// Votes of one guardian within a day. Taking one back is not counted: there is nothing to take back but a vote. Beyond it an attempt fails and leaves nothing.
+/// Votes of one guardian within a day. Taking one back is not counted: there is nothing to take back but a vote. Beyond
+/// it an attempt fails and leaves nothing.
 pub const VOTES_PER_DAY: u32 = 6;
 
 /// What keeps a patient from losing the chart, or a life. Seeds: `safeguards`, patient's id.
@@ -126,8 +127,8 @@ impl Safeguards {
     /// A guardian votes for a wallet with these keys, in place of what it voted for before; zeros take its vote back.
     /// How many vote for it now.
     ///
-    /// A recovery is agreed on once enough vote for it, and off again once they do not. No single guardian can hold it up:
-    /// each has one vote, and what is agreed on gives way to nothing else meanwhile.
+    /// A recovery is agreed on once enough vote for it, and off again once they do not. No single guardian can hold it
+    /// up: each has one vote, and what is agreed on gives way to nothing else meanwhile.
     ///
     /// # Errors
     /// [`ChartsealError::NotGuardian`], [`ChartsealError::VoteCap`], [`ChartsealError::Overflow`],
