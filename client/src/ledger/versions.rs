@@ -88,7 +88,11 @@ fn written(newest: &Record, event: &AnyEvent) -> Option<Record> {
         record
     };
     let (record, mut version, content) = match event {
-        AnyEvent::RecordCreated(e) => (e.record, begun(author(newest, &e.author), e.author.institution), &e.content),
+        AnyEvent::RecordCreated(e) => (
+            e.record,
+            begun(author(newest, &e.author), e.author.institution),
+            &e.content,
+        ),
         AnyEvent::RecordPromoted(e) => (e.record, begun(e.author, e.institution), &e.content),
         AnyEvent::RecordAmended(e) => {
             let amended = Record {
