@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::{programs::program, stack::Endpoints};
+use crate::{programs::kept, stack::Endpoints};
 
 /// What a command came to.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Person {
     /// # Errors
     /// Where the program is not built.
     pub fn command(&self, words: &[&str]) -> Result<Command> {
-        let mut command = program("chartseal")?;
+        let mut command = kept(&self.folder, "chartseal")?;
         command
             .args([
                 "--json",

@@ -20,6 +20,14 @@ use crate::ending;
 /// # Errors
 /// Where it has not been built, or we were told to end.
 pub fn program(name: &str) -> Result<Command> {
+    let path = path_of(name)?;
+    if !path.is_file() {
+        bail!("{} is not built; run `cargo build --workspace --bins`", path.display());
+    }
+    ending::tie(Command::new(path))
+}
+
+fn path_of(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let folder = own.parent().context("this program is in no folder")?;
     let folder = if folder.ends_with("deps") {
@@ -27,11 +35,52 @@ pub fn program(name: &str) -> Result<Command> {
     } else {
         folder
     };
-    let path = folder.join(name);
-    if !path.is_file() {
-        bail!("{} is not built; run `cargo build --workspace --bins`", path.display());
+    Ok(folder.join(name))
+}
+
+/// The programs that work on one stack.
+const TOGETHER: [&str; 3] = ["chartseal", "chartseal-sandbox", "chartseal-indexer"];
+
+/// Keeps the programs and the contract in a folder as they are now. A build that comes while a test runs would change one of
+/// them under the others, which would not understand each other then.
+///
+/// # Errors
+/// Where the contract cannot be copied. Programs that cannot be linked there are used where they are.
+pub fn keep(folder: &Path) -> Result<()> {
+    let kept = kept_in(folder);
+    std::fs::create_dir(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+    let contract = root().join("programs/chartseal/artifacts").join(CONTRACT);
+    std::fs::copy(&contract, kept.join(CONTRACT)).with_context(|| format!("cannot copy {}", contract.display()))?;
+    for name in TOGETHER {
+        // Another file system, or not built: then it is looked for when it is needed.
+        let _ = std::fs::hard_link(path_of(name)?, kept.join(name));
     }
-    ending::tie(Command::new(path))
+    Ok(())
+}
+
+/// A program that was kept in a folder, or else the one that stands beside this.
+///
+/// # Errors
+/// As [`program`].
+pub fn kept(folder: &Path, name: &str) -> Result<Command> {
+    let path = kept_in(folder).join(name);
+    if path.is_file() {
+        ending::tie(Command::new(path))
+    } else {
+        program(name)
+    }
+}
+
+/// The contract that was kept in a folder.
+#[must_use]
+pub fn kept_contract(folder: &Path) -> PathBuf {
+    kept_in(folder).join(CONTRACT)
+}
+
+const CONTRACT: &str = "chartseal.so";
+
+fn kept_in(folder: &Path) -> PathBuf {
+    folder.join("programs")
 }
 
 /// The folder of this workspace.

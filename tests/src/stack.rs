@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     people::Person,
-    programs::{Process, program, root},
+    programs::{Process, keep, kept, kept_contract},
 };
 
 /// How long a part may take until it is ready.
@@ -66,6 +66,7 @@ impl Stack {
             options: options.iter().map(|&option| option.to_owned()).collect(),
             folder,
         };
+        keep(stack.folder())?;
         stack.start_sandbox(0, 0)?;
         Ok(stack)
     }
@@ -92,9 +93,9 @@ impl Stack {
         let ready = self.folder().join("ready.json");
         // A ready file of an earlier run would be believed.
         let _ = std::fs::remove_file(&ready);
-        let contract = root().join("programs/chartseal/artifacts/chartseal.so");
+        let contract = kept_contract(self.folder());
         let program_spec = format!("{}:{}", chartseal_program::ID, contract.display());
-        let mut command = program("chartseal-sandbox")?;
+        let mut command = kept(self.folder(), "chartseal-sandbox")?;
         command
             .arg("--data")
             .arg(self.folder().join("sandbox"))
@@ -169,7 +170,7 @@ impl Stack {
     /// # Errors
     /// Where it cannot be started.
     pub fn start_indexer(&mut self) -> Result<()> {
-        let mut command = program("chartseal-indexer")?;
+        let mut command = kept(self.folder(), "chartseal-indexer")?;
         command
             .args(["run", "--rpc", &self.endpoints.rpc, "--poll-ms", "50"])
             .env("CHARTSEAL_DATABASE_URL", &self.endpoints.database)
@@ -242,7 +243,7 @@ impl Stack {
     /// # Errors
     /// Where it cannot be run or gives no report.
     pub fn verify(&self, options: &[&str]) -> Result<(i32, Value)> {
-        let output = program("chartseal-indexer")?
+        let output = kept(self.folder(), "chartseal-indexer")?
             .args(["verify", "--json", "--rpc", &self.endpoints.rpc])
             .args(options)
             .env("CHARTSEAL_DATABASE_URL", &self.endpoints.database)

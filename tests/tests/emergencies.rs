@@ -158,9 +158,16 @@ fn two_of_three_holders_open_a_record_in_an_emergency_and_one_does_not() {
 
     assert_eq!(scene.released_shares(), 2);
 
-    // Over is over: for the doctor, and for holders.
+    // What was found justified goes on, and can still turn out not to be.
     let emergency = opened.text("emergency").unwrap();
     let review = ["emergency", "review", &scene.clinic.patient_id, &emergency, "--verdict"];
+    let by_patient = |verdict| scene.clinic.patient.types(&[&review[..], &[verdict]].concat()).unwrap();
+    assert_eq!(by_patient("justified").code, 0);
+    assert_eq!(scene.reads(&record).unwrap(), bytes);
+    let twice = by_patient("justified");
+    assert!(twice.code == 1 && twice.error.contains("AlreadyReviewed"), "{twice:?}");
+
+    // Over is over: for the doctor, and for holders.
     let unjustified = scene
         .clinic
         .patient
@@ -174,6 +181,7 @@ fn two_of_three_holders_open_a_record_in_an_emergency_and_one_does_not() {
     let late = releases(&scene.clinic.hospital, &transaction);
     assert_eq!(late.code, 2, "{late:?}");
     assert!(late.error.contains("emergency-over"), "{}", late.error);
+    assert_eq!(by_patient("justified").code, 1, "it does not turn back");
 
     let own = scene
         .doctor
