@@ -8,6 +8,7 @@ use std::{
     os::fd::{BorrowedFd, FromRawFd as _, RawFd},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -17,11 +18,14 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use super::{args::Globals, interrupt::Interrupted};
+use super::{GRACE, args::Globals, interrupt::Interrupted};
 use crate::keys::Passphrase;
 
 /// No passphrase is longer, in bytes.
 const LIMIT: usize = 4096;
+
+/// How often it is looked whether a prompt has changed the terminal.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Where the identity's passphrase comes from.
 pub(super) enum Source {
@@ -110,6 +114,13 @@ fn type_in(what: &str) -> Result<Zeroizing<String>> {
 /// Gives the terminal back as it was, where a prompt did not come to do so.
 pub(super) fn restore_terminal() {
     if let Some((tty, state)) = asked().take() {
+        // The prompt is on a thread of its own and changes the terminal once, soon after it is shown: what is given back before
+        // that would be taken again.
+        let since = Instant::now();
+        let unchanged = || tcgetattr(&tty).is_ok_and(|now| now.local_modes == state.local_modes);
+        while unchanged() && since.elapsed() < GRACE {
+            std::thread::sleep(LOOK);
+        }
         // A terminal that is gone needs nothing.
         let _ = tcsetattr(&tty, OptionalActions::Now, &state);
     }
