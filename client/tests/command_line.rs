@@ -198,7 +198,8 @@ fn ctrl_c_at_a_prompt_gives_the_terminal_back() {
     let desk = Desk::new();
     // A terminal signals first, and drops what it has not shown yet after that: an answer that is quick enough would go with
     // it, unless it is told to keep it (termios(3), NOFLSH).
-    let mut terminal = desk.on_a_terminal(r#"stty noflsh; trap : INT; "$CHARTSEAL" keys show; echo "code $?"; stty -a"#);
+    let mut terminal =
+        desk.on_a_terminal(r#"stty noflsh; trap : INT; "$CHARTSEAL" keys show; echo "code $?"; stty -a"#);
     terminal.shows("Passphrase of the identity: ");
     terminal.types(b"\x03");
     let rest = terminal.rest();

@@ -154,7 +154,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let Chosen { acting, verdict } = self.choose(&chart.patient, &chart.grants, &question, None).await?;
         let verdict = verdict.and_then(|basis| {
-            let credential = acting.member.map(|(institution, member)| address::member(&institution, &member));
+            let credential = acting
+                .member
+                .map(|(institution, member)| address::member(&institution, &member));
             may_read_version(record, version, basis, credential)
         });
         if let Err(reason) = verdict {
