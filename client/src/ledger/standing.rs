@@ -11,6 +11,10 @@ use solana_address::Address;
 
 use super::{Ledger, LedgerError};
 
+/// When a record that is only being made comes into being: after everything that the patient has chosen by now. The clock
+/// that was read may be a moment behind that of the choice.
+pub(crate) const TO_COME: i64 = i64::MAX;
+
 /// A wallet, and the credential that it acts by, if any.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -54,7 +58,7 @@ impl<'a> Question<'a> {
     pub(crate) fn subject(&self) -> Subject<'a> {
         match self.existing {
             Some(record) => Subject::of(record),
-            None => Subject::new(self.record, self.class, self.now),
+            None => Subject::new(self.record, self.class, TO_COME),
         }
     }
 }

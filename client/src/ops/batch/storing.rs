@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use super::{Entry, ImportedFile, List, journal::Journal, list_ids, writes};
 use crate::{
+    ledger::standing::TO_COME,
     ops::{
         OpError, Session,
         break_glass::Holders,
@@ -98,7 +99,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let chart = charts.read(self, &file.patient).await?;
         let patient = file.patient;
         let record = draw_id(|id| address::fits_record(&patient, id))?;
-        let mut readers = chart.readers(&Subject::new(&record, file.class, chart.now));
+        let mut readers = chart.readers(&Subject::new(&record, file.class, TO_COME));
         readers.insert(author.account, author.key);
         let source = tokio::fs::File::open(&file.path)
             .await
