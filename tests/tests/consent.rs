@@ -9,6 +9,7 @@ use chartseal_tests::{
     clinic::{Clinic, Employee},
     people::{Outcome, Person},
     programs::fixture,
+    travel,
 };
 
 struct Scene {
@@ -122,6 +123,8 @@ fn a_policy_shares_what_comes_after_it_until_it_is_cleared() {
     let (id, hospital) = (scene.clinic.patient_id.clone(), scene.clinic.id.clone());
     let patient = &scene.clinic.patient;
     let before = scene.put(patient, "3");
+    // The chain counts in seconds: what was made in the very second of the choice counts as made after it.
+    travel::pass(&scene.clinic.stack, 60).unwrap();
     let wider = ["--classes", "3", "--purposes", "treatment"];
     patient
         .does(&[&["policy", "set", &id, &hospital], &wider[..]].concat())
