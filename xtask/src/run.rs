@@ -1,5 +1,6 @@
 //! Demo, tests and measurements: what is missing is set up, everything is built once, then it runs.
 
+use std::ffi::OsStr;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -78,17 +79,7 @@ pub(crate) fn test(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
 /// # Errors
 /// When the build fails; how the measurement ends is in the exit code.
 pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
-    progress("building the contract's bench (the first time takes some minutes)");
-    let example = ["--package", "chartseal-program", "--example", "cu"];
-    process::run(workspace.cargo().arg("build").args(example).stdout(std::io::stderr()))?;
-    process::become_it(
-        workspace
-            .cargo()
-            .args(["run", "--quiet"])
-            .args(example)
-            .arg("--")
-            .args(json.then_some("--json")),
-    )
+    run_example(workspace, "cu", &[], json.then_some("--json"))
 }
 
 /// Runs a trial that lasts, optimised.
@@ -96,30 +87,31 @@ pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
 /// # Errors
 /// When set-up or build fail; how the trial ends is in the exit code.
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
-    if let [name, options @ ..] = arguments
-        && name == "contract"
-    {
-        return soak_contract(workspace, options);
-    }
-    if let [name, options @ ..] = arguments
-        && name == "guards"
-    {
-        return guards::run(workspace, options);
+    match arguments.split_first() {
+        // These two need no stack: they run the real .so in a virtual machine of their own.
+        Some((name, options)) if name == "contract" => return run_example(workspace, "soak", &["--release"], options),
+        Some((name, options)) if name == "guards" => return guards::run(workspace, options),
+        _ => {}
     }
     setup::ensure()?;
     process::become_it(build_program(workspace, "chartseal-soak", &["--release"])?.args(arguments))
 }
 
-/// The trial of the contract needs no stack: it runs the real .so in a virtual machine of its own.
-fn soak_contract(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
-    progress("building the contract's trial (the first time takes some minutes)");
-    let example = ["--release", "--package", "chartseal-program", "--example", "soak"];
-    process::run(workspace.cargo().arg("build").args(example).stdout(std::io::stderr()))?;
+/// Builds an example of the contract's package and becomes it.
+fn run_example(
+    workspace: &Workspace,
+    name: &str,
+    how: &[&str],
+    options: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<ExitCode> {
+    progress("building what runs the contract (the first time takes some minutes)");
+    let example = [&["--package", "chartseal-program", "--example", name], how].concat();
+    process::run(workspace.cargo().arg("build").args(&example).stdout(std::io::stderr()))?;
     process::become_it(
         workspace
             .cargo()
             .args(["run", "--quiet"])
-            .args(example)
+            .args(&example)
             .arg("--")
             .args(options),
     )

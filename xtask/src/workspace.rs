@@ -76,7 +76,7 @@ impl Workspace {
             .args(arguments)
             .arg("--message-format=json-render-diagnostics");
         let mut programs = BTreeMap::new();
-        let status = process::each_line(&mut command, |line| programs.extend(program_in(line)))?;
+        let status = process::each_line(&mut command, |line| programs.extend(executable_in(line, "bin")))?;
         if !status.success() {
             bail!("this ended with {status}: {}", process::line(&command));
         }
@@ -138,8 +138,8 @@ impl Programs {
     }
 }
 
-/// The program that one of cargo's messages tells of.
-fn program_in(message: &str) -> Option<(String, PathBuf)> {
+/// The executable of this kind (`bin`, `test`, …) that one of cargo's messages tells of, and its name.
+pub(crate) fn executable_in(message: &str, kind: &str) -> Option<(String, PathBuf)> {
     #[derive(Deserialize)]
     struct Message {
         executable: Option<PathBuf>,
@@ -151,8 +151,8 @@ fn program_in(message: &str) -> Option<(String, PathBuf)> {
         kind: Vec<String>,
     }
     let Message { executable, target } = serde_json::from_str(message).ok()?;
-    let is_program = target.kind.iter().any(|kind| kind == "bin");
-    Some((target.name, executable.filter(|_| is_program)?))
+    let is_it = target.kind.iter().any(|is| is == kind);
+    Some((target.name, executable.filter(|_| is_it)?))
 }
 
 fn metadata(command: &mut Command) -> Result<Metadata> {
@@ -180,7 +180,7 @@ mod tests {
     fn programs_are_where_cargo_says() {
         let message = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"chartseal"},"executable":"/t/x/debug/chartseal"}"#;
         assert_eq!(
-            program_in(message),
+            executable_in(message, "bin"),
             Some(("chartseal".into(), "/t/x/debug/chartseal".into()))
         );
         for other in [
@@ -189,7 +189,7 @@ mod tests {
             r#"{"reason":"build-finished","success":true}"#,
             "no message",
         ] {
-            assert_eq!(program_in(other), None, "{other}");
+            assert_eq!(executable_in(other, "bin"), None, "{other}");
         }
     }
 }

@@ -62,8 +62,8 @@ pub(super) async fn grant(command: &Grant, caller: Caller, output: Output) -> Re
     let request = GrantRequest {
         patient: command.patient,
         grantee: command.to,
-        record: command.record,
-        classes: command.classes.iter().fold(0, |mask, class| mask | (1 << class)),
+        record: command.subject.record,
+        classes: command.subject.classes(),
         rights: command.rights.clone(),
         purposes: command.purposes.clone(),
         not_before,

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
 use super::list::Test;
 use crate::process;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, executable_in};
 
 /// The programs that hold the tests, by target. They are copies, which nobody builds anew while we run them.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Tests {
             command.args(["--test", target]);
         }
         let mut built = BTreeMap::new();
-        let status = process::each_line(&mut command, |line| built.extend(test_in(line)))?;
+        let status = process::each_line(&mut command, |line| built.extend(executable_in(line, "test")))?;
         if !status.success() {
             bail!("this ended with {status}: {}", process::line(&command));
         }
@@ -94,23 +93,6 @@ impl Tests {
     }
 }
 
-/// The test program that one of cargo's messages tells of.
-fn test_in(message: &str) -> Option<(String, PathBuf)> {
-    #[derive(Deserialize)]
-    struct Message {
-        executable: Option<PathBuf>,
-        target: Target,
-    }
-    #[derive(Deserialize)]
-    struct Target {
-        name: String,
-        kind: Vec<String>,
-    }
-    let Message { executable, target } = serde_json::from_str(message).ok()?;
-    let is_test = target.kind.iter().any(|kind| kind == "test");
-    Some((target.name, executable.filter(|_| is_test)?))
-}
-
 /// Which test a line tells the end of, and whether it passed.
 fn outcome(line: &str) -> Option<(String, bool)> {
     let (name, end) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
@@ -137,8 +119,11 @@ mod tests {
     fn test_programs_are_where_cargo_says() {
         let message =
             r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"attacks"},"executable":"/t/attacks-1"}"#;
-        assert_eq!(test_in(message), Some(("attacks".into(), "/t/attacks-1".into())));
+        assert_eq!(
+            executable_in(message, "test"),
+            Some(("attacks".into(), "/t/attacks-1".into()))
+        );
         let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"attacks"},"executable":null}"#;
-        assert_eq!(test_in(library), None);
+        assert_eq!(executable_in(library, "test"), None);
     }
 }

@@ -8,7 +8,7 @@ use chartseal_program::{
 };
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::super::parse;
+use super::{super::parse, consent::Subject};
 use crate::ops::Grantee;
 
 #[derive(Debug, ClapArgs)]
@@ -153,12 +153,8 @@ pub(in crate::cli) struct Grant {
     /// Who gets it: member:INSTITUTION:MEMBER, institution:ID, or person:WALLET[:X25519-KEY].
     #[arg(long, value_parser = parse::grantee)]
     pub(in crate::cli) to: Grantee,
-    /// The one record it is on.
-    #[arg(long, value_parser = parse::id, required_unless_present = "classes", conflicts_with = "classes")]
-    pub(in crate::cli) record: Option<Id>,
-    /// The sharing classes it is on, for example 0,3.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(..32))]
-    pub(in crate::cli) classes: Vec<u8>,
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
     /// What is allowed.
     #[arg(long, value_delimiter = ',', default_value = "read", value_parser = parse::word(Action::ALL, Action::word))]
     pub(in crate::cli) rights: Vec<Action>,
