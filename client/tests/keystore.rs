@@ -59,14 +59,15 @@ impl ReleaseGate for Refuses {
 
 fn allows(version: u32, recipient: [u8; 32]) -> Allows {
     Allows(Released {
-        patient: PATIENT,
-        record: RECORD,
-        version,
-        manifest_hash: MANIFEST,
+        slot: slot(version, recipient),
         reader: [3; 32],
-        recipient,
-        kind: EnvelopeKind::Reader,
     })
+}
+
+fn allows_kind(kind: EnvelopeKind) -> Allows {
+    let mut gate = allows(1, READER);
+    gate.0.slot.kind = kind;
+    gate
 }
 
 fn store() -> (tempfile::TempDir, FolderKeyStore) {
@@ -101,7 +102,7 @@ async fn the_reader_whom_the_ledger_names_gets_its_envelope() {
     store.put(slot(1, READER), b"of the next version").await.unwrap();
     let released = store.release(&REQUEST, &allows(0, READER)).await.unwrap();
     assert_eq!(
-        (released.envelope.as_slice(), released.released.version),
+        (released.envelope.as_slice(), released.released.slot.version),
         (&b"for the reader"[..], 0)
     );
 }
@@ -371,17 +372,11 @@ async fn shares_are_kept_beside_envelopes_and_only_their_own_kind_comes_out() {
         })
     );
     for (n, kind) in kinds.into_iter().enumerate() {
-        let Allows(decision) = allows(1, READER);
-        let gate = Allows(Released { kind, ..decision });
+        let gate = allows_kind(kind);
         let out = store.release(&REQUEST, &gate).await.unwrap();
         assert_eq!(out.envelope, format!("of kind {n}").as_bytes());
     }
-    let Allows(decision) = allows(1, READER);
-    let other = EnvelopeKind::BreakGlass { threshold: 3 };
-    let gate = Allows(Released {
-        kind: other,
-        ..decision
-    });
+    let gate = allows_kind(EnvelopeKind::BreakGlass { threshold: 3 });
     assert!(matches!(
         store.release(&REQUEST, &gate).await,
         Err(KeyStoreError::NoEnvelope)
@@ -396,9 +391,7 @@ async fn an_envelope_that_was_made_another_kind_does_not_come_out() {
     let mut name = file.file_name().unwrap().to_owned();
     name.push(".break-glass-2");
     std::fs::rename(&file, file.with_file_name(name)).unwrap();
-    let Allows(decision) = allows(1, READER);
-    let kind = EnvelopeKind::BreakGlass { threshold: 2 };
-    let gate = Allows(Released { kind, ..decision });
+    let gate = allows_kind(EnvelopeKind::BreakGlass { threshold: 2 });
     assert!(matches!(
         store.release(&REQUEST, &gate).await,
         Err(KeyStoreError::Damaged)

@@ -45,13 +45,8 @@ pub async fn opens(thief: &Person, rpc: &str, patient: Id) -> Result<Vec<Id>> {
         for slot in store.slots(patient, record.id).await? {
             let recipient = slot.recipient;
             let released = Released {
-                patient,
-                record: record.id,
-                version: slot.version,
-                manifest_hash: slot.manifest_hash,
+                slot,
                 reader: recipient,
-                recipient,
-                kind: slot.kind,
             };
             let request = ReleaseRequest {
                 request_id: [1; 16],

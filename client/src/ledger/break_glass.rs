@@ -9,7 +9,7 @@ use chartseal_program::{
 use solana_signature::Signature;
 
 use super::{Ledger, LedgerError, LedgerGate};
-use crate::store::keystore::{EnvelopeKind, GateError, ReleaseGate, Released};
+use crate::store::keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, Released};
 
 /// Opens for an institution that holds a share, against an access of somebody else's that rests on a live emergency.
 #[derive(Debug)]
@@ -65,15 +65,17 @@ impl ReleaseGate for HolderGate<'_> {
         let record = access.decide_again(&event).await?;
         self.check_holder(&event.link.subject).await?;
         Ok(Released {
-            patient: event.link.subject,
-            record: event.record,
-            version: event.version,
-            manifest_hash: record.manifest_hash,
-            reader: self.wallet,
-            recipient: address::institution(&self.institution).to_bytes(),
-            kind: EnvelopeKind::BreakGlass {
-                threshold: self.threshold,
+            slot: EnvelopeSlot {
+                patient: event.link.subject,
+                record: event.record,
+                version: event.version,
+                manifest_hash: record.manifest_hash,
+                recipient: address::institution(&self.institution).to_bytes(),
+                kind: EnvelopeKind::BreakGlass {
+                    threshold: self.threshold,
+                },
             },
+            reader: self.wallet,
         })
     }
 }
@@ -105,10 +107,9 @@ impl ReleaseGate for ReleasedShareGate<'_> {
             holder: self.holder,
             emergency: event.under,
         };
-        Ok(Released {
-            kind,
-            ..self.access.check(request_id).await?
-        })
+        let mut released = self.access.check(request_id).await?;
+        released.slot.kind = kind;
+        Ok(released)
     }
 }
 

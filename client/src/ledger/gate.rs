@@ -15,7 +15,7 @@ use super::{
     standing::{Question, Standing, ancestors},
     versions::may_read_version,
 };
-use crate::store::keystore::{EnvelopeKind, GateError, ReleaseGate, Released};
+use crate::store::keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, Released};
 
 /// Opens for a request that a confirmed transaction allowed and that the policy still allows.
 #[derive(Debug)]
@@ -155,13 +155,15 @@ impl ReleaseGate for LedgerGate<'_> {
         let event = self.decision(request_id).await?;
         let record = self.decide_again(&event).await?;
         Ok(Released {
-            patient: event.link.subject,
-            record: event.record,
-            version: event.version,
-            manifest_hash: record.manifest_hash,
+            slot: EnvelopeSlot {
+                patient: event.link.subject,
+                record: event.record,
+                version: event.version,
+                manifest_hash: record.manifest_hash,
+                recipient: recipient(&event).to_bytes(),
+                kind: EnvelopeKind::Reader,
+            },
             reader: event.actor.wallet.to_bytes(),
-            recipient: recipient(&event).to_bytes(),
-            kind: EnvelopeKind::Reader,
         })
     }
 }

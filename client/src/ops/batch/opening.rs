@@ -12,7 +12,7 @@ use crate::{
     seal::{Manifest, OnChain, OpenError, RecordIds, fetch_manifest, open_stream},
     store::{
         BlobStore, KeyStore, KeyStoreError,
-        keystore::{EnvelopeKind, GateError, ReleaseGate, ReleaseRequest, Released},
+        keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released},
     },
 };
 
@@ -163,13 +163,15 @@ impl ReleaseGate for ListGate<'_> {
             ));
         }
         Ok(Released {
-            patient: self.ids.patient,
-            record: self.ids.record,
-            version: self.ids.version,
-            manifest_hash: self.manifest_hash,
+            slot: EnvelopeSlot {
+                patient: self.ids.patient,
+                record: self.ids.record,
+                version: self.ids.version,
+                manifest_hash: self.manifest_hash,
+                recipient: *account,
+                kind: EnvelopeKind::Reader,
+            },
             reader: self.reader,
-            recipient: *account,
-            kind: EnvelopeKind::Reader,
         })
     }
 }

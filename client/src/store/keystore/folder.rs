@@ -105,7 +105,7 @@ impl KeyStore for FolderKeyStore {
         gate: &impl ReleaseGate,
     ) -> Result<ReleasedEnvelope, KeyStoreError> {
         let released = pass_gate(request, gate).await?;
-        let slot = EnvelopeSlot::from(&released);
+        let slot = released.slot;
         let envelope = self.run(move |files| files.get(&slot)).await?;
         Ok(ReleasedEnvelope { released, envelope })
     }

@@ -61,20 +61,10 @@ pub struct ReleaseRequest {
 /// What the ledger says about a request that it allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Released {
-    /// The patient's id.
-    pub patient: [u8; 16],
-    /// The record's id.
-    pub record: [u8; 16],
-    /// The version that may be read.
-    pub version: u32,
-    /// SHA-256 of that version's manifest, as it stands on chain.
-    pub manifest_hash: [u8; 32],
+    /// The envelope that may be had: of the version that may be read, with the manifest hash that stands on chain.
+    pub slot: EnvelopeSlot,
     /// The wallet that signed the request.
     pub reader: [u8; 32],
-    /// The account whose envelope it may have.
-    pub recipient: [u8; 32],
-    /// Which of that account's envelopes.
-    pub kind: EnvelopeKind,
 }
 
 /// Asks the ledger whether a request was allowed and still would be.
@@ -190,32 +180,10 @@ pub trait KeyStore: Send + Sync {
 /// The part of a release that is the same in every key store: ask the gate, and hold its answer against the request.
 pub(crate) async fn pass_gate(request: &ReleaseRequest, gate: &impl ReleaseGate) -> Result<Released, KeyStoreError> {
     let released = gate.check(request.request_id).await?;
-    if released.recipient == request.recipient {
+    if released.slot.recipient == request.recipient {
         Ok(released)
     } else {
         Err(KeyStoreError::NotTheReader)
-    }
-}
-
-impl From<&Released> for EnvelopeSlot {
-    fn from(released: &Released) -> Self {
-        let Released {
-            patient,
-            record,
-            version,
-            manifest_hash,
-            recipient,
-            kind,
-            ..
-        } = *released;
-        Self {
-            patient,
-            record,
-            version,
-            manifest_hash,
-            recipient,
-            kind,
-        }
     }
 }
 
