@@ -29,6 +29,10 @@ impl BlobStore for DiskStore {
         assert!(range.is_none());
         Ok(tokio::fs::read(self.0.path().join(id.to_string())).await.unwrap())
     }
+
+    async fn has(&self, id: ItemId) -> Result<bool, StoreError> {
+        Ok(self.0.path().join(id.to_string()).exists())
+    }
 }
 
 /// The most memory that this process ever held, in bytes.

@@ -59,8 +59,8 @@ async fn sizes_in_the_store_are_those_of_the_format() {
         (1, 1, 1, 17),
         (SEGMENT_PLAIN_LEN, 1, 1, SEGMENT_LEN),
         (SEGMENT_PLAIN_LEN + 1, 1, 2, SEGMENT_LEN + 17),
-        (SHARD_PLAIN_LEN, 1, 128, SHARD_SEGMENTS * SEGMENT_LEN),
-        (SHARD_PLAIN_LEN + 1, 2, 129, SHARD_SEGMENTS * SEGMENT_LEN + 17),
+        (SHARD_PLAIN_LEN, 1, SHARD_SEGMENTS, SHARD_SEGMENTS * SEGMENT_LEN),
+        (SHARD_PLAIN_LEN + 1, 2, SHARD_SEGMENTS + 1, SHARD_SEGMENTS * SEGMENT_LEN + 17),
     ] {
         let store = MemoryStore::default();
         let sealed = seal(&store, IDS, &noise(size, 1), &plain_options()).await;

@@ -87,7 +87,7 @@ pub struct ShardEntry {
     pub salt: [u8; 16],
     /// Its root.
     pub root: [u8; 32],
-    /// How many segments it has, 1 to 128.
+    /// How many segments it has, 1 to 64.
     pub segments: u32,
     /// Sealed bytes of the last one, 16 to 65,536.
     pub last_segment: u32,

@@ -6,7 +6,7 @@
 //! file      -> frames of 1 MiB, each zstd or as it is          crate::media
 //! frames    -> one stream, zeros at its end (Padmé)             padding
 //! stream    -> segments: 65,520 bytes sealed to 65,536          segment (AES-256-GCM, STREAM)
-//! segments  -> shards of up to 128, then their leaves           shard, leaves
+//! segments  -> shards of up to 64, then their leaves           shard, leaves
 //! shard     -> one ANS-104 data item                            crate::store
 //! shards    -> manifest (its hash is on chain), content root    manifest, merkle
 //! data key  -> envelopes, one for each reader                   envelope (HPKE)
@@ -49,12 +49,12 @@ pub const SUITE: u8 = 1;
 pub const SEGMENT_PLAIN_LEN: usize = 65_520;
 /// Sealed bytes of a full segment: a tag of 16 more.
 pub const SEGMENT_LEN: usize = 65_536;
-/// Segments of a full shard.
-pub const SHARD_SEGMENTS: usize = 128;
+/// Segments of a full shard: 4 MiB, so that eight of them can be in memory together and hashed side by side.
+pub const SHARD_SEGMENTS: usize = 64;
 /// Plaintext bytes of a full shard.
 pub const SHARD_PLAIN_LEN: usize = SHARD_SEGMENTS * SEGMENT_PLAIN_LEN;
 
-/// Shards, of 8 MiB each, that are being sealed or checked or are on the wire at a time.
+/// Shards, of 4 MiB each, that are being sealed or checked or are on the wire at a time.
 const IN_FLIGHT: usize = 3;
 
 /// What a sealed file belongs to. Bound into every segment and into the manifest.

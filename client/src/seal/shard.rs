@@ -1,4 +1,4 @@
-//! Shards: up to 128 segments and the list of their leaves, sealed in the buffer in which they travel as a data item.
+//! Shards: up to 64 segments and the list of their leaves, sealed in the buffer in which they travel as a data item.
 //! The leaf list lets a reader check any segment against the shard's root without fetching the others.
 //!
 //! Root: SHA-256(label || number of segments || length of the last sealed one (u32, little-endian) || leaves).

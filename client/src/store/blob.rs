@@ -46,6 +46,51 @@ pub trait BlobStore: Send + Sync {
         range: Option<Range<u64>>,
         limit: u64,
     ) -> impl Future<Output = Result<Vec<u8>, StoreError>> + Send;
+
+    /// Whether the store says that it has an item.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// What storing items of these lengths would cost, headers included; `None` where the store names no price.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn price(&self, lengths: &[u64]) -> impl Future<Output = Result<Option<Price>, StoreError>> + Send {
+        let _ = lengths;
+        async { Ok(None) }
+    }
+}
+
+impl<S: BlobStore> BlobStore for &S {
+    fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
+        S::put(self, item)
+    }
+
+    fn get(
+        &self,
+        id: ItemId,
+        range: Option<Range<u64>>,
+        limit: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, StoreError>> + Send {
+        S::get(self, id, range, limit)
+    }
+
+    fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        S::has(self, id)
+    }
+
+    fn price(&self, lengths: &[u64]) -> impl Future<Output = Result<Option<Price>, StoreError>> + Send {
+        S::price(self, lengths)
+    }
+}
+
+/// An amount of AR, the money of Arweave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Price {
+    /// In winston: 10^12 of them are one AR.
+    pub winston: u128,
 }
 
 /// A store that did not do what it was asked for. `detail` is what the server said, shortened.

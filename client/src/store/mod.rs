@@ -7,10 +7,12 @@ mod atomic_file;
 mod blob;
 pub mod gateway;
 pub mod keystore;
+mod stores;
 
 pub use ans104::SignedItem;
 pub use atomic_file::{AtomicFile, Existing, FileError, write_file};
 pub(crate) use atomic_file::{is_full, read_file, sync_folder};
-pub use blob::{BlobStore, ItemId, StoreError};
+pub use blob::{BlobStore, ItemId, Price, StoreError};
 pub use gateway::{Gateway, GatewayOptions};
 pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError};
+pub use stores::{Code, Stores};

@@ -94,6 +94,10 @@ impl BlobStore for MemoryStore {
         *self.served.lock().unwrap() += served.len() as u64;
         Ok(served.to_vec())
     }
+
+    async fn has(&self, id: ItemId) -> Result<bool, StoreError> {
+        Ok(self.items.lock().unwrap().contains_key(&id.0))
+    }
 }
 
 pub async fn seal(store: &impl BlobStore, ids: RecordIds, bytes: &[u8], options: &SealOptions) -> Sealed {

@@ -117,6 +117,10 @@ impl BlobStore for Gateway {
             download::download(self, id, range.clone(), limit)
         })
     }
+
+    fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        retry::with_retries(&self.options, move || upload::has(self, id))
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

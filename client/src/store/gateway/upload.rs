@@ -55,6 +55,16 @@ pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), A
 
 /// The gateway claims to have the item already: has it?
 async fn confirm(gateway: &Gateway, id: ItemId) -> Result<(), Attempt> {
+    if has(gateway, id).await? {
+        Ok(())
+    } else {
+        // It may be on its way from the uploader to the gateway.
+        Err(Attempt::again(StoreError::Conflict { id }))
+    }
+}
+
+/// `HEAD /{id}`.
+pub(super) async fn has(gateway: &Gateway, id: ItemId) -> Result<bool, Attempt> {
     let url = gateway.url(&id.to_string()).map_err(Attempt::over)?;
     let response = gateway
         .downloads
@@ -63,9 +73,8 @@ async fn confirm(gateway: &Gateway, id: ItemId) -> Result<(), Attempt> {
         .await
         .map_err(|error| no_response(&error))?;
     match response.status() {
-        status if status.is_success() => Ok(()),
-        // It may be on its way from the uploader to the gateway.
-        StatusCode::NOT_FOUND => Err(Attempt::again(StoreError::Conflict { id })),
+        status if status.is_success() => Ok(true),
+        StatusCode::NOT_FOUND => Ok(false),
         _ => Err(common_failure(response).await),
     }
 }
