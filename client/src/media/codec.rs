@@ -2,7 +2,7 @@
 //! how long a frame is and stop there.
 
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::DParameter;
+use zstd::zstd_safe::{CParameter, DParameter};
 
 use super::{MAX_FRAME_LEN, MediaError};
 
@@ -37,37 +37,83 @@ impl Codec {
     }
 }
 
-/// Encodes frames one after the other.
+/// How to try to make a frame smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// Not at all.
+    Raw,
+    /// By zstd.
+    Zstd,
+}
+
+/// Encodes frames one after the other. One per thread, used again for every frame: what it works with is allocated once.
 pub(crate) struct FrameEncoder {
-    zstd: Option<Compressor<'static>>,
+    zstd: Compressor<'static>,
+    decoder: FrameDecoder,
 }
 
 impl FrameEncoder {
-    /// An encoder that compresses, or one that only passes on.
-    pub(crate) fn new(compress: bool) -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let mut zstd = Compressor::new(ZSTD_LEVEL)?;
+        zstd.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(Self {
-            zstd: if compress {
-                Some(Compressor::new(ZSTD_LEVEL)?)
-            } else {
-                None
-            },
+            zstd,
+            decoder: FrameDecoder::new()?,
         })
     }
 
-    /// Puts the frame into `out`, which is cleared first, and says how it is kept.
-    pub(crate) fn encode(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Codec {
-        out.clear();
-        if let Some(zstd) = &mut self.zstd {
-            // Room for one byte less than the frame: what does not fit would not be smaller.
-            out.resize(frame.len().saturating_sub(1), 0);
-            if let Ok(len) = zstd.compress_to_buffer(frame, out.as_mut_slice()) {
-                out.truncate(len);
-                return Codec::Zstd;
-            }
-            out.clear();
+    /// Puts the frame into `out`, whose content is replaced, and says how it is kept: as `method` makes it if that is
+    /// smaller and decodes to the same bytes, otherwise raw.
+    pub(crate) fn encode(&mut self, method: &Method, frame: &[u8], out: &mut Vec<u8>) -> Codec {
+        let codec = match method {
+            Method::Raw => Codec::Raw,
+            Method::Zstd => self.zstd(frame, out),
+        };
+        if codec != Codec::Raw && self.comes_back(codec, frame, out) {
+            return codec;
         }
+        out.clear();
         out.extend_from_slice(frame);
         Codec::Raw
+    }
+
+    fn zstd(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Codec {
+        // Room for one byte less than the frame: what does not fit would not be smaller.
+        out.resize(frame.len().saturating_sub(1), 0);
+        match self.zstd.compress_to_buffer(frame, out.as_mut_slice()) {
+            Ok(len) => {
+                out.truncate(len);
+                Codec::Zstd
+            }
+            Err(_) => Codec::Raw,
+        }
+    }
+
+    fn comes_back(&mut self, codec: Codec, frame: &[u8], encoded: &[u8]) -> bool {
+        u32::try_from(frame.len()).is_ok_and(|original| {
+            self.decoder
+                .decode(codec, encoded, original)
+                .is_ok_and(|back| back == frame)
+        })
+    }
+}
+
+/// The encoder as the pipeline calls it until it asks a plan.
+pub(crate) struct UniformEncoder {
+    encoder: FrameEncoder,
+    method: Method,
+}
+
+impl UniformEncoder {
+    pub(crate) fn new(compress: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            encoder: FrameEncoder::new()?,
+            method: if compress { Method::Zstd } else { Method::Raw },
+        })
+    }
+
+    pub(crate) fn encode(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Codec {
+        self.encoder.encode(&self.method, frame, out)
     }
 }
 
@@ -121,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_compresses_is_compressed_and_what_does_not_is_kept() {
-        let (mut encoder, mut decoder) = (FrameEncoder::new(true).unwrap(), FrameDecoder::new().unwrap());
+        let (mut encoder, mut decoder) = (FrameEncoder::new().unwrap(), FrameDecoder::new().unwrap());
         let mut out = Vec::new();
         for (frame, codec) in [
             (vec![7; 100_000], Codec::Zstd),
@@ -129,7 +175,7 @@ mod tests {
             (b"a".to_vec(), Codec::Raw),
             (Vec::new(), Codec::Raw),
         ] {
-            assert_eq!(encoder.encode(&frame, &mut out), codec);
+            assert_eq!(encoder.encode(&Method::Zstd, &frame, &mut out), codec);
             assert!(out.len() <= frame.len());
             let original = u32::try_from(frame.len()).unwrap();
             assert_eq!(decoder.decode(codec, &out, original).unwrap(), frame);
@@ -138,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_longer_or_shorter_than_the_index_says_is_refused() {
-        let (mut encoder, mut decoder) = (FrameEncoder::new(true).unwrap(), FrameDecoder::new().unwrap());
+        let (mut encoder, mut decoder) = (FrameEncoder::new().unwrap(), FrameDecoder::new().unwrap());
         let mut out = Vec::new();
-        encoder.encode(&[7; 1000], &mut out);
+        encoder.encode(&Method::Zstd, &[7; 1000], &mut out);
         for wrong in [0, 999, 1001] {
             assert!(decoder.decode(Codec::Zstd, &out, wrong).is_err());
             assert!(decoder.decode(Codec::Raw, &out, wrong).is_err());
