@@ -5,6 +5,7 @@
 pub mod ans104;
 mod atomic_file;
 mod blob;
+mod erasure;
 pub mod gateway;
 pub mod keystore;
 mod stores;
@@ -13,6 +14,7 @@ pub use ans104::SignedItem;
 pub use atomic_file::{AtomicFile, Existing, FileError, write_file};
 pub(crate) use atomic_file::{is_full, read_file, sync_folder};
 pub use blob::{BlobStore, ItemId, Price, StoreError};
+pub use erasure::{Code, ErasureError, MOST_PIECES};
 pub use gateway::{Gateway, GatewayOptions};
 pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError};
-pub use stores::{Code, Stores};
+pub use stores::{Stores, StoresError};

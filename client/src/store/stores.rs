@@ -1,27 +1,32 @@
 //! The stores that a record's bytes go to: one, or several of which any few are enough. With several, each shard is cut
 //! into pieces by an erasure code, one piece for each store, and the manifest is kept whole at all of them.
 
-use super::BlobStore;
+use thiserror::Error;
 
-/// An erasure code: a shard becomes `data` pieces and `parity` more of the same length, and any `data` of them give it
-/// back. `1 + m` is a whole copy at each of `1 + m` stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
-    /// Pieces that are enough, at least 1.
-    pub data: u8,
-    /// Pieces that may be lost.
-    pub parity: u8,
-}
+use super::{BlobStore, Code, ErasureError};
 
-impl Code {
-    /// One store, which must not lose anything.
-    pub const ONE: Self = Self { data: 1, parity: 0 };
-
-    /// Pieces of a shard.
-    #[must_use]
-    pub fn pieces(&self) -> usize {
-        usize::from(self.data) + usize::from(self.parity)
-    }
+/// Stores that do not go together as they were named.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoresError {
+    /// None was named.
+    #[error("no store is named; name one, or several and how to spread over them")]
+    None,
+    /// The code has another number of pieces than there are stores.
+    #[error(
+        "to spread {code} takes {needed} stores, one for each piece, and {given} are named; name as many, in the \
+         order in which they were named when the record was stored"
+    )]
+    AnotherNumber {
+        /// The code.
+        code: Code,
+        /// Its pieces.
+        needed: usize,
+        /// The stores.
+        given: usize,
+    },
+    /// The code is none.
+    #[error(transparent)]
+    Code(#[from] ErasureError),
 }
 
 /// Stores that keep records together.
@@ -39,6 +44,36 @@ impl<S: BlobStore> Stores<S> {
             members: vec![store],
             code: Code::ONE,
         }
+    }
+
+    /// Stores that shards are spread over by this code: piece `i` of each goes to member `i`.
+    ///
+    /// # Errors
+    /// [`StoresError::None`], and [`StoresError::AnotherNumber`] where the code has more or fewer pieces than there are
+    /// stores.
+    pub fn spread(members: Vec<S>, code: Code) -> Result<Self, StoresError> {
+        code.checked()?;
+        if members.is_empty() {
+            return Err(StoresError::None);
+        }
+        if members.len() != code.pieces() {
+            return Err(StoresError::AnotherNumber {
+                code,
+                needed: code.pieces(),
+                given: members.len(),
+            });
+        }
+        Ok(Self { members, code })
+    }
+
+    /// Stores that each have a whole copy.
+    ///
+    /// # Errors
+    /// [`StoresError::None`] without any, [`StoresError::Code`] with more than 64.
+    pub fn copies(members: Vec<S>) -> Result<Self, StoresError> {
+        let parity = members.len().checked_sub(1).ok_or(StoresError::None)?;
+        let parity = u8::try_from(parity).unwrap_or(u8::MAX);
+        Self::spread(members, Code::new(1, parity)?)
     }
 
     /// The stores: piece `i` of a shard is at member `i`.

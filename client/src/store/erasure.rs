@@ -1,0 +1,469 @@
+//! Reed-Solomon over a shard's payload: it is cut into `data` pieces, `parity` more of the same length are computed, and
+//! any `data` of them give it back. The first `data` pieces are the payload itself, in order, so that a reader who finds
+//! them in place computes nothing. The code finds no errors: hold every piece against its hash before it is used here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
+use thiserror::Error;
+
+/// The most pieces that a shard is cut into.
+pub const MOST_PIECES: usize = 64;
+
+/// An erasure code: a shard becomes `data` pieces and `parity` more of the same length, and any `data` of them give it
+/// back. `1 + m` is a whole copy at each of `1 + m` stores. Written as `4+2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code {
+    /// Pieces that are enough, at least 1.
+    pub data: u8,
+    /// Pieces that may be lost.
+    pub parity: u8,
+}
+
+/// A code that is none, or pieces that do not give a payload.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ErasureError {
+    /// It is not written as a code is.
+    #[error("'{0}' is no code: type DATA+PARITY, for example 4+2")]
+    NotACode(String),
+    /// No data pieces, or too many pieces.
+    #[error("a code of {data}+{parity} is not possible: it takes at least 1 piece of data, and at most 64 in all")]
+    BadCode {
+        /// Pieces that would be enough.
+        data: u8,
+        /// Pieces that could be lost.
+        parity: u8,
+    },
+    /// Less than the code needs.
+    #[error("only {have} of the {need} pieces that it takes are there; repair the stores, or name more of them")]
+    TooFew {
+        /// How many there are.
+        have: usize,
+        /// How many it takes.
+        need: usize,
+    },
+    /// A piece of another length than all pieces of this payload have.
+    #[error("piece {index} has {got} bytes instead of {expected}; it is not of this shard")]
+    WrongLength {
+        /// Which piece.
+        index: usize,
+        /// Its length.
+        got: usize,
+        /// The length that it must have.
+        expected: usize,
+    },
+    /// A piece that the code does not have.
+    #[error("there is no piece {index} in a code of {code}")]
+    NoSuchPiece {
+        /// Which piece.
+        index: usize,
+        /// The code.
+        code: Code,
+    },
+    /// The computation refused what passed all checks.
+    #[error("the erasure code cannot be computed ({0}); there may be too little memory")]
+    Refused(String),
+}
+
+impl Code {
+    /// One store, which must not lose anything.
+    pub const ONE: Self = Self { data: 1, parity: 0 };
+
+    /// A code of so many pieces.
+    ///
+    /// # Errors
+    /// [`ErasureError::BadCode`] without data pieces, or with more than [`MOST_PIECES`] in all.
+    pub fn new(data: u8, parity: u8) -> Result<Self, ErasureError> {
+        Self { data, parity }.checked()
+    }
+
+    /// This code, if it is one.
+    ///
+    /// # Errors
+    /// [`ErasureError::BadCode`].
+    pub fn checked(self) -> Result<Self, ErasureError> {
+        if self.data == 0 || self.pieces() > MOST_PIECES {
+            Err(ErasureError::BadCode {
+                data: self.data,
+                parity: self.parity,
+            })
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// Pieces of a shard.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        usize::from(self.data) + usize::from(self.parity)
+    }
+
+    /// Bytes of each piece of a payload: the payload's own where each piece is a copy, else its share, rounded up to an
+    /// even number.
+    #[must_use]
+    pub fn piece_len(&self, payload_len: usize) -> usize {
+        match usize::from(self.data) {
+            0 | 1 => payload_len,
+            data => payload_len.div_ceil(data).next_multiple_of(2).max(2),
+        }
+    }
+
+    /// Cuts a payload into its pieces, those of data first.
+    ///
+    /// # Errors
+    /// [`ErasureError::BadCode`].
+    pub fn cut(&self, payload: &[u8]) -> Result<Vec<Vec<u8>>, ErasureError> {
+        self.checked()?;
+        if self.data == 1 {
+            return Ok(vec![payload.to_vec(); self.pieces()]);
+        }
+        let len = self.piece_len(payload.len());
+        let mut pieces = Vec::with_capacity(self.pieces());
+        let mut rest = payload;
+        for _ in 0..self.data {
+            let (now, later) = rest.split_at(len.min(rest.len()));
+            let mut piece = now.to_vec();
+            piece.resize(len, 0);
+            pieces.push(piece);
+            rest = later;
+        }
+        if self.parity > 0 {
+            let mut encoder = ReedSolomonEncoder::new(self.data.into(), self.parity.into(), len).map_err(refused)?;
+            for piece in &pieces {
+                encoder.add_original_shard(piece).map_err(refused)?;
+            }
+            let encoded = encoder.encode().map_err(refused)?;
+            pieces.extend(encoded.recovery_iter().map(<[u8]>::to_vec));
+        }
+        Ok(pieces)
+    }
+
+    /// Puts a payload of this length together from any `data` of its pieces, which come with their numbers. What is
+    /// there twice counts once. The result is right if every piece was.
+    ///
+    /// # Errors
+    /// [`ErasureError`]: too few pieces, or such as cannot be of this payload.
+    pub fn rebuild(&self, payload_len: usize, available: &[(usize, &[u8])]) -> Result<Vec<u8>, ErasureError> {
+        self.checked()?;
+        let slots = self.slots(payload_len, available)?;
+        if self.data == 1 {
+            return Ok(slots
+                .iter()
+                .flatten()
+                .next()
+                .map(|piece| piece.to_vec())
+                .unwrap_or_default());
+        }
+        let (data, parity) = slots.split_at(self.data.into());
+        let len = self.piece_len(payload_len);
+        let mut payload = Vec::with_capacity(len.saturating_mul(data.len()));
+        if data.iter().all(Option::is_some) {
+            for piece in data.iter().flatten() {
+                payload.extend_from_slice(piece);
+            }
+        } else {
+            let mut decoder = ReedSolomonDecoder::new(self.data.into(), self.parity.into(), len).map_err(refused)?;
+            for (index, piece) in data.iter().enumerate() {
+                piece
+                    .map_or(Ok(()), |piece| decoder.add_original_shard(index, piece))
+                    .map_err(refused)?;
+            }
+            for (index, piece) in parity.iter().enumerate() {
+                piece
+                    .map_or(Ok(()), |piece| decoder.add_recovery_shard(index, piece))
+                    .map_err(refused)?;
+            }
+            let decoded = decoder.decode().map_err(refused)?;
+            for (index, piece) in data.iter().enumerate() {
+                let restored = piece.or_else(|| decoded.restored_original(index));
+                payload.extend_from_slice(restored.ok_or_else(|| ErasureError::Refused("a piece is missing".into()))?);
+            }
+        }
+        payload.truncate(payload_len);
+        Ok(payload)
+    }
+
+    /// Makes the pieces of these numbers anew from any `data` others.
+    ///
+    /// # Errors
+    /// As [`rebuild`](Self::rebuild).
+    pub fn rebuild_missing(
+        &self,
+        payload_len: usize,
+        available: &[(usize, &[u8])],
+        missing: &[usize],
+    ) -> Result<Vec<Vec<u8>>, ErasureError> {
+        let mut pieces = self.cut(&self.rebuild(payload_len, available)?)?;
+        let taken = missing.iter().map(|index| {
+            let piece = pieces.get_mut(*index).map(|piece| piece.clone());
+            piece.ok_or(ErasureError::NoSuchPiece {
+                index: *index,
+                code: *self,
+            })
+        });
+        taken.collect()
+    }
+
+    /// The pieces by their numbers, if they are enough and each may be what it is said to be.
+    fn slots<'a>(
+        &self,
+        payload_len: usize,
+        available: &[(usize, &'a [u8])],
+    ) -> Result<Vec<Option<&'a [u8]>>, ErasureError> {
+        let expected = self.piece_len(payload_len);
+        let mut slots = vec![None; self.pieces()];
+        for (index, piece) in available {
+            let slot = slots.get_mut(*index).ok_or(ErasureError::NoSuchPiece {
+                index: *index,
+                code: *self,
+            })?;
+            if piece.len() != expected {
+                return Err(ErasureError::WrongLength {
+                    index: *index,
+                    got: piece.len(),
+                    expected,
+                });
+            }
+            slot.get_or_insert(*piece);
+        }
+        let (have, need) = (slots.iter().flatten().count(), usize::from(self.data));
+        if have < need {
+            Err(ErasureError::TooFew { have, need })
+        } else {
+            Ok(slots)
+        }
+    }
+}
+
+fn refused(error: reed_solomon_simd::Error) -> ErasureError {
+    ErasureError::Refused(error.to_string())
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.data, self.parity)
+    }
+}
+
+impl FromStr for Code {
+    type Err = ErasureError;
+
+    fn from_str(text: &str) -> Result<Self, ErasureError> {
+        let wrong = || ErasureError::NotACode(text.to_owned());
+        let number = |part: &str| {
+            // `u8` would take a sign too.
+            let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse().ok().filter(|_| digits).ok_or_else(wrong)
+        };
+        let (data, parity) = text.split_once('+').ok_or_else(wrong)?;
+        Self::new(number(data)?, number(parity)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::crypto::sha256;
+    use proptest::prelude::*;
+
+    fn payload(len: usize) -> Vec<u8> {
+        (0..len)
+            .map(|at| u8::try_from((at * 31 + at / 256 * 7 + 5) % 251).unwrap())
+            .collect()
+    }
+
+    /// The pieces whose numbers stand in a bit mask.
+    fn chosen(pieces: &[Vec<u8>], mask: u64) -> Vec<(usize, &[u8])> {
+        let in_mask = |(index, _): &(usize, &[u8])| mask & (1 << index) != 0;
+        pieces.iter().map(Vec::as_slice).enumerate().filter(in_mask).collect()
+    }
+
+    #[test]
+    fn any_four_of_six_give_every_length_back_and_any_three_do_not() {
+        let code = Code::new(4, 2).unwrap();
+        for len in 0..=300 {
+            let payload = payload(len);
+            let pieces = code.cut(&payload).unwrap();
+            assert!(pieces.iter().all(|piece| piece.len() == code.piece_len(len)));
+            for mask in 0_u64..1 << 6 {
+                let available = chosen(&pieces, mask);
+                let rebuilt = code.rebuild(len, &available);
+                if available.len() >= 4 {
+                    assert_eq!(rebuilt.unwrap(), payload, "{len} bytes from {mask:b}");
+                } else {
+                    let (have, need) = (available.len(), 4);
+                    assert_eq!(rebuilt.unwrap_err(), ErasureError::TooFew { have, need });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn payloads_of_a_shard_come_back_from_the_last_pieces_alone() {
+        for code in [
+            Code::new(4, 4).unwrap(),
+            Code::new(3, 5).unwrap(),
+            Code::new(2, 62).unwrap(),
+        ] {
+            for len in [4 << 20, (4 << 20) - 1, (4 << 20) + 1, (4 << 20) + 2048] {
+                let payload = payload(len);
+                let pieces = code.cut(&payload).unwrap();
+                let last: Vec<_> = chosen(&pieces, u64::MAX).split_off(code.pieces() - usize::from(code.data));
+                assert_eq!(code.rebuild(len, &last).unwrap(), payload, "{code}, {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_pieces_are_the_payload_itself() {
+        let (code, payload) = (Code::new(5, 3).unwrap(), payload(1003));
+        let pieces = code.cut(&payload).unwrap();
+        let mut joined = pieces[..5].concat();
+        assert!(joined.split_off(1003).iter().all(|byte| *byte == 0));
+        assert_eq!(joined, payload);
+    }
+
+    #[test]
+    fn one_and_any_number_are_whole_copies() {
+        for code in [Code::ONE, Code::new(1, 5).unwrap()] {
+            for len in [0, 1, 7, 300] {
+                let payload = payload(len);
+                let pieces = code.cut(&payload).unwrap();
+                assert_eq!(pieces, vec![payload.clone(); code.pieces()]);
+                let last = code.pieces() - 1;
+                assert_eq!(code.rebuild(len, &[(last, &pieces[last])]).unwrap(), payload);
+            }
+        }
+    }
+
+    #[test]
+    fn without_parity_every_piece_is_needed() {
+        let (code, payload) = (Code::new(3, 0).unwrap(), payload(100));
+        let pieces = code.cut(&payload).unwrap();
+        assert_eq!(code.rebuild(100, &chosen(&pieces, 0b111)).unwrap(), payload);
+        assert!(matches!(
+            code.rebuild(100, &chosen(&pieces, 0b101)),
+            Err(ErasureError::TooFew { have: 2, need: 3 })
+        ));
+    }
+
+    #[test]
+    fn lost_pieces_are_made_anew_bit_for_bit() {
+        let (code, payload) = (Code::new(4, 2).unwrap(), payload(777));
+        let pieces = code.cut(&payload).unwrap();
+        for mask in (0_u64..1 << 6).filter(|mask| mask.count_ones() >= 4) {
+            let missing: Vec<usize> = (0..6).filter(|index| mask & (1 << index) == 0).collect();
+            let made = code.rebuild_missing(777, &chosen(&pieces, mask), &missing).unwrap();
+            let lost: Vec<_> = missing.iter().map(|index| pieces[*index].clone()).collect();
+            assert_eq!(made, lost, "{mask:b}");
+        }
+        assert!(matches!(
+            code.rebuild_missing(777, &chosen(&pieces, 0b1111), &[6]),
+            Err(ErasureError::NoSuchPiece { index: 6, .. })
+        ));
+    }
+
+    #[test]
+    fn a_piece_that_is_there_twice_counts_once() {
+        let (code, payload) = (Code::new(2, 1).unwrap(), payload(64));
+        let pieces = code.cut(&payload).unwrap();
+        let twice = [(1, pieces[1].as_slice()), (1, pieces[1].as_slice())];
+        assert!(matches!(
+            code.rebuild(64, &twice),
+            Err(ErasureError::TooFew { have: 1, need: 2 })
+        ));
+        let with_another = [twice[0], twice[1], (2, pieces[2].as_slice())];
+        assert_eq!(code.rebuild(64, &with_another).unwrap(), payload);
+    }
+
+    #[test]
+    fn pieces_of_another_length_or_number_are_refused() {
+        let code = Code::new(2, 1).unwrap();
+        let pieces = code.cut(&payload(64)).unwrap();
+        let available = chosen(&pieces, 0b11);
+        assert!(matches!(
+            code.rebuild(66, &available),
+            Err(ErasureError::WrongLength { index: 0, got: 32, .. })
+        ));
+        assert!(matches!(
+            code.rebuild(64, &[available[0], (1, &pieces[1][..31])]),
+            Err(ErasureError::WrongLength {
+                index: 1,
+                got: 31,
+                expected: 32
+            })
+        ));
+        assert!(matches!(
+            code.rebuild(64, &[available[0], (3, available[1].1)]),
+            Err(ErasureError::NoSuchPiece { index: 3, .. })
+        ));
+    }
+
+    #[test]
+    fn codes_are_read_as_they_are_written() {
+        for (text, data, parity) in [("4+2", 4, 2), ("1+0", 1, 0), ("32+32", 32, 32), ("64+0", 64, 0)] {
+            let code: Code = text.parse().unwrap();
+            assert_eq!((code, code.to_string()), (Code { data, parity }, text.to_owned()));
+        }
+        for wrong in ["", "4", "4+", "+2", "4+-1", "4++2", "a+b", "256+1", "4+2+1", " 4+2"] {
+            assert!(
+                matches!(wrong.parse::<Code>(), Err(ErasureError::NotACode(_))),
+                "{wrong}"
+            );
+        }
+        for impossible in ["0+1", "0+0", "63+2", "200+200"] {
+            assert!(
+                matches!(impossible.parse::<Code>(), Err(ErasureError::BadCode { .. })),
+                "{impossible}"
+            );
+        }
+    }
+
+    /// What is in stores was made by this code: another one would not read it.
+    #[test]
+    fn the_parity_of_a_payload_never_changes() {
+        let code = Code::new(4, 2).unwrap();
+        let pieces = code.cut(&payload(5000)).unwrap();
+        let hashes: Vec<_> = pieces[4..].iter().map(|piece| hex::encode(sha256(&[piece]))).collect();
+        assert_eq!(
+            hashes,
+            [
+                "7fc27a3e0c6a07ad03166bfa2a6207ec35e3a6b30d98a707c9c5991e30a044a9",
+                "0d4499fb077cdfb81c0d12aebe303b1c0dfe2d07bded5f894d83550927677a3d",
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_pieces_that_are_enough_give_the_payload(
+            data in 1_u8..=12, parity in 0_u8..=12, bytes in proptest::collection::vec(any::<u8>(), 1..=300), mask: u64,
+        ) {
+            let code = Code::new(data, parity).unwrap();
+            let pieces = code.cut(&bytes).unwrap();
+            let available = chosen(&pieces, mask);
+            match code.rebuild(bytes.len(), &available) {
+                Ok(rebuilt) => prop_assert_eq!(rebuilt, bytes),
+                Err(error) => {
+                    let (have, need) = (available.len(), usize::from(data));
+                    prop_assert!(have < need);
+                    prop_assert_eq!(error, ErasureError::TooFew { have, need });
+                }
+            }
+        }
+
+        #[test]
+        fn nothing_that_is_given_makes_it_panic(
+            data: u8, parity: u8, len in 0_usize..200,
+            given in proptest::collection::vec((0_usize..40, proptest::collection::vec(any::<u8>(), 0..40)), 0..12),
+        ) {
+            let code = Code { data, parity };
+            let available: Vec<_> = given.iter().map(|(index, piece)| (*index, piece.as_slice())).collect();
+            let rebuilt = code.rebuild(len, &available);
+            prop_assert!(rebuilt.is_err() || code.checked().is_ok());
+            let _ = code.rebuild_missing(len, &available, &[0, 500]);
+        }
+    }
+}
