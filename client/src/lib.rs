@@ -10,6 +10,9 @@
 #[doc(hidden)]
 pub mod cli;
 mod crypto;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod keys;
 pub mod ledger;
 pub mod media;

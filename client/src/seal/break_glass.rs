@@ -191,7 +191,7 @@ fn released(context: &EnvelopeContext, release: &ReleaseContext) -> Result<Vec<u
     Ok([RELEASED_LABEL, &to_bytes(context)?, &to_bytes(release)?].concat())
 }
 
-fn encode(share: &KeyShare) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+pub(super) fn encode(share: &KeyShare) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
     let encoded = Encoded {
         sharing: share.sharing,
         threshold: share.threshold,
@@ -201,7 +201,7 @@ fn encode(share: &KeyShare) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
     to_bytes(&encoded).map(Zeroizing::new)
 }
 
-fn decode(bytes: &[u8]) -> Result<KeyShare, EnvelopeError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<KeyShare, EnvelopeError> {
     let encoded: Encoded = borsh::from_slice(bytes).map_err(|_| EnvelopeError::DoesNotOpen)?;
     let possible = 1..=MOST_SHARES;
     if !possible.contains(&encoded.threshold) || !possible.contains(&encoded.index) {

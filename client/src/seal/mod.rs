@@ -20,6 +20,8 @@ pub mod break_glass;
 mod data_key;
 pub mod envelope;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod leaves;
 mod manifest;
 pub mod merkle;
