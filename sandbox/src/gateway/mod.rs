@@ -5,6 +5,10 @@
 //! is told to, and an item is confirmed as soon as it is there. Uploads go to disk as they arrive; no body is held in memory.
 
 mod ans104;
+mod journal;
+mod multipart;
+mod parts;
+mod price;
 mod range;
 mod receipt;
 mod store;
@@ -32,6 +36,8 @@ use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
 use crate::error::Error;
+use journal::Journal;
+use parts::Parts;
 use range::Asked;
 use receipt::ReceiptKey;
 use store::Store;
@@ -59,6 +65,8 @@ pub(crate) struct GatewayConfig {
 #[derive(Debug)]
 struct Gateway {
     store: Store,
+    parts: Parts,
+    journal: Journal,
     key: ReceiptKey,
     max_item_bytes: u64,
     charge_above: Option<u64>,
@@ -71,6 +79,8 @@ pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
     let key = ReceiptKey::open(store.index()).map_err(Error::at(store.index()))?;
     let gateway = Gateway {
         store,
+        parts: Parts::open(&config.folder).map_err(Error::at(&config.folder))?,
+        journal: Journal::open(&config.folder).map_err(Error::at(&config.folder))?,
         key,
         max_item_bytes: config.max_item_bytes,
         charge_above: config.charge_above,
@@ -78,6 +88,13 @@ pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
     };
     Ok(Router::new()
         .route("/v1/tx/solana", post(upload::upload))
+        .route(
+            "/v1/chunks/solana/{id}/{what}",
+            get(multipart::ask).post(multipart::post),
+        )
+        .route("/v1/price/bytes/{bytes}", get(price::of_upload))
+        .route("/price/{bytes}", get(price::of_transaction))
+        .route("/price/{bytes}/{target}", get(price::of_transfer))
         .route("/info", get(info))
         .route("/tx/{id}/status", get(status))
         .route("/{id}", get(item))

@@ -1,6 +1,8 @@
 //! `POST /v1/tx/solana`: takes a data item as Turbo does. The header is read as soon as it has arrived, the data goes to
-//! a draft while it is hashed, and the draft becomes an item if the signature is right.
+//! a draft while it is hashed, and the draft becomes an item if the signature is right. Items that came in parts
+//! ([`super::multipart`]) go the same way once they are whole.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,11 +12,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::SemaphorePermit;
 
 use super::ans104::{DataHash, Header, ItemError};
+use super::journal::By;
 use super::store::ItemInfo;
 use super::{Gateway, Refusal, height};
 
@@ -22,7 +28,7 @@ use super::{Gateway, Refusal, height};
 pub(super) const OCTET_STREAM: &str = "application/octet-stream";
 
 /// How much of a refused body is read to its end, so that the client gets the answer instead of a broken connection.
-const DRAIN_BYTES: usize = 256 << 20;
+const DRAIN_BYTES: u64 = 256 << 20;
 
 impl From<ItemError> for Refusal {
     fn from(error: ItemError) -> Self {
@@ -32,22 +38,78 @@ impl From<ItemError> for Refusal {
 
 pub(super) async fn upload(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
     let mut body = body.into_data_stream();
-    match take(&gateway, &headers, &mut body).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            let mut drained = 0;
-            while let Some(Ok(bytes)) = body.next().await {
-                drained += bytes.len();
-                if drained > DRAIN_BYTES {
-                    break;
-                }
-            }
-            refusal.into_response()
+    let refused = match take(&gateway, &headers, &mut body).await {
+        Ok(receipt) => return Json(receipt).into_response(),
+        Err(refused) => refused,
+    };
+    let rest = drain(&mut body).await;
+    match (refused, rest) {
+        (Refused::Known { id, bytes }, Some(rest)) => match gateway.journal.add(&id, bytes + rest, By::Single, false) {
+            Ok(()) => known_already(&id).into_response(),
+            Err(error) => Refusal::from(error).into_response(),
+        },
+        (refused, _) => Refusal::from(refused).into_response(),
+    }
+}
+
+/// Reads what is left of a body and says how much that was, if it came to an end.
+pub(super) async fn drain(body: &mut BodyDataStream) -> Option<u64> {
+    let mut drained = 0;
+    while let Some(read) = body.next().await {
+        drained += read.ok()?.len() as u64;
+        if drained > DRAIN_BYTES {
+            return None;
+        }
+    }
+    Some(drained)
+}
+
+/// Why an item was not taken.
+pub(super) enum Refused {
+    /// It is there already; so many bytes of it had come when this was seen.
+    Known {
+        id: String,
+        bytes: u64,
+    },
+    Other(Refusal),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal)
+    }
+}
+
+impl From<ItemError> for Refused {
+    fn from(error: ItemError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Known { id, .. } => known_already(&id),
+            Refused::Other(refusal) => refusal,
         }
     }
 }
 
-async fn take(gateway: &Arc<Gateway>, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Response, Refusal> {
+async fn take(gateway: &Arc<Gateway>, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Value, Refused> {
+    check_headers(gateway, headers)?;
+    let _place = place(gateway)?;
+    let received = receive(gateway, body).await?;
+    keep(gateway, received, By::Single).await
+}
+
+/// Refuses what can be refused before a body is read, and gives the length that it announces.
+pub(super) fn check_headers(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let content_type = headers.get(header::CONTENT_TYPE);
     if content_type.is_some_and(|content_type| content_type != OCTET_STREAM) {
         return Err(Refusal(StatusCode::BAD_REQUEST, "Invalid Content Type".to_owned()));
@@ -58,14 +120,76 @@ async fn take(gateway: &Arc<Gateway>, headers: &HeaderMap, body: &mut BodyDataSt
     if let Some(length) = announced {
         check_size(gateway, length)?;
     }
-    let Ok(_place) = gateway.uploads.try_acquire() else {
-        return Err(Refusal(
+    Ok(announced)
+}
+
+/// A place among those whose bodies are read at once.
+pub(super) fn place(gateway: &Gateway) -> Result<SemaphorePermit<'_>, Refusal> {
+    gateway.uploads.try_acquire().map_err(|_| {
+        Refusal(
             StatusCode::TOO_MANY_REQUESTS,
             "Too many uploads at once; try again".to_owned(),
-        ));
-    };
+        )
+    })
+}
 
-    let Received { header, draft } = receive(gateway, body).await?;
+/// An item that has arrived whole and is signed by its owner.
+pub(super) struct Received {
+    header: Header,
+    draft: NamedTempFile,
+    /// With the header.
+    bytes: u64,
+}
+
+/// Reads an item from its first byte to its last.
+pub(super) async fn receive<E: Display>(
+    gateway: &Gateway,
+    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<Received, Refused> {
+    let draft = gateway.store.draft()?;
+    let mut file = tokio::fs::File::from_std(draft.reopen()?);
+    let mut begin = Vec::new();
+    let mut header: Option<Header> = None;
+    let mut hash = DataHash::default();
+    let mut bytes = 0u64;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| broke_off(&error))?;
+        bytes += chunk.len() as u64;
+        check_size(gateway, bytes)?;
+        if header.is_some() {
+            hash.update(&chunk);
+            file.write_all(&chunk).await?;
+            continue;
+        }
+        begin.extend_from_slice(&chunk);
+        if let Some(read) = Header::read(&begin)? {
+            let id = read.id();
+            if gateway.store.contains(&id) {
+                return Err(Refused::Known { id, bytes });
+            }
+            let data = begin.get(read.length..).unwrap_or_default();
+            hash.update(data);
+            file.write_all(data).await?;
+            header = Some(read);
+            begin = Vec::new();
+        }
+    }
+    let header = header.ok_or(ItemError::Truncated)?;
+    file.flush().await?;
+    header.verify(hash)?;
+    Ok(Received { header, draft, bytes })
+}
+
+pub(super) fn broke_off(error: &impl Display) -> Refusal {
+    Refusal(
+        StatusCode::BAD_REQUEST,
+        format!("Data item parsing error! The upload broke off: {error}"),
+    )
+}
+
+/// Makes what was received an item, and gives the receipt for it.
+pub(super) async fn keep(gateway: &Arc<Gateway>, received: Received, by: By) -> Result<Value, Refused> {
+    let Received { header, draft, bytes } = received;
     let id = header.id();
     let (height, now) = height();
     let owner = header.owner_address();
@@ -79,61 +203,20 @@ async fn take(gateway: &Arc<Gateway>, headers: &HeaderMap, body: &mut BodyDataSt
         header: BASE64_URL_SAFE_NO_PAD.encode(header.encode()),
     };
     let (keeper, kept_id) = (Arc::clone(gateway), id.clone());
-    let kept = tokio::task::spawn_blocking(move || keeper.store.keep(draft, &kept_id, &info)).await;
+    let kept = tokio::task::spawn_blocking(move || {
+        let new = keeper.store.keep(draft, &kept_id, &info)?;
+        keeper.journal.add(&kept_id, bytes, by, new)?;
+        Ok::<_, std::io::Error>(new)
+    })
+    .await;
     match kept.map_err(std::io::Error::other)?? {
-        true => Ok(Json(gateway.key.receipt(&id, &owner, height, now)).into_response()),
-        false => Err(known_already(&id)),
+        true => Ok(gateway.key.receipt(&id, &owner, height, now)),
+        false => Err(known_already(&id).into()),
     }
-}
-
-/// An item that has arrived whole and is signed by its owner.
-struct Received {
-    header: Header,
-    draft: NamedTempFile,
-}
-
-async fn receive(gateway: &Gateway, body: &mut BodyDataStream) -> Result<Received, Refusal> {
-    let draft = gateway.store.draft()?;
-    let mut file = tokio::fs::File::from_std(draft.reopen()?);
-    let mut begin = Vec::new();
-    let mut header: Option<Header> = None;
-    let mut hash = DataHash::default();
-    let mut size = 0u64;
-    while let Some(chunk) = body.next().await {
-        let cut = |e| {
-            Refusal(
-                StatusCode::BAD_REQUEST,
-                format!("Data item parsing error! The upload broke off: {e}"),
-            )
-        };
-        let chunk = chunk.map_err(cut)?;
-        size += chunk.len() as u64;
-        check_size(gateway, size)?;
-        if header.is_some() {
-            hash.update(&chunk);
-            file.write_all(&chunk).await?;
-            continue;
-        }
-        begin.extend_from_slice(&chunk);
-        if let Some(read) = Header::read(&begin)? {
-            let id = read.id();
-            if gateway.store.contains(&id) {
-                return Err(known_already(&id));
-            }
-            hash.update(&begin[read.length..]);
-            file.write_all(&begin[read.length..]).await?;
-            header = Some(read);
-            begin = Vec::new();
-        }
-    }
-    let header = header.ok_or(ItemError::Truncated)?;
-    file.flush().await?;
-    header.verify(hash)?;
-    Ok(Received { header, draft })
 }
 
 /// Refuses an item that is too large, or too large to cost nothing.
-fn check_size(gateway: &Gateway, bytes: u64) -> Result<(), Refusal> {
+pub(super) fn check_size(gateway: &Gateway, bytes: u64) -> Result<(), Refusal> {
     let max = gateway.max_item_bytes;
     if bytes > max {
         let message = format!("Data item is too large, this service only accepts data items up to {max} bytes!");
@@ -148,7 +231,7 @@ fn check_size(gateway: &Gateway, bytes: u64) -> Result<(), Refusal> {
     }
 }
 
-fn known_already(id: &str) -> Refusal {
+pub(super) fn known_already(id: &str) -> Refusal {
     Refusal(
         StatusCode::CONFLICT,
         format!("Data item with ID {id} has already been uploaded to this service!"),
