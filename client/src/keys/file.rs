@@ -4,26 +4,30 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 8 | magic `CHSEALID` |
-//! | 2 | version, 2 (integers are little-endian) |
+//! | 2 | version, 3 (integers are little-endian) |
 //! | 1 | key derivation, 1: argon2id v1.3 (RFC 9106) |
 //! | 4, 4, 4 | its memory in KiB, passes, lanes |
 //! | 16 | its salt |
 //! | 12 | nonce |
 //! | 1 | how many earlier encryption secrets there are, n |
-//! | 112 + 32 n | AES-256-GCM under the derived key of wallet, encryption and storage secret, then the earlier encryption secrets (32 each); AAD: all bytes before |
+//! | 113 + 33 n | AES-256-GCM under the derived key of wallet, encryption and storage secret, the earlier encryption secrets (32 each), and for each encryption secret what it is (1 each): 0 an X25519 secret, 1 a seed of both halves; AAD: all bytes before |
 //! | 32 | SHA-256 of all bytes before |
 //!
-//! Version 1 has no earlier secrets and no count of them. It is read, and never written.
+//! In version 2 every encryption secret is an X25519 secret, and nothing says so; version 1 has no earlier secrets either,
+//! and no count of them. Both are read, and never written.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::encryption::Origin;
 use super::{EncryptionKey, Identity, KeyError, Passphrase, StorageKey, WalletKey};
 use crate::CryptoError;
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
 
 const MAGIC: &[u8; 8] = b"CHSEALID";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
+/// With X25519 secrets only.
+const VERSION_2: u16 = 2;
 /// Without earlier encryption secrets.
 const VERSION_1: u16 = 1;
 const KDF_ARGON2ID: u8 = 1;
@@ -33,11 +37,21 @@ const CHECKSUM_LEN: usize = 32;
 const HEADER_LEN: usize = MAGIC.len() + 2 + 1 + 3 * 4 + SALT_LEN + NONCE_LEN;
 
 /// Bytes of the longest identity file.
-pub(super) const MAX_LEN: usize = len(HEADER_LEN + 1, 255);
+pub(super) const MAX_LEN: usize = HEADER_LEN + 1 + secrets_len(255) + 256 + TAG_LEN + CHECKSUM_LEN;
 
-/// Bytes of an identity file with so many earlier secrets.
-const fn len(header: usize, earlier: usize) -> usize {
-    header + 32 * (3 + earlier) + TAG_LEN + CHECKSUM_LEN
+/// Bytes of the secrets, where so many encryption secrets are earlier ones.
+const fn secrets_len(earlier: usize) -> usize {
+    32 * (3 + earlier)
+}
+
+/// Bytes of an identity file of this version with so many earlier secrets. What is no version is of the newest's length.
+fn len(version: u16, earlier: usize) -> usize {
+    let count = usize::from(version != VERSION_1);
+    let origins = match version {
+        VERSION_1 | VERSION_2 => 0,
+        _ => 1 + earlier,
+    };
+    HEADER_LEN + count + secrets_len(earlier) + origins + TAG_LEN + CHECKSUM_LEN
 }
 
 /// What argon2id costs, to us and to whoever guesses passphrases. It is stored in the file; whatever a file asks for
@@ -123,10 +137,17 @@ pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost
         identity.storage.secret(),
     ];
     // Made in its full size: a list that grows leaves copies behind.
-    let mut secrets = Zeroizing::new(vec![0; 32 * (keys.len() + identity.earlier.len())]);
+    let mut secrets = Zeroizing::new(vec![
+        0;
+        secrets_len(identity.earlier.len()) + 1 + identity.earlier.len()
+    ]);
+    let (slots, origins) = secrets.split_at_mut(secrets_len(identity.earlier.len()));
     let earlier = identity.earlier.iter().map(EncryptionKey::secret);
-    for (slot, secret) in secrets.chunks_exact_mut(32).zip(keys.into_iter().chain(earlier)) {
+    for (slot, secret) in slots.chunks_exact_mut(32).zip(keys.into_iter().chain(earlier)) {
         slot.copy_from_slice(secret);
+    }
+    for (slot, key) in origins.iter_mut().zip(identity.encryption_keys()) {
+        *slot = byte_of(key.origin());
     }
     // The nonce is random, and the key is new with every salt.
     let sealed = crypto::seal(&*cost.derive(passphrase, &salt)?, nonce, &bytes, secrets.as_slice())?;
@@ -137,12 +158,12 @@ pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost
 }
 
 pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, KeyError> {
-    let header = match bytes.get(MAGIC.len()..MAGIC.len() + 2) {
-        Some(version) if version == VERSION_1.to_le_bytes() => HEADER_LEN,
-        _ => HEADER_LEN + 1,
-    };
+    let version = bytes.get(MAGIC.len()..).and_then(<[u8]>::first_chunk::<2>);
+    let version = version.map_or(VERSION, |version| u16::from_le_bytes(*version));
+    let header = HEADER_LEN + usize::from(version != VERSION_1);
     let earlier = bytes.get(HEADER_LEN..header).and_then(|count| count.first());
-    let expected = len(header, earlier.copied().unwrap_or_default().into());
+    let earlier = usize::from(earlier.copied().unwrap_or_default());
+    let expected = len(version, earlier);
     let wrong_length = || KeyError::WrongLength {
         expected,
         found: bytes.len(),
@@ -157,7 +178,7 @@ pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, 
     }
     let mut rest = Reader(bytes.get(MAGIC.len()..).unwrap_or_default());
     let version = u16::from_le_bytes(rest.take().ok_or_else(wrong_length)?);
-    if version != VERSION && version != VERSION_1 {
+    if ![VERSION_1, VERSION_2, VERSION].contains(&version) {
         return Err(KeyError::UnknownVersion(version));
     }
     let [kdf] = rest.take().ok_or_else(wrong_length)?;
@@ -178,22 +199,47 @@ pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, 
 
     let (header, sealed) = body.split_at(header);
     let secrets = crypto::open(&*cost.derive(passphrase, &salt)?, nonce, header, sealed)?;
-    identity_of(&secrets.ok_or(KeyError::WrongPassphrase)?)
+    let secrets = secrets.ok_or(KeyError::WrongPassphrase)?;
+    let (secrets, origins) = secrets
+        .split_at_checked(secrets_len(earlier))
+        .ok_or(KeyError::Damaged)?;
+    identity_of(secrets, origins)
 }
 
-fn identity_of(secrets: &[u8]) -> Result<Identity, KeyError> {
+/// The identity of these secrets. Before version 3 nothing says what the encryption secrets are: then they are X25519.
+fn identity_of(secrets: &[u8], origins: &[u8]) -> Result<Identity, KeyError> {
     let mut rest = Reader(secrets);
     let mut secret = || rest.take().map(Zeroizing::new).ok_or(KeyError::Damaged);
+    let mut origins = origins.iter();
+    let mut key = |secret: &[u8; 32]| -> Result<EncryptionKey, KeyError> {
+        let origin = origins.next().map_or(Ok(Origin::X25519), |byte| origin_of(*byte))?;
+        Ok(EncryptionKey::new(origin, secret)?)
+    };
     let mut identity = Identity {
         wallet: WalletKey::from_secret(&*secret()?),
-        encryption: EncryptionKey::from_secret(&*secret()?)?,
+        encryption: key(&*secret()?)?,
         storage: StorageKey::from_secret(&*secret()?),
         earlier: Vec::new(),
     };
     while let Ok(secret) = secret() {
-        identity.earlier.push(EncryptionKey::from_secret(&secret)?);
+        identity.earlier.push(key(&secret)?);
     }
     Ok(identity)
+}
+
+fn byte_of(origin: Origin) -> u8 {
+    match origin {
+        Origin::X25519 => 0,
+        Origin::Seed => 1,
+    }
+}
+
+fn origin_of(byte: u8) -> Result<Origin, KeyError> {
+    match byte {
+        0 => Ok(Origin::X25519),
+        1 => Ok(Origin::Seed),
+        _ => Err(KeyError::Damaged),
+    }
 }
 
 /// Takes fields off the front of a slice.
@@ -299,36 +345,75 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_of_the_first_version_still_opens() {
-        let (identity, passphrase) = (Identity::generate().unwrap(), Passphrase::new("p").unwrap());
+    /// A file as an earlier release wrote it, of keys with an X25519 half only.
+    fn earlier_file(version: u16, earlier: &[EncryptionKey], passphrase: &Passphrase) -> (Identity, Vec<u8>) {
+        let classical = || EncryptionKey::new(Origin::X25519, &crypto::random().unwrap()).unwrap();
+        let identity = Identity {
+            encryption: classical(),
+            earlier: earlier.to_vec(),
+            ..Identity::generate().unwrap()
+        };
         let salt = [3; SALT_LEN];
-        let numbers = [8_u32, 1, 1].map(u32::to_le_bytes).concat();
-        let head = [
-            MAGIC.as_slice(),
-            &[1, 0, KDF_ARGON2ID],
-            &numbers,
-            &salt,
-            &[5; NONCE_LEN],
-        ]
-        .concat();
-        let secrets = [
+        let mut head = [MAGIC.as_slice(), &version.to_le_bytes(), &[KDF_ARGON2ID]].concat();
+        head.extend([8_u32, 1, 1].map(u32::to_le_bytes).concat());
+        head.extend([salt.as_slice(), &[5; NONCE_LEN]].concat());
+        if version == VERSION_2 {
+            head.push(u8::try_from(earlier.len()).unwrap());
+        }
+        let mut secrets = vec![
             *identity.wallet.secret(),
             *identity.encryption.secret(),
             *identity.storage.secret(),
         ];
-        let key = cheap().derive(&passphrase, &salt).unwrap();
+        secrets.extend(earlier.iter().map(|key| *key.secret()));
+        let key = cheap().derive(passphrase, &salt).unwrap();
         let sealed = crypto::seal(&key, [5; NONCE_LEN], &head, &secrets.concat()).unwrap();
         let body = [head, sealed].concat();
         let file = [body.as_slice(), &crypto::sha256(&[&body])].concat();
+        (identity, file)
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_still_opens() {
+        let passphrase = Passphrase::new("p").unwrap();
+        let (identity, file) = earlier_file(VERSION_1, &[], &passphrase);
         assert_eq!(file.len(), 195);
         let opened = decode(&file, &passphrase).unwrap();
-        assert_eq!(opened.encryption.secret(), identity.encryption.secret());
+        assert_eq!(opened.encryption.public(), identity.encryption.public());
+        assert!(opened.encryption.post_quantum().is_none());
         assert!(opened.earlier.is_empty());
         assert!(matches!(
             decode(&file[..180], &passphrase),
             Err(KeyError::WrongLength { expected: 195, .. })
         ));
+    }
+
+    #[test]
+    fn a_file_of_the_second_version_still_opens_and_is_written_as_the_third() {
+        let passphrase = Passphrase::new("p").unwrap();
+        let before = EncryptionKey::new(Origin::X25519, &[7; 32]).unwrap();
+        let (identity, file) = earlier_file(VERSION_2, std::slice::from_ref(&before), &passphrase);
+        assert_eq!(file.len(), 228);
+        let mut opened = decode(&file, &passphrase).unwrap();
+        let publics = |identity: &Identity| {
+            identity
+                .encryption_keys()
+                .map(EncryptionKey::public)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(publics(&opened), [identity.encryption.public(), before.public()]);
+        assert!(opened.encryption_keys().all(|key| key.post_quantum().is_none()));
+
+        // A key that was taken since has both halves, the ones before stay as they are.
+        opened.rotate().unwrap();
+        let again = decode(&encode(&opened, &passphrase, cheap()).unwrap(), &passphrase).unwrap();
+        assert_eq!(publics(&again), publics(&opened));
+        let halves: Vec<bool> = again
+            .encryption_keys()
+            .map(|key| key.post_quantum().is_some())
+            .collect();
+        assert_eq!(halves, [true, false, false]);
+        assert_eq!(again.encryption.post_quantum(), opened.encryption.post_quantum());
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub mod shares;
 mod storage;
 mod wallet;
 
-pub use encryption::EncryptionKey;
+pub(crate) use encryption::Origin;
+pub use encryption::{EncryptionKey, POST_QUANTUM_KEY_LEN};
 pub use error::KeyError;
 pub use file::KdfCost;
 pub use identity::Identity;

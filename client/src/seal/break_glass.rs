@@ -9,7 +9,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::envelope::{EnvelopeContext, EnvelopeError, open_with, seal_to, to_bytes};
+use super::envelope::{EnvelopeContext, EnvelopeError, RecipientKey, open_with, seal_to, to_bytes};
 use super::{DataKey, Manifest, ManifestError};
 use crate::keys::EncryptionKey;
 use crate::keys::shares::{self, Share, SharesError};
@@ -96,12 +96,16 @@ pub fn split(key: &DataKey, threshold: u8, count: u8) -> Result<Vec<KeyShare>, B
         .collect())
 }
 
-/// Wraps a share to its holder's X25519 public key.
+/// Wraps a share to its holder's public key.
 ///
 /// # Errors
 /// [`EnvelopeError::BadRecipientKey`].
-pub fn wrap(share: &KeyShare, holder_key: &[u8; 32], context: &EnvelopeContext) -> Result<Vec<u8>, BreakGlassError> {
-    Ok(seal_to(holder_key, &encode(share)?, &held(context)?, context)?)
+pub fn wrap<'a>(
+    share: &KeyShare,
+    holder_key: impl Into<RecipientKey<'a>>,
+    context: &EnvelopeContext,
+) -> Result<Vec<u8>, BreakGlassError> {
+    Ok(seal_to(holder_key.into(), &encode(share)?, &held(context)?, context)?)
 }
 
 /// Unwraps a share, as its holder.
@@ -116,14 +120,14 @@ pub fn open(envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext) -> 
 ///
 /// # Errors
 /// [`EnvelopeError::BadRecipientKey`].
-pub fn wrap_released(
+pub fn wrap_released<'a>(
     share: &KeyShare,
-    reader_key: &[u8; 32],
+    reader_key: impl Into<RecipientKey<'a>>,
     context: &EnvelopeContext,
     release: &ReleaseContext,
 ) -> Result<Vec<u8>, BreakGlassError> {
     let info = released(context, release)?;
-    Ok(seal_to(reader_key, &encode(share)?, &info, context)?)
+    Ok(seal_to(reader_key.into(), &encode(share)?, &info, context)?)
 }
 
 /// Unwraps a share that was released.
@@ -322,20 +326,26 @@ mod tests {
 
     #[test]
     fn a_share_opens_for_its_holder_and_for_nothing_else() {
-        let (key, holder) = (DataKey::generate().unwrap(), EncryptionKey::generate().unwrap());
-        let share = split(&key, 2, 2).unwrap().swap_remove(0);
-        let envelope = wrap(&share, &holder.public(), &CONTEXT).unwrap();
-        assert_eq!(open(&envelope, &holder, &CONTEXT).unwrap(), share);
+        let holder = EncryptionKey::generate().unwrap();
+        let x25519 = holder.public();
+        opens_for_its_holder_only(&holder, RecipientKey::X25519(&x25519));
+        opens_for_its_holder_only(&holder, RecipientKey::XWing(holder.post_quantum().unwrap()));
+    }
+
+    fn opens_for_its_holder_only(holder: &EncryptionKey, public: RecipientKey<'_>) {
+        let share = split(&DataKey::generate().unwrap(), 2, 2).unwrap().swap_remove(0);
+        let envelope = wrap(&share, public, &CONTEXT).unwrap();
+        assert_eq!(open(&envelope, holder, &CONTEXT).unwrap(), share);
         let stranger = EncryptionKey::generate().unwrap();
         let other = EnvelopeContext {
             record: [9; 16],
             ..CONTEXT
         };
         assert!(open(&envelope, &stranger, &CONTEXT).is_err());
-        assert!(open(&envelope, &holder, &other).is_err());
+        assert!(open(&envelope, holder, &other).is_err());
         // Neither as a data key nor as a share that was released.
-        assert!(super::super::envelope::open(&envelope, &holder, &CONTEXT).is_err());
-        assert!(open_released(&envelope, &holder, &CONTEXT, &RELEASE).is_err());
+        assert!(super::super::envelope::open(&envelope, holder, &CONTEXT).is_err());
+        assert!(open_released(&envelope, holder, &CONTEXT, &RELEASE).is_err());
     }
 
     #[test]

@@ -1,25 +1,23 @@
-//! Envelopes: a data key wrapped to one reader with HPKE (RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
-//! AES-256-GCM). `info` binds everything that the key is for, so an envelope that was moved to another record, version,
-//! reader, key or chain does not open. Envelopes are small, deletable, and never go to Arweave.
+//! Envelopes: a data key wrapped to one reader with HPKE (RFC 9180, base mode, HKDF-SHA256, AES-256-GCM) in one of two
+//! suites: 1 is DHKEM(X25519, HKDF-SHA256), 2 is X-Wing (KEM 0x647a of draft-ietf-hpke-pq: ML-KEM-768 beside X25519), which
+//! a quantum computer does not open. `info` binds everything that the key is for, so an envelope that was moved to another
+//! record, version, reader, key or chain does not open, and HPKE's key schedule binds the suite. Envelopes are small,
+//! deletable, and never go to Arweave.
+
+mod suite;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hpke::aead::AesGcm256;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _, single_shot_open, single_shot_seal};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use self::suite::{RecipientKey, Suite, check_key, check_post_quantum_key};
+pub(super) use self::suite::{hpke_open, hpke_seal};
 use super::DataKey;
 use crate::CryptoError;
 use crate::keys::EncryptionKey;
 
-type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
-type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
-
 const LABEL: &[u8] = b"chartseal/envelope/v1";
 const VERSION: u8 = 1;
-const SUITE_X25519: u8 = 1;
 /// No envelope is longer, in bytes.
 const MAX_LEN: usize = 4096;
 
@@ -44,10 +42,19 @@ pub struct EnvelopeContext {
     pub recipient_key_epoch: u32,
 }
 
+/// What an envelope says of the key that it is wrapped to. Only opening it proves that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrapping {
+    /// How it is wrapped.
+    pub suite: Suite,
+    /// The epoch of the recipient's key.
+    pub key_epoch: u32,
+}
+
 /// A key that could not be wrapped, or an envelope that does not open.
 #[derive(Debug, Error)]
 pub enum EnvelopeError {
-    /// The recipient's public key is no usable point.
+    /// The recipient's public key is no usable point, or no X-Wing key.
     #[error("the recipient's encryption key is not usable; it has to register a new one")]
     BadRecipientKey,
     /// Bytes that are no envelope.
@@ -91,49 +98,34 @@ struct Envelope {
     recipient_key_epoch: u32,
 }
 
-/// Wraps a data key to a recipient's X25519 public key.
+/// Wraps a data key to a recipient's public key.
 ///
 /// # Errors
 /// [`EnvelopeError::BadRecipientKey`].
-pub fn wrap(key: &DataKey, recipient_key: &[u8; 32], context: &EnvelopeContext) -> Result<Vec<u8>, EnvelopeError> {
-    seal_to(recipient_key, key.as_bytes(), &info(context)?, context)
+pub fn wrap<'a>(
+    key: &DataKey,
+    recipient_key: impl Into<RecipientKey<'a>>,
+    context: &EnvelopeContext,
+) -> Result<Vec<u8>, EnvelopeError> {
+    seal_to(recipient_key.into(), key.as_bytes(), &info(context)?, context)
 }
 
 /// Wraps any secret. `info` binds what it is for: to another than it was made with it does not open.
 pub(super) fn seal_to(
-    recipient_key: &[u8; 32],
+    recipient_key: RecipientKey<'_>,
     secret: &[u8],
     info: &[u8],
     context: &EnvelopeContext,
 ) -> Result<Vec<u8>, EnvelopeError> {
-    let (encapped_key, ciphertext) = hpke_seal(recipient_key, info, secret)?;
+    let (encapped_key, ciphertext) = recipient_key.seal(info, secret)?;
     to_bytes(&Envelope {
         version: VERSION,
-        suite: SUITE_X25519,
+        suite: recipient_key.suite().byte(),
         encapped_key,
         ciphertext,
         recipient: context.recipient,
         recipient_key_epoch: context.recipient_key_epoch,
     })
-}
-
-/// Whether data keys can be wrapped to a public key. Points of low order cannot be used: what they agree on is known to
-/// everybody (RFC 7748, section 6.1).
-///
-/// # Errors
-/// [`EnvelopeError::BadRecipientKey`].
-pub fn check_key(recipient_key: &[u8; 32]) -> Result<(), EnvelopeError> {
-    let context = EnvelopeContext {
-        cluster: [0; 32],
-        program: [0; 32],
-        patient: [0; 16],
-        record: [0; 16],
-        version: 0,
-        manifest_hash: [0; 32],
-        recipient: [0; 32],
-        recipient_key_epoch: 0,
-    };
-    wrap(&DataKey::generate()?, recipient_key, &context).map(|_| ())
 }
 
 /// Unwraps a data key.
@@ -162,34 +154,19 @@ pub(super) fn open_with(
             found: envelope.recipient_key_epoch,
         });
     }
-    hpke_open(key, info, &envelope.encapped_key, &envelope.ciphertext)
+    Suite::from_byte(envelope.suite)?.open(key, info, &envelope.encapped_key, &envelope.ciphertext)
 }
 
-/// Seals to a public key; the encapsulated key and the ciphertext.
-pub(super) fn hpke_seal(public: &[u8; 32], info: &[u8], plain: &[u8]) -> Result<(Vec<u8>, Vec<u8>), EnvelopeError> {
-    let public = PublicKey::from_bytes(public).map_err(|_| EnvelopeError::BadRecipientKey)?;
-    let sealed = single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(&OpModeS::Base, &public, info, plain, &[]);
-    let (encapped_key, ciphertext) = sealed.map_err(|_| EnvelopeError::BadRecipientKey)?;
-    Ok((encapped_key.to_bytes().to_vec(), ciphertext))
-}
-
-/// Opens what [`hpke_seal`] made.
-pub(super) fn hpke_open(
-    key: &EncryptionKey,
-    info: &[u8],
-    encapped_key: &[u8],
-    ciphertext: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
-    let encapped_key = EncappedKey::from_bytes(encapped_key).map_err(|_| EnvelopeError::Malformed)?;
-    let opened = single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        &key.to_hpke()?,
-        &encapped_key,
-        info,
-        ciphertext,
-        &[],
-    );
-    Ok(Zeroizing::new(opened.map_err(|_| EnvelopeError::DoesNotOpen)?))
+/// How an envelope says to be wrapped, and to which key of the recipient. Only opening it proves that.
+///
+/// # Errors
+/// As [`key_epoch`].
+pub fn wrapping(envelope: &[u8]) -> Result<Wrapping, EnvelopeError> {
+    let envelope = parse(envelope)?;
+    Ok(Wrapping {
+        suite: Suite::from_byte(envelope.suite)?,
+        key_epoch: envelope.recipient_key_epoch,
+    })
 }
 
 /// The epoch of the recipient's key that an envelope says to be wrapped to. Only opening it proves that.
@@ -202,13 +179,20 @@ pub fn key_epoch(envelope: &[u8]) -> Result<u32, EnvelopeError> {
 
 fn parse(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
     // Version and suite first: what a newer release puts after them is its own affair.
-    match bytes {
+    let suite = match bytes {
         [version, ..] if *version != VERSION => return Err(EnvelopeError::UnknownVersion(*version)),
-        [_, suite, ..] if *suite != SUITE_X25519 => return Err(EnvelopeError::UnknownSuite(*suite)),
-        _ if bytes.len() > MAX_LEN => return Err(EnvelopeError::Malformed),
-        _ => {}
+        [_, suite, ..] => Suite::from_byte(*suite)?,
+        _ => return Err(EnvelopeError::Malformed),
+    };
+    if bytes.len() > MAX_LEN {
+        return Err(EnvelopeError::Malformed);
     }
-    borsh::from_slice(bytes).map_err(|_| EnvelopeError::Malformed)
+    let envelope: Envelope = borsh::from_slice(bytes).map_err(|_| EnvelopeError::Malformed)?;
+    if envelope.encapped_key.len() == suite.encapped_len() {
+        Ok(envelope)
+    } else {
+        Err(EnvelopeError::Malformed)
+    }
 }
 
 fn info(context: &EnvelopeContext) -> Result<Vec<u8>, EnvelopeError> {
@@ -221,137 +205,4 @@ pub(super) fn to_bytes<T: BorshSerialize>(value: &T) -> Result<Vec<u8>, Envelope
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const CONTEXT: EnvelopeContext = EnvelopeContext {
-        cluster: [1; 32],
-        program: [2; 32],
-        patient: [3; 16],
-        record: [4; 16],
-        version: 5,
-        manifest_hash: [6; 32],
-        recipient: [7; 32],
-        recipient_key_epoch: 8,
-    };
-
-    fn wrapped() -> (DataKey, EncryptionKey, Vec<u8>) {
-        let (key, recipient) = (DataKey::generate().unwrap(), EncryptionKey::generate().unwrap());
-        let envelope = wrap(&key, &recipient.public(), &CONTEXT).unwrap();
-        (key, recipient, envelope)
-    }
-
-    #[test]
-    fn an_envelope_opens_for_its_recipient() {
-        let (key, recipient, envelope) = wrapped();
-        assert_eq!(
-            open(&envelope, &recipient, &CONTEXT).unwrap().as_bytes(),
-            key.as_bytes()
-        );
-    }
-
-    #[test]
-    fn an_envelope_opens_for_nobody_else() {
-        let (_, _, envelope) = wrapped();
-        let stranger = EncryptionKey::generate().unwrap();
-        assert!(matches!(
-            open(&envelope, &stranger, &CONTEXT),
-            Err(EnvelopeError::DoesNotOpen)
-        ));
-    }
-
-    #[test]
-    fn an_envelope_opens_in_no_other_context() {
-        let (_, recipient, envelope) = wrapped();
-        for context in [
-            EnvelopeContext {
-                cluster: [9; 32],
-                ..CONTEXT
-            },
-            EnvelopeContext {
-                program: [9; 32],
-                ..CONTEXT
-            },
-            EnvelopeContext {
-                patient: [9; 16],
-                ..CONTEXT
-            },
-            EnvelopeContext {
-                record: [9; 16],
-                ..CONTEXT
-            },
-            EnvelopeContext { version: 9, ..CONTEXT },
-            EnvelopeContext {
-                manifest_hash: [9; 32],
-                ..CONTEXT
-            },
-        ] {
-            assert!(
-                matches!(open(&envelope, &recipient, &context), Err(EnvelopeError::DoesNotOpen)),
-                "{context:?}"
-            );
-        }
-        let other = EnvelopeContext {
-            recipient: [9; 32],
-            ..CONTEXT
-        };
-        assert!(matches!(
-            open(&envelope, &recipient, &other),
-            Err(EnvelopeError::OtherRecipient)
-        ));
-        let rotated = EnvelopeContext {
-            recipient_key_epoch: 9,
-            ..CONTEXT
-        };
-        let error = open(&envelope, &recipient, &rotated).unwrap_err();
-        assert!(matches!(error, EnvelopeError::OtherKeyEpoch { expected: 9, found: 8 }));
-    }
-
-    #[test]
-    fn a_readdressed_envelope_does_not_open() {
-        let (_, recipient, envelope) = wrapped();
-        let mut forged = parse(&envelope).unwrap();
-        forged.recipient = [9; 32];
-        forged.recipient_key_epoch = 9;
-        let context = EnvelopeContext {
-            recipient: [9; 32],
-            recipient_key_epoch: 9,
-            ..CONTEXT
-        };
-        let opened = open(&borsh::to_vec(&forged).unwrap(), &recipient, &context);
-        assert!(matches!(opened, Err(EnvelopeError::DoesNotOpen)));
-    }
-
-    #[test]
-    fn an_envelope_altered_or_cut_anywhere_does_not_open() {
-        let (_, recipient, envelope) = wrapped();
-        for position in 0..envelope.len() {
-            let mut altered = envelope.clone();
-            altered[position] ^= 1;
-            assert!(open(&altered, &recipient, &CONTEXT).is_err(), "byte {position}");
-            assert!(
-                open(&envelope[..position], &recipient, &CONTEXT).is_err(),
-                "cut at {position}"
-            );
-        }
-        assert!(matches!(
-            open(&[&envelope[..], &[0]].concat(), &recipient, &CONTEXT),
-            Err(EnvelopeError::Malformed)
-        ));
-        assert!(matches!(
-            open(&[2, 1], &recipient, &CONTEXT),
-            Err(EnvelopeError::UnknownVersion(2))
-        ));
-        assert!(matches!(
-            open(&[1, 2], &recipient, &CONTEXT),
-            Err(EnvelopeError::UnknownSuite(2))
-        ));
-    }
-
-    #[test]
-    fn a_key_of_zeros_is_no_recipient() {
-        let wrapped = wrap(&DataKey::generate().unwrap(), &[0; 32], &CONTEXT);
-        assert!(matches!(wrapped, Err(EnvelopeError::BadRecipientKey)));
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     keys::{
-        EncryptionKey,
+        EncryptionKey, Origin,
         shares::{Share, combine},
     },
     seal::recovery_share::RecoveryShare,
@@ -73,8 +73,12 @@ pub(super) fn put_together(shares: &[Released], public: &[u8; 32]) -> Result<Put
 }
 
 fn key_of(shares: &[Share], public: &[u8; 32]) -> Option<EncryptionKey> {
-    let key = EncryptionKey::from_secret(&*combine(shares).ok()?).ok()?;
-    (key.public() == *public).then_some(key)
+    let secret = combine(shares).ok()?;
+    // What was shared is the seed of both halves, or the X25519 secret of a key of an earlier release.
+    [Origin::Seed, Origin::X25519].into_iter().find_map(|origin| {
+        let key = EncryptionKey::new(origin, &secret).ok()?;
+        (key.public() == *public).then_some(key)
+    })
 }
 
 /// Every choice of `size` out of `count` places.
@@ -93,7 +97,10 @@ mod tests {
     use crate::keys::shares::split;
 
     fn dealt(threshold: u8, count: u8) -> (EncryptionKey, Vec<Released>) {
-        let key = EncryptionKey::generate().unwrap();
+        dealt_of(EncryptionKey::generate().unwrap(), threshold, count)
+    }
+
+    fn dealt_of(key: EncryptionKey, threshold: u8, count: u8) -> (EncryptionKey, Vec<Released>) {
         let shares = split(key.secret(), threshold, count).unwrap().into_iter();
         let released = shares.map(|share| Released {
             guardian: [share.index; 32],
@@ -116,6 +123,16 @@ mod tests {
             let found = put_together(&shares, &key.public()).unwrap();
             assert_eq!(found.key.public(), key.public());
             assert!(found.wrong.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_shares_of_a_key_give_both_its_halves_and_those_of_an_earlier_release_the_one_it_had() {
+        for origin in [Origin::Seed, Origin::X25519] {
+            let (key, shares) = dealt_of(EncryptionKey::new(origin, &[9; 32]).unwrap(), 2, 3);
+            let found = put_together(&shares, &key.public()).unwrap();
+            assert_eq!(found.key.post_quantum(), key.post_quantum());
+            assert_eq!(found.key.post_quantum().is_some(), origin == Origin::Seed);
         }
     }
 
