@@ -29,11 +29,25 @@ impl fmt::Debug for ItemId {
 
 /// A store of signed data items.
 pub trait BlobStore: Send + Sync {
+    /// What people call it: its address. Names no credentials.
+    fn name(&self) -> String {
+        "a store".to_owned()
+    }
+
     /// Stores an item. Storing one that is there already succeeds.
     ///
     /// # Errors
     /// [`StoreError`]; transient failures have been retried by then.
     fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Stores an item in place of whatever the store has under its id: what repairs a damaged one. A store that lets
+    /// nobody replace anything does what [`put`](Self::put) does.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn replace(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.put(item)
+    }
 
     /// Fetches an item's data. With a range, exactly those bytes of it; without one, all of it if it has no more than
     /// `limit` bytes. The bytes are whatever the store says they are: the caller compares them with a hash.
@@ -64,6 +78,14 @@ pub trait BlobStore: Send + Sync {
 }
 
 impl<S: BlobStore> BlobStore for &S {
+    fn name(&self) -> String {
+        S::name(self)
+    }
+
+    fn replace(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
+        S::replace(self, item)
+    }
+
     fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
         S::put(self, item)
     }
@@ -96,8 +118,10 @@ pub struct Price {
 /// A store that did not do what it was asked for. `detail` is what the server said, shortened.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The address of the gateway is no address.
-    #[error("`{url}` is no address of a gateway ({detail}); give one like https://host:port")]
+    /// The address of the store is no address.
+    #[error(
+        "`{url}` is no address of a store ({detail}); give one like https://host:port, s3://bucket/prefix or a folder"
+    )]
     BadUrl {
         /// What was given.
         url: String,
@@ -105,13 +129,25 @@ pub enum StoreError {
         detail: String,
     },
     /// No connection, or it broke, and went on breaking.
-    #[error("cannot reach the gateway ({detail}); check the network and its address, then run again")]
+    #[error("cannot reach the store ({detail}); check the network and its address, then run again")]
     Unreachable {
         /// What the network said.
         detail: String,
     },
+    /// It does not know our credentials, or they do not suffice (401, 403).
+    #[error("the store does not let us in ({detail}); check the credentials in the environment and what they allow")]
+    Denied {
+        /// What the store said.
+        detail: String,
+    },
+    /// It works, and could not do this: a full disk, for example.
+    #[error("the store fails ({detail}); it is not your file, see to the store, or try later or another one")]
+    Failed {
+        /// What the store said.
+        detail: String,
+    },
     /// 404.
-    #[error("the gateway does not have item {id}; it may not have arrived there yet, else try another gateway")]
+    #[error("the store does not have item {id}; it may not have arrived there yet, else try another store")]
     NotFound {
         /// Which item.
         id: ItemId,
@@ -133,7 +169,7 @@ pub enum StoreError {
         detail: String,
     },
     /// 409, and the item is not there either.
-    #[error("the gateway says that item {id} is there already, and does not have it; run again or use another gateway")]
+    #[error("the store says that item {id} is there already, and does not have it; run again or use another store")]
     Conflict {
         /// Which item.
         id: ItemId,
@@ -147,10 +183,10 @@ pub enum StoreError {
         detail: String,
     },
     /// 429, and it went on.
-    #[error("the gateway is limiting our requests and went on doing so; wait some minutes and run again")]
+    #[error("the store is limiting our requests and went on doing so; wait some minutes and run again")]
     RateLimited,
     /// 5xx, and it went on.
-    #[error("the gateway fails with status {status} ({detail}); it is not your file, try later or another gateway")]
+    #[error("the store fails with status {status} ({detail}); it is not your file, try later or another store")]
     ServerError {
         /// The HTTP status.
         status: u16,
@@ -174,7 +210,7 @@ pub enum StoreError {
         detail: String,
     },
     /// The body ended too early.
-    #[error("the gateway sent {got} of {expected} bytes of item {id} and stopped; run again or use another gateway")]
+    #[error("the store sent {got} of {expected} bytes of item {id} and stopped; run again or use another store")]
     Truncated {
         /// Which item.
         id: ItemId,
@@ -184,15 +220,21 @@ pub enum StoreError {
         got: u64,
     },
     /// The item is longer than what was stored under that id.
-    #[error("what the gateway has as item {id} is longer than the {limit} bytes that it must have")]
+    #[error("what the store has as item {id} is longer than the {limit} bytes that it must have")]
     TooLong {
         /// Which item.
         id: ItemId,
         /// Bytes that it may have.
         limit: u64,
     },
+    /// What is kept under that id is no data item, or one of another id.
+    #[error("what the store has as item {id} is not that item")]
+    Another {
+        /// Which item.
+        id: ItemId,
+    },
     /// The item is shorter than the range that was asked for (416).
-    #[error("what the gateway has as item {id} ends before byte {end}")]
+    #[error("what the store has as item {id} ends before byte {end}")]
     OutOfRange {
         /// Which item.
         id: ItemId,
@@ -208,10 +250,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the store has, under this id, something of another size than what was stored: not a fault of the
-    /// network, but another file.
+    /// Whether the store has, under this id, something else than what was stored: not a fault of the network, but another
+    /// file.
     #[must_use]
     pub fn is_another_file(&self) -> bool {
-        matches!(self, Self::TooLong { .. } | Self::OutOfRange { .. })
+        matches!(
+            self,
+            Self::TooLong { .. } | Self::OutOfRange { .. } | Self::Another { .. }
+        )
     }
 }
