@@ -3,10 +3,14 @@
 //! file is, is told from its bytes: names lie, and people rename.
 
 pub(crate) mod codec;
+mod dicom;
+mod image;
 mod index;
+mod nifti;
 #[allow(dead_code, reason = "the pipeline moves over to it next")]
 mod plan;
 mod sniff;
+mod wav;
 
 use thiserror::Error;
 

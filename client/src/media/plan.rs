@@ -1,8 +1,9 @@
-//! How a file is cut into frames, and how each is tried: decided once from the beginning of the file. After that it is
+//! How a file is cut into frames, and how each is tried: decided once, from the beginning of the file. After that it is
 //! arithmetic on positions, so that a stream needs no second look and any number of threads may code its frames.
 
 use super::codec::Method;
-use super::{FRAME_LEN, Sniffed, sniff};
+use super::image::Image;
+use super::{FRAME_LEN, Sniffed, dicom, nifti, sniff, wav};
 
 /// Bytes at the beginning of a file that a plan is made from; a shorter file gives all it has.
 pub(crate) const HEAD_LEN: usize = 1 << 20;
@@ -21,18 +22,74 @@ pub(crate) struct Cut {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     sniffed: Option<Sniffed>,
+    /// In order and without gaps; the last one has no end.
+    sections: Vec<Section>,
+}
+
+/// A part of the file whose frames are tried in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Section {
+    start: u64,
+    end: u64,
+    grain: Grain,
     method: Method,
+}
+
+/// Where a section may be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grain {
+    /// Anywhere.
+    Bytes,
+    /// After blocks of so many bytes, at least 1.
+    Blocks(usize),
+    /// After rows.
+    Rows(Image),
+}
+
+/// Where in a file something begins that deserves a method of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Located {
+    /// Rows of samples.
+    Image {
+        /// Where they begin.
+        start: u64,
+        /// What they are.
+        image: Image,
+    },
+    /// Samples of sound.
+    Sound {
+        /// Where they begin.
+        start: u64,
+        /// How long they are, as the file says.
+        len: u64,
+        /// Bytes of one sample of each channel.
+        block: usize,
+    },
+    /// What is coded already, up to the end of the file or nearly.
+    Coded {
+        /// Where it begins.
+        start: u64,
+    },
 }
 
 impl Plan {
     /// The plan for a file that begins with `head`, its first [`HEAD_LEN`] bytes or all of it.
     pub(crate) fn of(head: &[u8], compress: bool) -> Self {
         let sniffed = sniff(head);
-        let worthwhile = compress && !sniffed.is_some_and(|sniffed| sniffed.already_coded);
-        Self {
-            sniffed,
-            method: if worthwhile { Method::Zstd } else { Method::Raw },
+        if !compress || sniffed.is_some_and(|sniffed| sniffed.already_coded) {
+            return Self {
+                sniffed,
+                sections: vec![Section::new(0, u64::MAX, Grain::Bytes, Method::Raw)],
+            };
         }
+        let located = dicom::locate(head)
+            .or_else(|| nifti::locate(head))
+            .or_else(|| wav::locate(head));
+        let sections = match located {
+            Some(located) => Section::around(located),
+            None => vec![Section::new(0, u64::MAX, Grain::Bytes, Method::of(sniffed))],
+        };
+        Self { sniffed, sections }
     }
 
     /// What the file is.
@@ -41,27 +98,63 @@ impl Plan {
     }
 
     /// The frame that begins at `position` of the original.
-    pub(crate) fn next(&self, _position: u64) -> Cut {
-        Cut {
-            len: FRAME_LEN,
-            method: self.method,
+    pub(crate) fn next(&self, position: u64) -> Cut {
+        let section = self.sections.iter().find(|section| position < section.end);
+        match section {
+            Some(section) => section.next(position),
+            None => Cut {
+                len: FRAME_LEN,
+                method: Method::Raw,
+            },
         }
     }
 
     /// Whether every frame will be raw.
     pub(crate) fn is_raw(&self) -> bool {
-        self.method == Method::Raw
+        self.sections.iter().all(|section| section.method == Method::Raw)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Section {
+    fn new(start: u64, end: u64, grain: Grain, method: Method) -> Self {
+        Self {
+            start,
+            end,
+            grain,
+            method,
+        }
+    }
 
-    #[test]
-    fn coded_files_and_those_that_nobody_wants_smaller_pass_raw() {
-        assert!(Plan::of(b"\xff\xd8\xff\xe0 and so on", true).is_raw());
-        assert!(Plan::of(b"plain text", false).is_raw());
-        assert!(!Plan::of(b"plain text", true).is_raw());
+    /// What was located, what is before it, and what is after it.
+    fn around(located: Located) -> Vec<Self> {
+        let (start, len, grain, method) = match located {
+            Located::Image { start, image } => {
+                let len = image.total_len().unwrap_or(u64::MAX);
+                (start, len, Grain::Rows(image), Method::Zstd)
+            }
+            Located::Sound { start, len, block } => (start, len, Grain::Blocks(block), Method::Zstd),
+            Located::Coded { start } => (start, u64::MAX, Grain::Bytes, Method::Probe),
+        };
+        let end = start.saturating_add(len);
+        let all = [
+            Self::new(0, start, Grain::Bytes, Method::Zstd),
+            Self::new(start, end, grain, method),
+            Self::new(end, u64::MAX, Grain::Bytes, Method::Zstd),
+        ];
+        all.into_iter().filter(|section| section.start < section.end).collect()
+    }
+
+    fn next(&self, position: u64) -> Cut {
+        let within = position.saturating_sub(self.start);
+        let len = match self.grain {
+            Grain::Bytes => FRAME_LEN as u64,
+            Grain::Blocks(block) => (FRAME_LEN / block * block).max(block) as u64,
+            Grain::Rows(image) => image.stripe_len(within),
+        };
+        let len = len.min(self.end - position);
+        Cut {
+            len: usize::try_from(len).unwrap_or(FRAME_LEN),
+            method: self.method,
+        }
     }
 }

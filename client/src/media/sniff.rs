@@ -1,6 +1,8 @@
 //! Tells from the first bytes of a file what it is, as far as that matters here: a media type to remember for whoever
 //! opens it, and whether it is coded already, in which case compressing it again is wasted work.
 
+use super::{dicom, nifti};
+
 /// What the first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sniffed {
@@ -26,7 +28,7 @@ const fn plain(media_type: &'static str) -> Sniffed {
 
 /// Where which bytes stand, and what they mean. The first that fits wins.
 const SIGNATURES: &[(usize, &[u8], Sniffed)] = &[
-    // DICOM may hold anything, from raw pixels to JPEG 2000: compressing decides frame by frame.
+    // DICOM and TIFF may hold anything, from raw pixels to JPEG 2000, and so may AVI: each frame is looked at.
     (128, b"DICM", plain("application/dicom")),
     (0, b"\xff\xd8\xff", coded("image/jpeg")),
     (0, b"\x89PNG\r\n\x1a\n", coded("image/png")),
@@ -34,13 +36,23 @@ const SIGNATURES: &[(usize, &[u8], Sniffed)] = &[
     (8, b"WEBP", coded("image/webp")),
     (0, b"\xff\x4f\xff\x51", coded("image/j2c")),
     (0, b"\x00\x00\x00\x0cjP  \r\n", coded("image/jp2")),
+    (0, b"\x00\x00\x00\x0cJXL \r\n", coded("image/jxl")),
+    (0, b"II*\0", plain("image/tiff")),
+    (0, b"MM\0*", plain("image/tiff")),
     (8, b"WAVE", plain("audio/wav")),
+    (8, b"AVI ", plain("video/vnd.avi")),
     (0, b"fLaC", coded("audio/flac")),
     (0, b"OggS", coded("application/ogg")),
     (0, b"ID3", coded("audio/mpeg")),
+    (0, b"#!AMR", coded("audio/amr")),
     (4, b"ftypM4A", coded("audio/mp4")),
+    (4, b"ftypheic", coded("image/heic")),
+    (4, b"ftypmif1", coded("image/heif")),
+    (4, b"ftypavif", coded("image/avif")),
+    (4, b"ftypqt  ", coded("video/quicktime")),
     (4, b"ftyp", coded("video/mp4")),
     (0, b"\x1a\x45\xdf\xa3", coded("video/webm")),
+    (0, b"\x00\x00\x01\xba", coded("video/mpeg")),
     (0, b"%PDF-", plain("application/pdf")),
     (0, b"PK\x03\x04", coded("application/zip")),
     (0, b"\x1f\x8b", coded("application/gzip")),
@@ -57,7 +69,10 @@ pub fn sniff(start: &[u8]) -> Option<Sniffed> {
         .iter()
         .find(|(offset, bytes, _)| start.get(*offset..).is_some_and(|rest| rest.starts_with(bytes)))
         .map(|(_, _, sniffed)| *sniffed);
-    signed.or_else(|| is_text(start).then_some(plain("text/plain")))
+    signed
+        .or_else(|| nifti::is_nifti(start).then_some(plain("application/x-nifti")))
+        .or_else(|| dicom::is_dicom(start).then_some(plain("application/dicom")))
+        .or_else(|| is_text(start).then_some(plain("text/plain")))
 }
 
 /// Whether the bytes are text, up to a character that the cut may have split.
