@@ -2,3 +2,4 @@
 //! optimised in every build, and so that the few `unsafe` lines that speak to the processor stand in one place.
 
 pub mod hash;
+pub mod pixels;

@@ -1,0 +1,3 @@
+//! Lossless coding of native image pixels.
+
+pub mod jpegls;
