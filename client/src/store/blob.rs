@@ -209,6 +209,48 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// An answer that is not of the form that it has everywhere, or is longer than it can be.
+    #[error("the gateway's answer about {what} makes no sense ({detail}); is it an Arweave gateway?")]
+    BadAnswer {
+        /// What was asked for.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The item is too long to go straight onto Arweave.
+    #[error(
+        "item {id} has {bytes} bytes, and what goes straight onto Arweave may have {limit}; use a gateway's upload"
+    )]
+    TooLargeForLayerOne {
+        /// Which item.
+        id: ItemId,
+        /// Its length.
+        bytes: u64,
+        /// The longest that is taken.
+        limit: u64,
+    },
+    /// Storing costs more than it may.
+    #[error("the gateway asks {price} winston, and at most {max_price} may be paid; nothing was sent")]
+    TooCostly {
+        /// What is asked.
+        price: u128,
+        /// What may be paid.
+        max_price: u128,
+    },
+    /// Layer one refuses our transaction or a chunk of it.
+    #[error("Arweave refuses the transaction that carries item {id} ({detail}); run again, or use a gateway's upload")]
+    Refused {
+        /// Which item.
+        id: ItemId,
+        /// What the server said.
+        detail: String,
+    },
+    /// The wallet made no transaction.
+    #[error("the Arweave wallet cannot sign ({detail}); check its key file")]
+    Wallet {
+        /// What went wrong.
+        detail: String,
+    },
     /// The body ended too early.
     #[error("the store sent {got} of {expected} bytes of item {id} and stopped; run again or use another store")]
     Truncated {

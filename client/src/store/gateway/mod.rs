@@ -4,6 +4,7 @@
 //! Failures that pass by themselves are tried again, a bounded number of times.
 
 mod download;
+mod price;
 mod retry;
 mod upload;
 
@@ -15,7 +16,7 @@ use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
 use self::retry::Attempt;
 use super::ans104::SignedItem;
-use super::{BlobStore, ItemId, StoreError};
+use super::{BlobStore, ItemId, Price, StoreError};
 
 /// How patient a gateway client is.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +104,10 @@ impl Gateway {
 }
 
 impl BlobStore for Gateway {
+    fn name(&self) -> String {
+        shown(&self.base)
+    }
+
     fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
         retry::with_retries(&self.options, move || upload::upload(self, item))
     }
@@ -121,6 +126,23 @@ impl BlobStore for Gateway {
     fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send {
         retry::with_retries(&self.options, move || upload::has(self, id))
     }
+
+    async fn price(&self, lengths: &[u64]) -> Result<Option<Price>, StoreError> {
+        price::of_all(lengths, |length| {
+            retry::with_retries(&self.options, move || price::of_upload(self, length))
+        })
+        .await
+    }
+}
+
+/// An address as people are shown it: without what may be secret in it.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Fails only where there is no place for a password.
+    let _ = url.set_password(None);
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -162,6 +184,25 @@ async fn common_failure(response: Response) -> Attempt {
             status: status.as_u16(),
             detail: detail(response).await,
         }),
+    }
+}
+
+/// A short answer, read up to `limit` bytes and not further.
+async fn read_answer(
+    mut response: Response,
+    limit: usize,
+    bad: impl Fn(String) -> StoreError,
+) -> Result<Vec<u8>, Attempt> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                return Err(Attempt::over(bad(format!("it is longer than {limit} bytes"))));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(Attempt::again(bad(innermost(&error)))),
+        }
     }
 }
 

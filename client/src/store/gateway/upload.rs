@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::retry::Attempt;
-use super::{Gateway, SLOWEST_UPLOAD, common_failure, detail, innermost, no_response};
+use super::{Gateway, SLOWEST_UPLOAD, common_failure, detail, no_response, read_answer};
 use crate::store::ans104::SignedItem;
 use crate::store::{ItemId, StoreError};
 
@@ -79,23 +79,19 @@ pub(super) async fn has(gateway: &Gateway, id: ItemId) -> Result<bool, Attempt> 
     }
 }
 
-async fn check_receipt(mut response: Response, id: ItemId) -> Result<(), Attempt> {
+pub(super) async fn check_receipt(response: Response, id: ItemId) -> Result<(), Attempt> {
     let bad = |detail: String| StoreError::BadReceipt { id, detail };
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| Attempt::again(bad(innermost(&error))))?
-    {
-        body.extend_from_slice(&chunk);
-        if body.len() > RECEIPT_LIMIT {
-            return Err(Attempt::over(bad(format!("it is longer than {RECEIPT_LIMIT} bytes"))));
-        }
-    }
-    let receipt: Receipt = serde_json::from_slice(&body).map_err(|error| Attempt::over(bad(error.to_string())))?;
+    let body = read_answer(response, RECEIPT_LIMIT, bad).await?;
+    check_id(&body, id)
+}
+
+/// Compares the item that a receipt names with ours.
+pub(super) fn check_id(receipt: &[u8], id: ItemId) -> Result<(), Attempt> {
+    let bad = |detail: String| Attempt::over(StoreError::BadReceipt { id, detail });
+    let receipt: Receipt = serde_json::from_slice(receipt).map_err(|error| bad(error.to_string()))?;
     if receipt.id == id.to_string() {
         Ok(())
     } else {
-        Err(Attempt::over(bad("it names another item".to_owned())))
+        Err(bad("it names another item".to_owned()))
     }
 }
