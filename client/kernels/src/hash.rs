@@ -5,16 +5,17 @@
 
 mod lanes;
 mod sha256;
+mod sha384;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::sync::LazyLock;
 
-use sha2::{Digest as _, Sha384};
-
 pub use sha256::Sha256Backend;
+pub use sha384::Sha384Backend;
 
 static SHA256: LazyLock<Sha256Backend> = LazyLock::new(Sha256Backend::fastest);
+static SHA384: LazyLock<Sha384Backend> = LazyLock::new(Sha384Backend::fastest);
 
 /// SHA-256 of each input.
 #[must_use]
@@ -38,5 +39,18 @@ pub fn sha256_backends() -> Vec<Sha256Backend> {
 /// SHA-384 of each input.
 #[must_use]
 pub fn sha384_each(inputs: &[&[u8]]) -> Vec<[u8; 48]> {
-    inputs.iter().map(|input| Sha384::digest(input).into()).collect()
+    let mut digests = vec![[0; 48]; inputs.len()];
+    sha384_into(inputs, &mut digests);
+    digests
+}
+
+/// Writes the SHA-384 of `inputs[i]` to `digests[i]`, for as many as both have. Allocates nothing.
+pub fn sha384_into(inputs: &[&[u8]], digests: &mut [[u8; 48]]) {
+    SHA384.each_into(inputs, digests);
+}
+
+/// Every way of computing SHA-384 that this processor has, from the slowest to the fastest, for tests and figures.
+#[must_use]
+pub fn sha384_backends() -> Vec<Sha384Backend> {
+    Sha384Backend::available()
 }

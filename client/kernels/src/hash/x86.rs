@@ -5,7 +5,9 @@
 // kernel that the processor has with the portable one.
 #![allow(unsafe_code)]
 
+pub(super) mod avx2;
 pub(super) mod avx512;
 mod rounds;
 mod sha256_x16;
+mod sha384_x8;
 pub(super) mod sha_ni;

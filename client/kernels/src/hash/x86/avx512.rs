@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::{lanes::Kernel, sha256::Sha256};
-use super::{sha_ni::ShaNi, sha256_x16};
+use super::super::{lanes::Kernel, sha256::Sha256, sha384::Sha384};
+use super::{sha_ni::ShaNi, sha256_x16, sha384_x8};
 
 /// Proof that this processor has AVX-512 F and BW.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,39 @@ impl Kernel<Sha256> for Avx512 {
             _ => unsafe { sha256_x16::compress(states, blocks) },
         }
     }
+}
+
+impl Kernel<Sha384> for Avx512 {
+    fn lanes(&self) -> usize {
+        sha384_x8::LANES
+    }
+
+    fn compress(&self, states: &mut [[u64; 8]], blocks: &[&[[u8; 128]]]) {
+        match (states, blocks) {
+            ([state], [blocks]) => sha2::block_api::compress512(state, blocks),
+            // SAFETY: `self` proves that the processor has these instructions.
+            (states, blocks) => unsafe { sha384_x8::compress(states, blocks) },
+        }
+    }
+}
+
+/// The tables of three functions of three bits, for `vpternlog`: exclusive or, choice and majority.
+pub(super) const XOR: i32 = 0x96;
+pub(super) const CHOICE: i32 = 0xca;
+pub(super) const MAJORITY: i32 = 0xe8;
+
+/// Quarter `j` (128 bits) of row `i` becomes quarter `i` of row `j`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn transpose_quarters([r0, r1, r2, r3]: [__m512i; 4]) -> [__m512i; 4] {
+    let (even01, odd01) = (_mm512_shuffle_i32x4(r0, r1, 0x88), _mm512_shuffle_i32x4(r0, r1, 0xdd));
+    let (even23, odd23) = (_mm512_shuffle_i32x4(r2, r3, 0x88), _mm512_shuffle_i32x4(r2, r3, 0xdd));
+    [
+        _mm512_shuffle_i32x4(even01, even23, 0x88),
+        _mm512_shuffle_i32x4(odd01, odd23, 0x88),
+        _mm512_shuffle_i32x4(even01, even23, 0xdd),
+        _mm512_shuffle_i32x4(odd01, odd23, 0xdd),
+    ]
 }
 
 /// The 64 bytes of `source`, whatever they are.

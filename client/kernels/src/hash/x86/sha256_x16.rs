@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::sha256::K;
-use super::avx512::{load, store};
+use super::avx512::{CHOICE, MAJORITY, XOR, load, store, transpose_quarters};
 use super::rounds::block;
 
 pub(super) const LANES: usize = 16;
@@ -49,30 +49,29 @@ pub(super) fn compress(states: &mut [[u32; 8]], blocks: &[&[[u8; 64]]]) {
 /// From a block in each vector to a word of every block in each, and from big-endian to the processor's order.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
+fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
     let big_endian = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
-    let mut out = [_mm512_setzero_si512(); 16];
-    // Within each quarter (128 bits) of four rows: words become columns.
-    for i in (0..16).step_by(4) {
-        let [r0, r1, r2, r3] = std::array::from_fn(|j| _mm512_shuffle_epi8(rows[i + j], big_endian));
+    // Within each quarter of four rows, words become columns.
+    let mut words = [_mm512_setzero_si512(); LANES];
+    for (words, rows) in words.as_chunks_mut::<4>().0.iter_mut().zip(rows.as_chunks::<4>().0) {
+        let [r0, r1, r2, r3] = rows.map(|row| _mm512_shuffle_epi8(row, big_endian));
         let (low01, high01) = (_mm512_unpacklo_epi32(r0, r1), _mm512_unpackhi_epi32(r0, r1));
         let (low23, high23) = (_mm512_unpacklo_epi32(r2, r3), _mm512_unpackhi_epi32(r2, r3));
-        out[i] = _mm512_unpacklo_epi64(low01, low23);
-        out[i + 1] = _mm512_unpackhi_epi64(low01, low23);
-        out[i + 2] = _mm512_unpacklo_epi64(high01, high23);
-        out[i + 3] = _mm512_unpackhi_epi64(high01, high23);
+        *words = [
+            _mm512_unpacklo_epi64(low01, low23),
+            _mm512_unpackhi_epi64(low01, low23),
+            _mm512_unpacklo_epi64(high01, high23),
+            _mm512_unpackhi_epi64(high01, high23),
+        ];
     }
-    // And then the quarters.
+    let mut columns = words;
     for j in 0..4 {
-        let [r0, r1, r2, r3] = std::array::from_fn(|i| out[4 * i + j]);
-        let (even01, odd01) = (_mm512_shuffle_i32x4(r0, r1, 0x88), _mm512_shuffle_i32x4(r0, r1, 0xdd));
-        let (even23, odd23) = (_mm512_shuffle_i32x4(r2, r3, 0x88), _mm512_shuffle_i32x4(r2, r3, 0xdd));
-        out[j] = _mm512_shuffle_i32x4(even01, even23, 0x88);
-        out[4 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
-        out[8 + j] = _mm512_shuffle_i32x4(even01, even23, 0xdd);
-        out[12 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
+        let quarters = transpose_quarters([words[j], words[4 + j], words[8 + j], words[12 + j]]);
+        for (i, quarter) in quarters.into_iter().enumerate() {
+            columns[4 * i + j] = quarter;
+        }
     }
-    out
+    columns
 }
 
 #[inline]
@@ -86,11 +85,6 @@ fn splat(constant: u32) -> __m512i {
 fn add(a: __m512i, b: __m512i) -> __m512i {
     _mm512_add_epi32(a, b)
 }
-
-/// The tables of the three functions of three bits: exclusive or, choice and majority.
-const XOR: i32 = 0x96;
-const CHOICE: i32 = 0xca;
-const MAJORITY: i32 = 0xe8;
 
 #[inline]
 #[target_feature(enable = "avx512f")]
