@@ -1,20 +1,25 @@
-//! Where things are kept: ciphertext in a [`BlobStore`] (an Arweave gateway), wrapped keys in a [`KeyStore`], and plain
-//! files on disk, which appear whole or not at all ([`AtomicFile`]). A blob store is trusted with nothing: whatever it
-//! answers is bounded here and held against hashes by [`crate::seal`]. A key store is trusted to forget.
+//! Where things are kept: ciphertext in a [`BlobStore`] (an Arweave gateway, a bucket, a folder) or spread over several
+//! ([`Stores`]), wrapped keys in a [`KeyStore`], and plain files on disk, which appear whole or not at all
+//! ([`AtomicFile`]). A blob store is trusted with nothing: whatever it answers is bounded here and held against hashes by
+//! [`crate::seal`]. A key store is trusted to forget.
 
 pub mod ans104;
 mod atomic_file;
+mod backend;
 mod blob;
 mod erasure;
 pub mod gateway;
 pub mod keystore;
+mod objects;
 mod stores;
 
 pub use ans104::SignedItem;
 pub use atomic_file::{AtomicFile, Existing, FileError, write_file};
 pub(crate) use atomic_file::{is_full, read_file, sync_folder};
+pub use backend::Backend;
 pub use blob::{BlobStore, ItemId, Price, StoreError};
 pub use erasure::{Code, ErasureError, MOST_PIECES};
 pub use gateway::{Gateway, GatewayOptions};
 pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError};
+pub use objects::Objects;
 pub use stores::{Stores, StoresError};
