@@ -157,7 +157,7 @@ pub(super) fn encode(identity: &Identity, passphrase: &Passphrase, cost: KdfCost
     Ok(bytes)
 }
 
-pub(super) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, KeyError> {
+pub(crate) fn decode(bytes: &[u8], passphrase: &Passphrase) -> Result<Identity, KeyError> {
     let version = bytes.get(MAGIC.len()..).and_then(<[u8]>::first_chunk::<2>);
     let version = version.map_or(VERSION, |version| u16::from_le_bytes(*version));
     let header = HEADER_LEN + usize::from(version != VERSION_1);

@@ -5,7 +5,7 @@
 
 mod encryption;
 mod error;
-mod file;
+pub(crate) mod file;
 mod identity;
 mod passphrase;
 pub mod shares;

@@ -4,8 +4,12 @@ use zeroize::Zeroizing;
 
 use super::break_glass::{self, KeyShare};
 use super::envelope::EnvelopeError;
-use super::{DataKey, Manifest, ManifestBody, ManifestError, ShardEntry};
-use crate::crypto;
+use super::leaves::leaves;
+use super::segment::ShardCipher;
+use super::shard::{self, OpenedSegments};
+use super::{DataKey, Manifest, ManifestBody, ManifestError, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, ShardEntry};
+use crate::CryptoError;
+use crate::crypto::{self, TAG_LEN};
 
 /// A data key of these bytes; `None` never, for there are enough of them.
 #[must_use]
@@ -41,4 +45,72 @@ pub fn decode_share(bytes: &[u8]) -> Result<KeyShare, EnvelopeError> {
 /// [`EnvelopeError`].
 pub fn encode_share(share: &KeyShare) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
     break_glass::encode(share)
+}
+
+/// Seals a plaintext as the segments of one shard.
+///
+/// # Errors
+/// [`CryptoError`].
+pub fn seal_segments(
+    key: &DataKey,
+    ids: &RecordIds,
+    number: u32,
+    salt: &[u8; 16],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
+    let cipher = ShardCipher::new(key, ids, number, salt)?;
+    let mut parts: Vec<&[u8]> = plaintext.chunks(SEGMENT_PLAIN_LEN).collect();
+    if parts.is_empty() {
+        parts.push(&[]);
+    }
+    let mut segments = Vec::new();
+    for (part, index) in parts.iter().zip(0_u32..) {
+        let start = segments.len();
+        segments.extend_from_slice(part);
+        segments.extend_from_slice(&[0; TAG_LEN]);
+        let last = index as usize + 1 == parts.len();
+        cipher.seal(index, last, segments.get_mut(start..).unwrap_or_default())?;
+    }
+    Ok(segments)
+}
+
+/// The leaf list of segments, and what a manifest says of them: what an author writes, or a forger.
+#[must_use]
+pub fn describe_segments(segments: &[u8], salt: [u8; 16]) -> Option<(Vec<u8>, ShardEntry)> {
+    let leaf_list = leaves(segments).as_flattened().to_vec();
+    let count = u32::try_from(segments.len().div_ceil(SEGMENT_LEN)).ok()?;
+    let last_segment = u32::try_from(segments.chunks(SEGMENT_LEN).last()?.len()).ok()?;
+    let entry = ShardEntry {
+        item: [0; 32],
+        salt,
+        root: shard::shard_root(count, last_segment, &leaf_list),
+        segments: count,
+        last_segment,
+    };
+    Some((leaf_list, entry))
+}
+
+/// Holds a leaf list against a shard's root, and segments, from the `first` on, against their leaves.
+#[must_use]
+pub fn segments_match(entry: &ShardEntry, leaf_list: &[u8], first: u32, segments: &[u8]) -> bool {
+    shard::matches(entry, leaf_list, first, segments)
+}
+
+/// Decrypts segments of a shard, from the `first` on; `None` where one does not open.
+#[must_use]
+pub fn open_segments(
+    key: &DataKey,
+    ids: &RecordIds,
+    number: u32,
+    entry: &ShardEntry,
+    first: u32,
+    segments: &[u8],
+) -> Option<Vec<u8>> {
+    let cipher = ShardCipher::new(key, ids, number, &entry.salt).ok()?;
+    let opened = OpenedSegments::open(&cipher, entry, first, segments.to_vec()).ok()?;
+    let mut plaintext = Vec::new();
+    for part in opened.plaintexts() {
+        plaintext.extend_from_slice(part.as_ref());
+    }
+    Some(plaintext)
 }

@@ -1,34 +1,52 @@
-//! Envelopes and shares. Any bytes: they are refused with an error. What was wrapped opens for its
+//! Envelopes, shares and identity files. Any bytes: they are refused with an error. What was wrapped opens for its
 //! reader, and with one bit altered, cut, or in another context it does not. Of the first byte's bits the low ones say
 //! which of these an input is.
 
+use std::sync::OnceLock;
+
 use chartseal::fuzzing;
-use chartseal::keys::EncryptionKey;
 use chartseal::keys::shares::{self, Share};
+use chartseal::keys::{EncryptionKey, Passphrase};
 use chartseal::media::FrameIndex;
 use chartseal::seal::break_glass::{self, KeyShare, ReleaseContext};
-use chartseal::seal::envelope::{self, EnvelopeContext};
+use chartseal::seal::envelope::{self, EnvelopeContext, RecipientKey, Suite};
 use chartseal::seal::recovery_share::{self, RecoveryShare, ShareContext};
 use chartseal::seal::{DataKey, Manifest, ManifestBody, RecordIds, ShardEntry};
+use sha2::{Digest as _, Sha256};
 
 use super::data_key;
 use crate::bytes::Bytes;
 
+/// The most that deriving a key may cost here, in KiB and passes: what a file asks for more is left alone.
+const AFFORDABLE: (u32, u32) = (64, 1);
+
+/// Whoever gets what nobody wrapped for anybody.
+static READER: OnceLock<EncryptionKey> = OnceLock::new();
+
 pub(super) fn run(input: &[u8]) {
     let mut input = Bytes(input);
-    match input.byte() % 7 {
+    match input.byte() % 8 {
         0 => anything(input.rest()),
         1 => wrapped_key(&mut input),
         2 => held_share(&mut input),
         3 => guardians_share(&mut input),
-        4 => shares_of_anything(&mut input),
-        5 => combined_shares(&mut input),
+        4 => identity(input.rest()),
+        5 => shares_of_anything(&mut input),
+        6 => combined_shares(&mut input),
         _ => share_encoding(input.rest()),
     }
 }
 
-fn reader(secret: &[u8; 32]) -> EncryptionKey {
-    fuzzing::encryption_key(secret).expect("any 32 bytes are an X25519 secret")
+/// A reader, of this release or of an earlier one.
+fn reader(input: &mut Bytes<'_>) -> EncryptionKey {
+    let earlier_release = input.byte() % 2 == 1;
+    fuzzing::encryption_key(&input.array(), earlier_release).expect("any 32 bytes are a key")
+}
+
+/// One of the public keys that a reader has.
+fn public<'a>(key: &'a EncryptionKey, x25519: &'a [u8; 32], input: &mut Bytes<'_>) -> RecipientKey<'a> {
+    let x_wing = key.post_quantum().filter(|_| input.byte() % 2 == 1);
+    x_wing.map_or(RecipientKey::X25519(x25519), RecipientKey::XWing)
 }
 
 fn context(byte: u8) -> EnvelopeContext {
@@ -62,13 +80,14 @@ fn share_context(sealed_to: [u8; 32]) -> ShareContext {
 }
 
 fn anything(bytes: &[u8]) {
-    let key = reader(&[11; 32]);
+    let key = READER.get_or_init(|| fuzzing::encryption_key(&[11; 32], false).expect("any 32 bytes are a key"));
     let context = context(1);
-    assert!(envelope::open(bytes, &key, &context).is_err());
-    assert!(break_glass::open(bytes, &key, &context).is_err());
-    assert!(break_glass::open_released(bytes, &key, &context, &RELEASE).is_err());
-    assert!(recovery_share::open(bytes, &key, &share_context(key.public())).is_err());
-    let _ = envelope::key_epoch(bytes);
+    assert!(envelope::open(bytes, key, &context).is_err());
+    assert!(break_glass::open(bytes, key, &context).is_err());
+    assert!(break_glass::open_released(bytes, key, &context, &RELEASE).is_err());
+    assert!(recovery_share::open(bytes, key, &share_context(key.public())).is_err());
+    let _ = envelope::wrapping(bytes);
+    let _ = envelope::check_post_quantum_key(bytes);
 }
 
 /// One way to damage bytes; never leaves them as they are.
@@ -88,11 +107,17 @@ fn damaged(whole: &[u8], input: &mut Bytes<'_>) -> Vec<u8> {
 }
 
 fn wrapped_key(input: &mut Bytes<'_>) {
-    let (data_key, key) = (data_key(&input.array()), reader(&input.array()));
-    let envelope = envelope::wrap(&data_key, &key.public(), &context(1)).expect("a key of ours is usable");
+    let (data_key, key) = (data_key(&input.array()), reader(input));
+    let x25519 = key.public();
+    let public = public(&key, &x25519, input);
+    let envelope = envelope::wrap(&data_key, public, &context(1)).expect("a key of ours is usable");
     let opened = envelope::open(&envelope, &key, &context(1)).expect("it opens for its reader");
     assert!(fuzzing::same_data_key(&opened, &data_key));
-    assert_eq!(envelope::key_epoch(&envelope).ok(), Some(8));
+    let wrapping = envelope::wrapping(&envelope).expect("it is an envelope");
+    assert_eq!(
+        (wrapping.key_epoch, wrapping.suite == Suite::XWing),
+        (8, matches!(public, RecipientKey::XWing(_)))
+    );
     assert!(envelope::open(&envelope, &key, &context(2)).is_err());
     assert!(
         break_glass::open(&envelope, &key, &context(1)).is_err(),
@@ -102,12 +127,13 @@ fn wrapped_key(input: &mut Bytes<'_>) {
 }
 
 fn held_share(input: &mut Bytes<'_>) {
-    let key = reader(&input.array());
+    let key = reader(input);
+    let x25519 = key.public();
+    let public = public(&key, &x25519, input);
     let share = key_share(input, 5);
-    let held = break_glass::wrap(&share, &key.public(), &context(1)).expect("a key of ours is usable");
+    let held = break_glass::wrap(&share, public, &context(1)).expect("a key of ours is usable");
     assert!(break_glass::open(&held, &key, &context(1)).is_ok_and(|opened| opened == share));
-    let released =
-        break_glass::wrap_released(&share, &key.public(), &context(1), &RELEASE).expect("a key of ours is usable");
+    let released = break_glass::wrap_released(&share, public, &context(1), &RELEASE).expect("a key of ours is usable");
     let opened = break_glass::open_released(&released, &key, &context(1), &RELEASE);
     assert!(opened.is_ok_and(|opened| opened == share));
     assert!(
@@ -118,13 +144,31 @@ fn held_share(input: &mut Bytes<'_>) {
 }
 
 fn guardians_share(input: &mut Bytes<'_>) {
-    let key = reader(&input.array());
+    let key = reader(input);
     let context = share_context(key.public());
     let KeyShare { threshold, share, .. } = key_share(input, u8::MAX);
     let share = RecoveryShare { threshold, share };
     let sealed = recovery_share::seal(&share, &context).expect("a key of ours is usable");
     assert!(recovery_share::open(&sealed, &key, &context).is_ok_and(|opened| opened == share));
     assert!(recovery_share::open(&damaged(&sealed, input), &key, &context).is_err());
+}
+
+/// An identity file, also one with the checksum that its bytes should have.
+fn identity(bytes: &[u8]) {
+    let mended = [bytes, &Sha256::digest(bytes)].concat();
+    for bytes in [bytes, &mended] {
+        // Memory and passes stand after the magic, the version and the name of the derivation.
+        let asked = |at: usize| {
+            bytes
+                .get(at..at + 4)
+                .and_then(|field| Some(u32::from_le_bytes(field.try_into().ok()?)))
+        };
+        let (memory, passes) = AFFORDABLE;
+        if asked(11).is_none_or(|asked| asked <= memory) && asked(15).is_none_or(|asked| asked <= passes) {
+            let passphrase = Passphrase::new("fuzz").expect("it is not empty");
+            assert!(fuzzing::decode_identity(bytes, &passphrase).is_err());
+        }
+    }
 }
 
 /// What holders give back is put together without a panic, whatever they give.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use borsh::BorshDeserialize as _;
 use chartseal::fuzzing::{self, Span};
-use chartseal::media::{FrameIndex, MAX_FRAME_LEN};
+use chartseal::media::{Codec, Frame, FrameIndex, MAX_FRAME_LEN};
 
 use crate::bytes::Bytes;
 
@@ -40,6 +40,7 @@ pub(super) fn run(input: &[u8]) {
             Some(span) => {
                 assert!(within, "{range:?} is not within {original} bytes");
                 holds(&index, &range, &span);
+                least_holds(&index, &range, &span);
             }
             None => assert!(!within, "{range:?} is within {original} bytes"),
         }
@@ -52,6 +53,14 @@ fn scaled(start: u64, end: u64, len: u64) -> Range<u64> {
     start.min(end)..start.max(end)
 }
 
+fn original(frames: &[Frame]) -> u64 {
+    frames.iter().map(|frame| u64::from(frame.original)).sum()
+}
+
+fn encoded(frames: &[Frame]) -> u64 {
+    frames.iter().map(|frame| u64::from(frame.encoded)).sum()
+}
+
 /// Exactly the frames that the range lies in, at their own places.
 fn holds(index: &FrameIndex, range: &Range<u64>, span: &Span) {
     assert_eq!(span.take, range.end - range.start);
@@ -61,9 +70,6 @@ fn holds(index: &FrameIndex, range: &Range<u64>, span: &Span) {
     }
     let (before, rest) = index.frames().split_at(span.frames.start);
     let (within, _) = rest.split_at(span.frames.len());
-    let original =
-        |frames: &[chartseal::media::Frame]| frames.iter().map(|frame| u64::from(frame.original)).sum::<u64>();
-    let encoded = |frames: &[chartseal::media::Frame]| frames.iter().map(|frame| u64::from(frame.encoded)).sum::<u64>();
     assert_eq!(original(before) + span.skip, range.start);
     assert!(span.skip < u64::from(within[0].original), "a frame too early");
     let last = u64::from(within[within.len() - 1].original);
@@ -73,4 +79,23 @@ fn holds(index: &FrameIndex, range: &Range<u64>, span: &Span) {
         "a frame too many or too few"
     );
     assert_eq!(span.encoded, encoded(before)..encoded(before) + encoded(within));
+}
+
+/// Of raw frames at both ends nothing but what is wanted, and all else as in the whole span.
+fn least_holds(index: &FrameIndex, range: &Range<u64>, whole: &Span) {
+    let (span, frames) = fuzzing::locate_least(index, range).expect("the range is within the file");
+    assert_eq!((&span.frames, span.take), (&whole.frames, whole.take));
+    assert_eq!(frames.len(), whole.frames.len());
+    let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
+        return;
+    };
+    assert!(whole.encoded.start <= span.encoded.start && span.encoded.end <= whole.encoded.end);
+    assert_eq!(encoded(&frames), span.encoded.end - span.encoded.start);
+    let is_raw = |frame: &Frame| frame.codec() == Some(Codec::Raw);
+    assert!(!is_raw(first) || span.skip == 0);
+    let after = original(&frames)
+        .checked_sub(span.skip + span.take)
+        .expect("they hold the range");
+    assert!(!is_raw(last) || after == 0);
+    assert!(frames.iter().all(|frame| frame.original > 0 && frame.encoded > 0));
 }

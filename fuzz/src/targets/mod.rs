@@ -1,14 +1,16 @@
 //! The targets, by name.
 
+mod codec;
 mod data_item;
 mod envelope;
 mod frame_index;
 mod manifest;
+mod segment;
 
 use chartseal::fuzzing;
 use chartseal::seal::DataKey;
 
-/// What is tried, and the longest input that is worth trying, in bytes.
+/// What is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// Its name; that of its folder in `corpus`, too.
@@ -19,6 +21,10 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "codec",
+        run: codec::run,
+    },
     Target {
         name: "data_item",
         run: data_item::run,
@@ -34,6 +40,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "manifest",
         run: manifest::run,
+    },
+    Target {
+        name: "segment",
+        run: segment::run,
     },
 ];
 
