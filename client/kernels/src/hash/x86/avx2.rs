@@ -1,6 +1,6 @@
 //! SHA-384 of four inputs at once on AVX2, for processors without AVX-512.
 
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
 use super::super::{
     lanes::Kernel,
@@ -123,6 +123,18 @@ fn splat(constant: u64) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn add(a: __m256i, b: __m256i) -> __m256i {
     _mm256_add_epi64(a, b)
+}
+
+/// [`add`], and the compiler leaves it where it stands.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_in_order(a: __m256i, b: __m256i) -> __m256i {
+    let sum;
+    // SAFETY: the instruction is there, by the feature enabled above, and does nothing but add two registers.
+    unsafe {
+        asm!("vpaddq {}, {}, {}", out(ymm_reg) sum, in(ymm_reg) a, in(ymm_reg) b, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
 }
 
 #[inline]

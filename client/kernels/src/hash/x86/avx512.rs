@@ -24,7 +24,7 @@ impl Avx512 {
 }
 
 /// Sixteen lanes cost what they cost, however many of them are in use; with fewer than this the SHA instructions win.
-const WORTH_SIXTEEN: usize = 11;
+const WORTH_SIXTEEN: usize = 9;
 
 impl Kernel<Sha256> for Avx512 {
     fn lanes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! SHA-384 of eight inputs at once on AVX-512.
 
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
 use super::super::sha384::K;
 use super::avx512::{CHOICE, MAJORITY, XOR, load, store, transpose_quarters};
@@ -82,6 +82,18 @@ fn splat(constant: u64) -> __m512i {
 #[target_feature(enable = "avx512f")]
 fn add(a: __m512i, b: __m512i) -> __m512i {
     _mm512_add_epi64(a, b)
+}
+
+/// [`add`], and the compiler leaves it where it stands.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_in_order(a: __m512i, b: __m512i) -> __m512i {
+    let sum;
+    // SAFETY: the instruction is there, by the feature enabled above, and does nothing but add two registers.
+    unsafe {
+        asm!("vpaddq {}, {}, {}", out(zmm_reg) sum, in(zmm_reg) a, in(zmm_reg) b, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
 }
 
 #[inline]

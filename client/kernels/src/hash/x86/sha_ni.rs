@@ -33,9 +33,12 @@ impl Kernel<Sha256> for ShaNi {
                     ([a, b, c, d], &[i, j, k, l]) => compress([a, b, c, d], [i, j, k, l]),
                     ([a, b, c], &[i, j, k]) => compress([a, b, c], [i, j, k]),
                     ([a, b], &[i, j]) => compress([a, b], [i, j]),
-                    // By the same instructions, and arranged for one input.
-                    ([state], [blocks]) => sha2::block_api::compress256(state, blocks),
-                    _ => {}
+                    (states, blocks) => {
+                        for (state, blocks) in states.iter_mut().zip(blocks) {
+                            // By the same instructions, and arranged for one input.
+                            sha2::block_api::compress256(state, blocks);
+                        }
+                    }
                 }
             }
         }
