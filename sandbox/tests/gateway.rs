@@ -6,76 +6,12 @@ mod common;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chartseal_sandbox::{Config, Sandbox};
+use common::items::{get, header_of, item, taken, upload};
 use common::{Process, config, folder, sandbox};
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::SigningKey;
 use reqwest::{Body, Client, StatusCode, header};
 use serde_json::Value;
-use sha2::{Digest, Sha256, Sha384};
-
-fn blob(bytes: &[u8]) -> [u8; 48] {
-    let tag = Sha384::digest(format!("blob{}", bytes.len()));
-    Sha384::new()
-        .chain_update(tag)
-        .chain_update(Sha384::digest(bytes))
-        .finalize()
-        .into()
-}
-
-fn deep_hash(blobs: &[&[u8]]) -> [u8; 48] {
-    let begin: [u8; 48] = Sha384::digest(format!("list{}", blobs.len())).into();
-    blobs.iter().fold(begin, |hash, bytes| {
-        Sha384::new()
-            .chain_update(hash)
-            .chain_update(blob(bytes))
-            .finalize()
-            .into()
-    })
-}
-
-/// A signed data item with one tag, and its id. Written from the standard, apart from the gateway's own reader.
-fn item(seed: u8, data: &[u8]) -> (String, Vec<u8>) {
-    let key = SigningKey::from_bytes(&[seed; 32]);
-    let owner = key.verifying_key().to_bytes();
-    let tags = b"\x02\x18Content-Type\x14text/plain\x00";
-    let signature = key
-        .sign(&deep_hash(&[b"dataitem", b"1", b"2", &owner, b"", b"", tags, data]))
-        .to_bytes();
-    let mut bytes = vec![2, 0];
-    bytes.extend_from_slice(&signature);
-    bytes.extend_from_slice(&owner);
-    bytes.extend_from_slice(&[0, 0]);
-    bytes.extend_from_slice(&1u64.to_le_bytes());
-    bytes.extend_from_slice(&(tags.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(tags);
-    bytes.extend_from_slice(data);
-    (BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(signature)), bytes)
-}
-
-async fn upload(gateway: &str, body: impl Into<Body>) -> reqwest::Response {
-    Client::new()
-        .post(format!("{gateway}/v1/tx/solana"))
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .body(body)
-        .send()
-        .await
-        .unwrap()
-}
-
-async fn get(gateway: &str, path: &str, range: Option<&str>) -> reqwest::Response {
-    let mut request = Client::new().get(format!("{gateway}/{path}"));
-    if let Some(range) = range {
-        request = request.header(header::RANGE, range);
-    }
-    request.send().await.unwrap()
-}
-
-fn header_of(response: &reqwest::Response, name: header::HeaderName) -> String {
-    response
-        .headers()
-        .get(name)
-        .map(|value| value.to_str().unwrap().to_owned())
-        .unwrap_or_default()
-}
+use sha2::{Digest, Sha256};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_is_taken_and_given_out() {
@@ -124,9 +60,18 @@ async fn an_item_is_taken_and_given_out() {
     let info: Value = get(gateway, "info", None).await.json().await.unwrap();
     assert!(info["height"].as_u64().unwrap() >= status["block_height"].as_u64().unwrap());
 
+    let length = bytes.len() as u64;
     let again = upload(gateway, bytes).await;
     assert_eq!(again.status(), StatusCode::CONFLICT);
     assert!(again.text().await.unwrap().contains(&id));
+    assert_eq!(
+        taken(folder.path()),
+        [
+            (id.clone(), length, "single".to_owned(), true),
+            (id, length, "single".to_owned(), false)
+        ],
+        "what came a second time is written down as such"
+    );
     sandbox.stop().await.unwrap();
 }
 
@@ -200,6 +145,7 @@ async fn what_is_forged_cut_or_malformed_leaves_nothing() {
     );
     assert_eq!(std::fs::read_dir(folder.path().join("gateway")).unwrap().count(), 0);
     assert_eq!(drafts(folder.path()), 0);
+    assert_eq!(taken(folder.path()), []);
     assert_eq!(
         upload(gateway, bytes).await.status(),
         StatusCode::OK,
@@ -348,4 +294,39 @@ async fn what_has_a_receipt_survives_a_kill_and_what_has_none_leaves_nothing() {
     assert_eq!(get(&gateway, &unfinished, None).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(drafts(folder.path()), 0);
     assert!(process.terminate());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_is_zero_for_what_is_free_and_that_of_layer_one_above() {
+    let folder = folder();
+    let charging = Config {
+        charge_above: Some(1_000),
+        ..config(folder.path())
+    };
+    let sandbox = Sandbox::start(charging).await.unwrap();
+    let gateway = &sandbox.endpoints().gateway;
+    let upload = async |bytes: u64| -> String {
+        let response = get(gateway, &format!("v1/price/bytes/{bytes}"), None).await;
+        let price: Value = response.json().await.unwrap();
+        price["winc"].as_str().unwrap().to_owned()
+    };
+    let transaction = async |path: &str| get(gateway, &format!("price/{path}"), None).await.text().await.unwrap();
+    assert_eq!(upload(1_000).await, "0");
+    assert_eq!(upload(1_001).await, transaction("1001").await);
+    assert_eq!(
+        transaction("1001").await,
+        transaction(&format!("1001/{}", "a".repeat(43))).await
+    );
+    let (small, large): (u128, u128) = (
+        transaction("1").await.parse().unwrap(),
+        transaction("10000000").await.parse().unwrap(),
+    );
+    assert!(0 < small && small < large);
+    for wrong in ["price/many", "price/-1", "v1/price/bytes/1.5"] {
+        assert_eq!(
+            get(gateway, wrong, None).await.status(),
+            StatusCode::BAD_REQUEST,
+            "{wrong}"
+        );
+    }
 }
