@@ -2,6 +2,7 @@
 //! image and one colour plane, about as long as any frame; images that are much shorter are taken several together.
 
 use super::FRAME_LEN;
+use super::delta::DeltaFormat;
 
 /// The most bytes in a row that is taken for one: a longer one is no image.
 const MAX_ROW_LEN: u64 = 1 << 20;
@@ -62,6 +63,15 @@ impl Image {
         self.plane_len()
             .checked_mul(planes)?
             .checked_mul(u64::from(self.frames))
+    }
+
+    /// Its samples, for differences of one and the next of its kind in a row.
+    pub(super) fn delta(&self) -> Option<DeltaFormat> {
+        DeltaFormat::new(
+            self.bits / 8,
+            self.big_endian,
+            if self.planar { 1 } else { self.samples },
+        )
     }
 
     /// Bytes of the stripe that begins, or goes on, at `position` of the pixels.

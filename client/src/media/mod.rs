@@ -3,7 +3,10 @@
 //! file is, is told from its bytes: names lie, and people rename.
 
 pub(crate) mod codec;
+mod delta;
 mod dicom;
+mod encoder;
+mod guess;
 mod image;
 mod index;
 mod nifti;
@@ -17,7 +20,8 @@ use thiserror::Error;
 pub use codec::Codec;
 // The pipeline's, until it asks a plan: the encoder that a plan speaks to is `codec::FrameEncoder`.
 #[allow(unused_imports, reason = "the pipeline moves over to it next")]
-pub(crate) use codec::{FrameDecoder, Method, UniformEncoder as FrameEncoder};
+pub(crate) use codec::FrameDecoder;
+pub(crate) use encoder::{Method, UniformEncoder as FrameEncoder};
 pub(crate) use index::FrameSpan;
 pub use index::{Frame, FrameIndex};
 #[allow(unused_imports, reason = "the pipeline moves over to it next")]

@@ -1,9 +1,11 @@
 //! How a file is cut into frames, and how each is tried: decided once, from the beginning of the file. After that it is
 //! arithmetic on positions, so that a stream needs no second look and any number of threads may code its frames.
 
-use super::codec::Method;
+use super::delta::DeltaFormat;
+use super::encoder::Method;
 use super::image::Image;
-use super::{FRAME_LEN, Sniffed, dicom, nifti, sniff, wav};
+use super::sniff::TEXT;
+use super::{FRAME_LEN, Sniffed, dicom, guess, nifti, sniff, wav};
 
 /// Bytes at the beginning of a file that a plan is made from; a shorter file gives all it has.
 pub(crate) const HEAD_LEN: usize = 1 << 20;
@@ -62,8 +64,8 @@ pub(super) enum Located {
         start: u64,
         /// How long they are, as the file says.
         len: u64,
-        /// Bytes of one sample of each channel.
-        block: usize,
+        /// How they stand.
+        format: DeltaFormat,
     },
     /// What is coded already, up to the end of the file or nearly.
     Coded {
@@ -87,7 +89,7 @@ impl Plan {
             .or_else(|| wav::locate(head));
         let sections = match located {
             Some(located) => Section::around(located),
-            None => vec![Section::new(0, u64::MAX, Grain::Bytes, Method::of(sniffed))],
+            None => vec![Section::new(0, u64::MAX, Grain::Bytes, method_of(sniffed, head))],
         };
         Self { sniffed, sections }
     }
@@ -115,6 +117,15 @@ impl Plan {
     }
 }
 
+/// How to try a file of which no part was located.
+fn method_of(sniffed: Option<Sniffed>, head: &[u8]) -> Method {
+    if sniffed.is_some_and(|sniffed| sniffed.media_type == TEXT) {
+        Method::Zstd
+    } else {
+        guess::delta(head).map_or(Method::Probe, Method::Delta)
+    }
+}
+
 impl Section {
     fn new(start: u64, end: u64, grain: Grain, method: Method) -> Self {
         Self {
@@ -130,9 +141,14 @@ impl Section {
         let (start, len, grain, method) = match located {
             Located::Image { start, image } => {
                 let len = image.total_len().unwrap_or(u64::MAX);
-                (start, len, Grain::Rows(image), Method::Zstd)
+                (
+                    start,
+                    len,
+                    Grain::Rows(image),
+                    image.delta().map_or(Method::Zstd, Method::Delta),
+                )
             }
-            Located::Sound { start, len, block } => (start, len, Grain::Blocks(block), Method::Zstd),
+            Located::Sound { start, len, format } => (start, len, Grain::Blocks(format.width()), Method::Delta(format)),
             Located::Coded { start } => (start, u64::MAX, Grain::Bytes, Method::Probe),
         };
         let end = start.saturating_add(len);

@@ -26,6 +26,9 @@ const fn plain(media_type: &'static str) -> Sniffed {
     }
 }
 
+/// The media type of text.
+pub(super) const TEXT: &str = "text/plain";
+
 /// Where which bytes stand, and what they mean. The first that fits wins.
 const SIGNATURES: &[(usize, &[u8], Sniffed)] = &[
     // DICOM and TIFF may hold anything, from raw pixels to JPEG 2000, and so may AVI: each frame is looked at.
@@ -72,7 +75,7 @@ pub fn sniff(start: &[u8]) -> Option<Sniffed> {
     signed
         .or_else(|| nifti::is_nifti(start).then_some(plain("application/x-nifti")))
         .or_else(|| dicom::is_dicom(start).then_some(plain("application/dicom")))
-        .or_else(|| is_text(start).then_some(plain("text/plain")))
+        .or_else(|| is_text(start).then_some(plain(TEXT)))
 }
 
 /// Whether the bytes are text, up to a character that the cut may have split.

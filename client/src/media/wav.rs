@@ -1,12 +1,11 @@
 //! Finds the samples in a WAV file (RIFF, "Multimedia Programming Interface and Data Specifications 1.0"): integer PCM,
 //! which is what dictation devices and microphones write.
 
+use super::delta::DeltaFormat;
 use super::plan::Located;
 
 /// WAVE_FORMAT_PCM, and WAVE_FORMAT_EXTENSIBLE, of which PCM is the kind that is met.
-const PCM: [u16; 2] = [0x0001, 0xfffe];
-/// The most bytes in a block: more channels are no sound.
-const MAX_BLOCK: usize = 256;
+const PCM: [u32; 2] = [0x0001, 0xfffe];
 
 /// The samples of a WAV file that begins so.
 pub(super) fn locate(head: &[u8]) -> Option<Located> {
@@ -14,19 +13,19 @@ pub(super) fn locate(head: &[u8]) -> Option<Located> {
         return None;
     }
     let mut position = 12_usize;
-    let mut block = None;
+    let mut format = None;
     loop {
         let header: [u8; 8] = *head.get(position..)?.first_chunk()?;
         let (name, len) = header.split_first_chunk::<4>()?;
         let len = u32::from_le_bytes(len.try_into().ok()?);
         position = position.checked_add(8)?;
         match name {
-            b"fmt " => block = Some(block_of(head.get(position..)?)?),
+            b"fmt " => format = Some(format_of(head.get(position..)?)?),
             b"data" => {
                 return Some(Located::Sound {
                     start: position as u64,
                     len: u64::from(len),
-                    block: block?,
+                    format: format?,
                 });
             }
             _ => {}
@@ -38,10 +37,10 @@ pub(super) fn locate(head: &[u8]) -> Option<Located> {
     }
 }
 
-/// Bytes of one sample of all channels, if they are integers of 16 bits: those that a difference makes smaller.
-fn block_of(format: &[u8]) -> Option<usize> {
-    let field = |at: usize| Some(u16::from_le_bytes(*format.get(at..)?.first_chunk()?));
-    let (channels, block, bits) = (usize::from(field(2)?), usize::from(field(12)?), field(14)?);
-    let fits = PCM.contains(&field(0)?) && bits == 16 && (2..=MAX_BLOCK).contains(&block) && block == channels * 2;
-    fits.then_some(block)
+/// How samples stand, from a `fmt ` chunk.
+fn format_of(chunk: &[u8]) -> Option<DeltaFormat> {
+    let field = |at: usize| Some(u32::from(u16::from_le_bytes(*chunk.get(at..)?.first_chunk()?)));
+    let (channels, block, bits) = (field(2)?, field(12)?, field(14)?);
+    let fits = PCM.contains(&field(0)?) && bits % 8 == 0 && block == channels * bits / 8;
+    DeltaFormat::new(bits / 8, false, channels).filter(|_| fits)
 }

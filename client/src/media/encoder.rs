@@ -1,0 +1,251 @@
+//! Makes frames smaller where that can be done: tries what the plan says, keeps the smallest, and keeps nothing that it
+//! has not decoded and compared. Of what is long, samples decide what is worth the time.
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
+
+use super::Codec;
+use super::codec::{FrameDecoder, checksum};
+use super::delta::DeltaFormat;
+
+/// zstd's levels by length: what is short takes no time at any; on what is long, high ones gain little.
+const LEVELS: [(usize, i32); 2] = [(64 << 10, 19), (256 << 10, 12)];
+const LEVEL_OF_LONG: i32 = 3;
+/// Frames up to this length are coded in every way that may help.
+const SHORT_LEN: usize = 256 << 10;
+/// Of longer ones, samples are: so many, about so long, and of so many rows at least.
+const SAMPLES: usize = 3;
+const SAMPLE_LEN: usize = 16 << 10;
+const SAMPLE_ROWS: usize = 8;
+
+/// How to try to make a frame smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// Not at all.
+    Raw,
+    /// By zstd.
+    Zstd,
+    /// By zstd, if it helps on samples: for what may be coded already.
+    Probe,
+    /// The same, but also of differences.
+    Delta(DeltaFormat),
+}
+
+/// One way of coding.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Zstd,
+    Delta(DeltaFormat),
+}
+
+impl Method {
+    fn ways(self) -> [Option<Way>; 2] {
+        match self {
+            Self::Raw => [None, None],
+            Self::Zstd | Self::Probe => [Some(Way::Zstd), None],
+            Self::Delta(format) => [Some(Way::Delta(format)), Some(Way::Zstd)],
+        }
+    }
+
+    /// Bytes that samples of a frame are whole multiples of.
+    fn unit(self) -> usize {
+        match self {
+            Self::Delta(format) => format.width(),
+            _ => 1,
+        }
+    }
+}
+
+/// Encodes frames one after the other. One per thread, used again for every frame: what it works with is allocated once.
+pub(crate) struct FrameEncoder {
+    zstd: Compressor<'static>,
+    decoder: FrameDecoder,
+    /// What was encoded, decoded again.
+    decoded: Vec<u8>,
+    /// A frame coded in another way than the best so far.
+    other: Vec<u8>,
+    differences: Vec<u8>,
+}
+
+impl FrameEncoder {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let mut zstd = Compressor::new(LEVEL_OF_LONG)?;
+        zstd.set_parameter(CParameter::ChecksumFlag(true))?;
+        Ok(Self {
+            zstd,
+            decoder: FrameDecoder::new()?,
+            decoded: Vec::new(),
+            other: Vec::new(),
+            differences: Vec::new(),
+        })
+    }
+
+    /// Puts the frame into `out`, whose content is replaced, and says how it is kept: as `method` makes it if that is
+    /// smaller and decodes to the same bytes, otherwise raw.
+    pub(crate) fn encode(&mut self, method: &Method, frame: &[u8], out: &mut Vec<u8>) -> Codec {
+        let level = level_of(frame.len());
+        let coded = match method {
+            Method::Raw => None,
+            Method::Zstd => self.code(Way::Zstd, level, frame, out),
+            _ if frame.len() <= SHORT_LEN => self.smallest(*method, level, frame, out),
+            _ => {
+                let way = self.most_promising(*method, level, frame);
+                way.and_then(|way| self.code(way, level, frame, out))
+            }
+        };
+        if let Some(codec) = coded.filter(|codec| self.comes_back(*codec, frame, out)) {
+            return codec;
+        }
+        out.clear();
+        out.extend_from_slice(frame);
+        Codec::Raw
+    }
+
+    /// Codes the frame in every way and leaves the smallest in `out`.
+    fn smallest(&mut self, method: Method, level: i32, frame: &[u8], out: &mut Vec<u8>) -> Option<Codec> {
+        let mut best = None;
+        for way in method.ways().into_iter().flatten() {
+            let mut other = std::mem::take(&mut self.other);
+            if let Some(codec) = self.code(way, level, frame, &mut other)
+                && (best.is_none() || other.len() < out.len())
+            {
+                best = Some(codec);
+                std::mem::swap(out, &mut other);
+            }
+            self.other = other;
+        }
+        best
+    }
+
+    /// The way that makes samples of a long frame smallest; none where none does by a fiftieth.
+    fn most_promising(&mut self, method: Method, level: i32, frame: &[u8]) -> Option<Way> {
+        let unit = method.unit();
+        let len = (SAMPLE_LEN / unit).max(SAMPLE_ROWS) * unit;
+        let step = frame.len().checked_sub(len)? / (SAMPLES - 1);
+        let samples = (0..SAMPLES).filter_map(|sample| frame.get(sample * step / unit * unit..)?.get(..len));
+        let mut best = (len * SAMPLES * 49 / 50, None);
+        for way in method.ways().into_iter().flatten() {
+            let mut coded = std::mem::take(&mut self.other);
+            let total = samples
+                .clone()
+                .map(|sample| self.code(way, level, sample, &mut coded).map_or(len, |_| coded.len()))
+                .sum();
+            self.other = coded;
+            if total < best.0 {
+                best = (total, Some(way));
+            }
+        }
+        best.1
+    }
+
+    /// Codes the frame in one way; `None` where it would not be smaller.
+    fn code(&mut self, way: Way, level: i32, frame: &[u8], out: &mut Vec<u8>) -> Option<Codec> {
+        match way {
+            Way::Zstd => {
+                self.zstd(level, frame, 0, out)?;
+                Some(Codec::Zstd)
+            }
+            Way::Delta(format) => {
+                let mut differences = std::mem::take(&mut self.differences);
+                format.split(frame, &mut differences);
+                let header = [&checksum(frame)[..], &format.to_bytes()].concat();
+                let coded = self.zstd(level, &differences, header.len(), out);
+                self.differences = differences;
+                coded?;
+                out.get_mut(..header.len())?.copy_from_slice(&header);
+                Some(Codec::Delta)
+            }
+        }
+    }
+
+    /// Puts `bytes` as one zstd frame behind a header of so many bytes that is still to be written, if all of it is
+    /// shorter than they are.
+    fn zstd(&mut self, level: i32, bytes: &[u8], header: usize, out: &mut Vec<u8>) -> Option<()> {
+        self.zstd.set_parameter(CParameter::CompressionLevel(level)).ok()?;
+        out.resize(bytes.len().checked_sub(1)?, 0);
+        let len = self.zstd.compress_to_buffer(bytes, out.get_mut(header..)?).ok()?;
+        out.truncate(header + len);
+        Some(())
+    }
+
+    fn comes_back(&mut self, codec: Codec, frame: &[u8], encoded: &[u8]) -> bool {
+        u32::try_from(frame.len()).is_ok_and(|original| {
+            let decoded = self.decoder.decode_into(codec, encoded, original, &mut self.decoded);
+            decoded.is_ok() && self.decoded == frame
+        })
+    }
+}
+
+fn level_of(len: usize) -> i32 {
+    let level = LEVELS.iter().find(|(longest, _)| len <= *longest);
+    level.map_or(LEVEL_OF_LONG, |(_, level)| *level)
+}
+
+/// The encoder as the pipeline calls it until it asks a plan.
+pub(crate) struct UniformEncoder {
+    encoder: FrameEncoder,
+    method: Method,
+}
+
+impl UniformEncoder {
+    pub(crate) fn new(compress: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            encoder: FrameEncoder::new()?,
+            method: if compress { Method::Zstd } else { Method::Raw },
+        })
+    }
+
+    pub(crate) fn encode(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Codec {
+        self.encoder.encode(&self.method, frame, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::media::MediaError;
+
+    fn noise(len: usize) -> Vec<u8> {
+        // A linear congruential generator: enough to be incompressible.
+        let mut state = 1_u64;
+        std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            state.to_be_bytes()[0]
+        })
+        .take(len)
+        .collect()
+    }
+
+    #[test]
+    fn what_compresses_is_compressed_and_what_does_not_is_kept() {
+        let (mut encoder, mut decoder) = (FrameEncoder::new().unwrap(), FrameDecoder::new().unwrap());
+        let mut out = Vec::new();
+        for (frame, codec) in [
+            (vec![7; 100_000], Codec::Zstd),
+            (noise(100_000), Codec::Raw),
+            (b"a".to_vec(), Codec::Raw),
+            (Vec::new(), Codec::Raw),
+        ] {
+            assert_eq!(encoder.encode(&Method::Zstd, &frame, &mut out), codec);
+            assert!(out.len() <= frame.len());
+            let original = u32::try_from(frame.len()).unwrap();
+            assert_eq!(decoder.decode(codec, &out, original).unwrap(), frame);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_longer_or_shorter_than_the_index_says_is_refused() {
+        let (mut encoder, mut decoder) = (FrameEncoder::new().unwrap(), FrameDecoder::new().unwrap());
+        let mut out = Vec::new();
+        encoder.encode(&Method::Zstd, &[7; 1000], &mut out);
+        for wrong in [0, 999, 1001] {
+            assert!(decoder.decode(Codec::Zstd, &out, wrong).is_err());
+            assert!(decoder.decode(Codec::Raw, &out, wrong).is_err());
+        }
+        assert!(decoder.decode(Codec::Zstd, &out[..out.len() - 1], 1000).is_err());
+        assert!(decoder.decode(Codec::Zstd, b"not zstd at all", 1000).is_err());
+    }
+}
