@@ -32,6 +32,14 @@ fn golomb(sum: i32, count: i32) -> u32 {
     k + u32::from(count << k < sum)
 }
 
+/// The same, where k was `last` before the last difference: mostly it stays or goes one step, which needs no branch.
+#[inline(always)]
+fn golomb_from(last: u32, sum: i32, count: i32) -> u32 {
+    let scaled = count << last;
+    let k = last + u32::from(scaled < sum) - (u32::from(last > 0) & u32::from(scaled >= 2 * sum));
+    if count << k < sum { golomb(sum, count) } else { k }
+}
+
 impl Context {
     fn new(traits: &Traits) -> Self {
         let mut context = Self {
@@ -54,16 +62,11 @@ impl Context {
         let sum = (self.sum + difference.abs().min(LARGEST)) >> halve;
         let bias = (self.bias + difference.clamp(-LARGEST, LARGEST)) >> halve;
         let count = (count >> halve) + 1;
-        let (low, high) = (bias <= -count, bias > 0);
-        let correction = i32::from(self.correction) + i32::from(high) - i32::from(low);
-        let bias = if low {
-            (bias + count).max(1 - count)
-        } else if high {
-            (bias - count).min(0)
-        } else {
-            bias
-        };
-        let k = golomb(sum, count);
+        // All ones where the bias is out of bounds on that side: a branch here would be a coin's toss.
+        let (low, high) = ((bias + count - 1) >> 31, -bias >> 31);
+        let correction = i32::from(self.correction) + low - high;
+        let bias = (bias + (count & low) - (count & high)).clamp(1 - count, 0);
+        let k = golomb_from(u32::from(self.k), sum, count);
         self.sum = sum;
         self.bias = bias;
         self.count = low16(count).cast_signed();

@@ -120,8 +120,8 @@ impl Traits {
     /// A sample from what was predicted and a difference modulo the range: the inverse of [`Self::wrap`].
     #[inline(always)]
     pub(super) fn unwrap(&self, sample: i32) -> i32 {
-        let low = if sample < 0 { sample + self.range } else { sample };
-        if low > self.max { low - self.range } else { low }
+        let positive = sample + (self.range & (sample >> 31));
+        positive - (self.range & ((self.max - positive) >> 31))
     }
 }
 
