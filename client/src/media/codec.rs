@@ -2,6 +2,7 @@
 //! knows beforehand how long a frame is and stops there, holds no more than that and what one frame of the codec needs,
 //! and checks what comes out against the checksum that every coded frame carries.
 
+use chartseal_kernels::pixels;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::DParameter;
 
@@ -13,6 +14,8 @@ use super::{MAX_FRAME_LEN, MediaError};
 
 /// log2 of the window that a decoder accepts: as large as the largest frame.
 const MAX_WINDOW_LOG: u32 = MAX_FRAME_LEN.ilog2();
+/// The longest stripe of pixels that is decoded, which takes eight times as much memory. Ours are of half this at most.
+const MAX_PIXELS_LEN: u32 = 4 << 20;
 /// Bytes of a checksum, CRC-32 (IEEE 802.3) of the original in little endian, before codecs that have none of their own.
 const CHECKSUM_LEN: usize = 4;
 
@@ -23,6 +26,8 @@ pub enum Codec {
     Raw,
     /// One zstd frame, with its checksum.
     Zstd,
+    /// A checksum, and one stripe of pixels, in JPEG-LS.
+    Pixels,
     /// A checksum, how samples stand (2 bytes), and one zstd frame of their differences.
     Delta,
 }
@@ -32,6 +37,7 @@ impl Codec {
         match byte {
             0 => Some(Self::Raw),
             1 => Some(Self::Zstd),
+            2 => Some(Self::Pixels),
             3 => Some(Self::Delta),
             _ => None,
         }
@@ -41,6 +47,7 @@ impl Codec {
         match self {
             Self::Raw => 0,
             Self::Zstd => 1,
+            Self::Pixels => 2,
             Self::Delta => 3,
         }
     }
@@ -93,6 +100,15 @@ impl FrameDecoder {
                 frame.extend_from_slice(encoded);
             }
             Codec::Zstd => unzstd(&mut self.zstd, encoded, len, frame)?,
+            Codec::Pixels => {
+                if original > MAX_PIXELS_LEN {
+                    return Err(MediaError::Undecodable("it is longer than any stripe of pixels"));
+                }
+                let (expected, stripe) = split::<CHECKSUM_LEN>(encoded)?;
+                *frame = pixels::decode(stripe, len)
+                    .map_err(|_| MediaError::Undecodable("it is no stripe of pixels of its length"))?;
+                check(expected, frame)?;
+            }
             Codec::Delta => {
                 let (expected, rest) = split::<CHECKSUM_LEN>(encoded)?;
                 let (format, differences) = split::<{ DeltaFormat::LEN }>(rest)?;

@@ -1,6 +1,7 @@
 //! Makes frames smaller where that can be done: tries what the plan says, keeps the smallest, and keeps nothing that it
 //! has not decoded and compared. Of what is long, samples decide what is worth the time.
 
+use chartseal_kernels::pixels::{self, PixelFormat};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
@@ -29,6 +30,8 @@ pub(crate) enum Method {
     Probe,
     /// The same, but also of differences.
     Delta(DeltaFormat),
+    /// The same, but also as rows of pixels: as many as the frame holds, whatever `rows` says.
+    Pixels(PixelFormat),
 }
 
 /// One way of coding.
@@ -36,14 +39,20 @@ pub(crate) enum Method {
 enum Way {
     Zstd,
     Delta(DeltaFormat),
+    Pixels(PixelFormat),
 }
 
 impl Method {
-    fn ways(self) -> [Option<Way>; 2] {
+    fn ways(self) -> [Option<Way>; 3] {
         match self {
-            Self::Raw => [None, None],
-            Self::Zstd | Self::Probe => [Some(Way::Zstd), None],
-            Self::Delta(format) => [Some(Way::Delta(format)), Some(Way::Zstd)],
+            Self::Raw => [None, None, None],
+            Self::Zstd | Self::Probe => [Some(Way::Zstd), None, None],
+            Self::Delta(format) => [Some(Way::Zstd), Some(Way::Delta(format)), None],
+            Self::Pixels(format) => {
+                let stride = if format.planar { 1 } else { format.samples };
+                let delta = DeltaFormat::new(format.bytes.into(), format.big_endian, stride.into());
+                [Some(Way::Zstd), delta.map(Way::Delta), Some(Way::Pixels(format))]
+            }
         }
     }
 
@@ -51,6 +60,7 @@ impl Method {
     fn unit(self) -> usize {
         match self {
             Self::Delta(format) => format.width(),
+            Self::Pixels(format) => row_len(&format).max(1),
             _ => 1,
         }
     }
@@ -155,6 +165,13 @@ impl FrameEncoder {
                 out.get_mut(..header.len())?.copy_from_slice(&header);
                 Some(Codec::Delta)
             }
+            Way::Pixels(format) => {
+                let rows = u32::try_from(frame.len().checked_div(row_len(&format))?).ok()?;
+                out.clear();
+                out.extend_from_slice(&checksum(frame));
+                let coded = pixels::encode(&PixelFormat { rows, ..format }, frame, out);
+                (coded && out.len() < frame.len()).then_some(Codec::Pixels)
+            }
         }
     }
 
@@ -176,28 +193,15 @@ impl FrameEncoder {
     }
 }
 
+/// Bytes of a row.
+fn row_len(format: &PixelFormat) -> usize {
+    let kinds = if format.planar { 1 } else { usize::from(format.samples) };
+    usize::try_from(format.width).unwrap_or(0) * kinds * usize::from(format.bytes)
+}
+
 fn level_of(len: usize) -> i32 {
     let level = LEVELS.iter().find(|(longest, _)| len <= *longest);
     level.map_or(LEVEL_OF_LONG, |(_, level)| *level)
-}
-
-/// The encoder as the pipeline calls it until it asks a plan.
-pub(crate) struct UniformEncoder {
-    encoder: FrameEncoder,
-    method: Method,
-}
-
-impl UniformEncoder {
-    pub(crate) fn new(compress: bool) -> std::io::Result<Self> {
-        Ok(Self {
-            encoder: FrameEncoder::new()?,
-            method: if compress { Method::Zstd } else { Method::Raw },
-        })
-    }
-
-    pub(crate) fn encode(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Codec {
-        self.encoder.encode(&self.method, frame, out)
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! Rows of samples: what a locator of pixels says of them, and where they may be cut. A stripe is whole rows, of one
 //! image and one colour plane, about as long as any frame; images that are much shorter are taken several together.
 
+use chartseal_kernels::pixels::PixelFormat;
+
 use super::FRAME_LEN;
-use super::delta::DeltaFormat;
 
 /// The most bytes in a row that is taken for one: a longer one is no image.
 const MAX_ROW_LEN: u64 = 1 << 20;
+
+/// The most rows in a stripe: what counts them has 16 bits.
+const MAX_ROWS: u64 = 65_535;
 
 /// Images of one size, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +37,6 @@ impl Image {
     pub(super) fn is_sound(&self) -> bool {
         matches!(self.bits, 8 | 16)
             && (1..=4).contains(&self.samples)
-            && (1..=self.bits).contains(&self.stored)
-            && self.high_bit < self.bits
             && self.columns > 0
             && self.rows > 0
             && self.frames > 0
@@ -65,26 +67,93 @@ impl Image {
             .checked_mul(u64::from(self.frames))
     }
 
-    /// Its samples, for differences of one and the next of its kind in a row.
-    pub(super) fn delta(&self) -> Option<DeltaFormat> {
-        DeltaFormat::new(
-            self.bits / 8,
-            self.big_endian,
-            if self.planar { 1 } else { self.samples },
-        )
+    /// How a stripe of it looks; `None` where it is no image after all. Of planes, a stripe has one kind of sample.
+    pub(super) fn format(&self) -> Option<PixelFormat> {
+        Some(PixelFormat {
+            width: self.columns,
+            rows: 0,
+            samples: if self.planar {
+                1
+            } else {
+                u8::try_from(self.samples).ok()?
+            },
+            planar: false,
+            bytes: u8::try_from(self.bits / 8).ok()?,
+            big_endian: self.big_endian,
+            stored_bits: u8::try_from(self.stored).ok()?,
+            high_bit: u8::try_from(self.high_bit).ok()?,
+            signed: self.signed,
+        })
     }
 
     /// Bytes of the stripe that begins, or goes on, at `position` of the pixels.
     pub(super) fn stripe_len(&self, position: u64) -> u64 {
-        let (plane, limit) = (self.plane_len(), FRAME_LEN as u64);
+        let (row, plane) = (self.row_len(), self.plane_len());
+        let limit = (FRAME_LEN as u64).min(row.saturating_mul(MAX_ROWS)).max(row);
         if plane <= limit {
             let together = if self.planar { plane } else { limit / plane * plane };
             return together - position % together;
         }
         // As many rows in one stripe as in the next, up to the rounding.
-        let stripes = plane.div_ceil(limit);
-        let stripe = u64::from(self.rows).div_ceil(stripes) * self.row_len();
+        let stripe = u64::from(self.rows).div_ceil(plane.div_ceil(limit)) * row;
         let within = position % plane;
         (stripe - within % stripe).min(plane - within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn image() -> impl Strategy<Value = Image> {
+        let side = || prop_oneof![1_u32..50, 50_u32..3000, 3000_u32..100_000];
+        let looks = (1_u32..=4, any::<bool>(), prop_oneof![Just(8_u32), Just(16)]);
+        (side(), side(), 1_u32..5, looks).prop_map(|(columns, rows, frames, (samples, planar, bits))| Image {
+            columns,
+            rows,
+            frames,
+            samples,
+            planar: planar && samples > 1,
+            bits,
+            stored: bits,
+            high_bit: bits - 1,
+            signed: false,
+            big_endian: false,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn stripes_are_whole_rows_of_one_plane_and_fill_it(image in image()) {
+            prop_assume!(image.is_sound());
+            let (row, plane) = (image.row_len(), image.plane_len());
+            // What follows a plane is cut as the first one is.
+            let end = if plane < FRAME_LEN as u64 { image.total_len().unwrap_or_default() } else { plane };
+            let mut position = 0;
+            while position < end {
+                let len = image.stripe_len(position).min(end - position);
+                prop_assert!(len > 0 && len % row == 0, "{len} bytes at {position}");
+                prop_assert!(len <= FRAME_LEN as u64 + row && len / row <= MAX_ROWS);
+                let last = position + len - 1;
+                if plane > len {
+                    prop_assert_eq!(position / plane, last / plane, "one plane");
+                } else {
+                    prop_assert_eq!((position % plane, len % plane), (0, 0), "whole planes");
+                }
+                prop_assert!(!image.planar || position / plane == last / plane, "one kind of sample");
+                position += len;
+            }
+        }
+
+        #[test]
+        fn a_stripe_goes_on_from_anywhere_in_it(image in image(), position in 0_u64..1 << 40) {
+            prop_assume!(image.is_sound());
+            let len = image.stripe_len(position);
+            prop_assert!(len > 0);
+            if len > 1 {
+                prop_assert_eq!(image.stripe_len(position + 1), len - 1);
+            }
+        }
     }
 }

@@ -10,7 +10,6 @@ mod guess;
 mod image;
 mod index;
 mod nifti;
-#[allow(dead_code, reason = "the pipeline moves over to it next")]
 mod plan;
 mod sniff;
 mod wav;
@@ -18,14 +17,11 @@ mod wav;
 use thiserror::Error;
 
 pub use codec::Codec;
-// The pipeline's, until it asks a plan: the encoder that a plan speaks to is `codec::FrameEncoder`.
-#[allow(unused_imports, reason = "the pipeline moves over to it next")]
 pub(crate) use codec::FrameDecoder;
-pub(crate) use encoder::{Method, UniformEncoder as FrameEncoder};
+pub(crate) use encoder::{FrameEncoder, Method};
 pub(crate) use index::FrameSpan;
 pub use index::{Frame, FrameIndex};
-#[allow(unused_imports, reason = "the pipeline moves over to it next")]
-pub(crate) use plan::{Cut, HEAD_LEN, Plan};
+pub(crate) use plan::{HEAD_LEN, Plan};
 pub use sniff::{Sniffed, sniff};
 
 /// Bytes of the original in a frame that we make; the last one has what is left.

@@ -145,7 +145,7 @@ impl Section {
                     start,
                     len,
                     Grain::Rows(image),
-                    image.delta().map_or(Method::Zstd, Method::Delta),
+                    image.format().map_or(Method::Probe, Method::Pixels),
                 )
             }
             Located::Sound { start, len, format } => (start, len, Grain::Blocks(format.width()), Method::Delta(format)),
@@ -155,7 +155,7 @@ impl Section {
         let all = [
             Self::new(0, start, Grain::Bytes, Method::Zstd),
             Self::new(start, end, grain, method),
-            Self::new(end, u64::MAX, Grain::Bytes, Method::Zstd),
+            Self::new(end, u64::MAX, Grain::Bytes, Method::Probe),
         ];
         all.into_iter().filter(|section| section.start < section.end).collect()
     }

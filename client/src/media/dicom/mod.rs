@@ -49,8 +49,8 @@ fn has_magic(head: &[u8]) -> bool {
     head.get(PREAMBLE_LEN..).is_some_and(|rest| rest.starts_with(MAGIC))
 }
 
-/// How the data set is written, and where it begins. The meta information, which is always explicit little endian, says
-/// it; where it is missing the first element does.
+/// How the data set is written, and where it begins: as its first element shows, or as the meta information says, which
+/// is always explicit little endian itself.
 fn data_set(head: &[u8]) -> Option<(Syntax, usize)> {
     let mut position = if has_magic(head) { PREAMBLE_LEN + MAGIC.len() } else { 0 };
     let mut named = None;
@@ -61,10 +61,8 @@ fn data_set(head: &[u8]) -> Option<(Syntax, usize)> {
         }
         position = element.start + value.len();
     }
-    let syntax = match named {
-        Some(syntax) => syntax,
-        None => element::guess(head.get(position..)?)?,
-    };
+    // What is there counts more than what is said of it: files that say the wrong thing are in use.
+    let syntax = element::guess(head.get(position..)?).or(named)?;
     Some((syntax, position))
 }
 
@@ -208,7 +206,7 @@ impl Attributes {
             planar: self.planar == Some(1),
             bits,
             stored,
-            high_bit: self.high_bit.unwrap_or(stored.checked_sub(1)?),
+            high_bit: self.high_bit.unwrap_or(stored.saturating_sub(1)),
             signed: self.signed == Some(1),
             big_endian,
         };
