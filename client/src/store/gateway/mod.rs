@@ -4,6 +4,7 @@
 //! Failures that pass by themselves are tried again, a bounded number of times.
 
 mod download;
+mod parts;
 mod price;
 mod retry;
 mod upload;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
+pub use self::parts::PARTS_ABOVE;
 use self::retry::Attempt;
 use super::ans104::SignedItem;
 use super::{BlobStore, ItemId, Price, StoreError};
@@ -31,6 +33,10 @@ pub struct GatewayOptions {
     pub connect_timeout: Duration,
     /// How long the server may be silent, before and within a response. Uploads have more: see [`SLOWEST_UPLOAD`].
     pub silence_timeout: Duration,
+    /// Items longer than this go up in parts, in bytes.
+    pub parts_above: u64,
+    /// Parts of an item that are under way at once, at least one.
+    pub parts_at_once: usize,
 }
 
 impl Default for GatewayOptions {
@@ -41,6 +47,8 @@ impl Default for GatewayOptions {
             longest_pause: Duration::from_secs(8),
             connect_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(60),
+            parts_above: PARTS_ABOVE,
+            parts_at_once: 4,
         }
     }
 }
@@ -57,6 +65,7 @@ pub struct Gateway {
     uploads: Client,
     base: Url,
     options: GatewayOptions,
+    unfinished: parts::Unfinished,
 }
 
 impl Gateway {
@@ -92,6 +101,7 @@ impl Gateway {
             uploads,
             base: url,
             options,
+            unfinished: parts::Unfinished::default(),
         })
     }
 
@@ -108,8 +118,12 @@ impl BlobStore for Gateway {
         shown(&self.base)
     }
 
-    fn put(&self, item: &SignedItem) -> impl Future<Output = Result<(), StoreError>> + Send {
-        retry::with_retries(&self.options, move || upload::upload(self, item))
+    async fn put(&self, item: &SignedItem) -> Result<(), StoreError> {
+        if item.bytes().len() as u64 > self.options.parts_above {
+            parts::upload(self, item).await
+        } else {
+            retry::with_retries(&self.options, move || upload::upload(self, item)).await
+        }
     }
 
     fn get(

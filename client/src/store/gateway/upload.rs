@@ -16,8 +16,20 @@ const RECEIPT_LIMIT: usize = 64 * 1024;
 
 /// The one field of the receipt that we rely on. Its signature is the gateway's word about itself.
 #[derive(Deserialize)]
-struct Receipt {
+pub(super) struct Receipt {
     id: String,
+}
+
+impl Receipt {
+    /// Compares the item that it names with ours.
+    pub(super) fn check(&self, id: ItemId) -> Result<(), Attempt> {
+        if self.id == id.to_string() {
+            Ok(())
+        } else {
+            let detail = "it names another item".to_owned();
+            Err(Attempt::over(StoreError::BadReceipt { id, detail }))
+        }
+    }
 }
 
 pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), Attempt> {
@@ -54,7 +66,7 @@ pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), A
 }
 
 /// The gateway claims to have the item already: has it?
-async fn confirm(gateway: &Gateway, id: ItemId) -> Result<(), Attempt> {
+pub(super) async fn confirm(gateway: &Gateway, id: ItemId) -> Result<(), Attempt> {
     if has(gateway, id).await? {
         Ok(())
     } else {
@@ -82,16 +94,6 @@ pub(super) async fn has(gateway: &Gateway, id: ItemId) -> Result<bool, Attempt> 
 pub(super) async fn check_receipt(response: Response, id: ItemId) -> Result<(), Attempt> {
     let bad = |detail: String| StoreError::BadReceipt { id, detail };
     let body = read_answer(response, RECEIPT_LIMIT, bad).await?;
-    check_id(&body, id)
-}
-
-/// Compares the item that a receipt names with ours.
-pub(super) fn check_id(receipt: &[u8], id: ItemId) -> Result<(), Attempt> {
-    let bad = |detail: String| Attempt::over(StoreError::BadReceipt { id, detail });
-    let receipt: Receipt = serde_json::from_slice(receipt).map_err(|error| bad(error.to_string()))?;
-    if receipt.id == id.to_string() {
-        Ok(())
-    } else {
-        Err(bad("it names another item".to_owned()))
-    }
+    let receipt: Receipt = serde_json::from_slice(&body).map_err(|error| Attempt::over(bad(error.to_string())))?;
+    receipt.check(id)
 }
