@@ -265,7 +265,8 @@ fn is_better_as_difference(encoder: &mut Encoder, header: &Header, values: &[u16
     cost(differences) < plain
 }
 
-/// The stripe of `original_len` bytes that [`encode`] made `encoded` of. Takes memory of at most eight times that length.
+/// The stripe of `original_len` bytes that [`encode`] made `encoded` of. Takes memory of at most ten times that length, and
+/// of six where the stripe has many rows.
 ///
 /// # Errors
 /// Where these bytes are nothing that [`encode`] makes of a stripe of that length.

@@ -200,3 +200,60 @@ pub(super) fn predict(left: i32, above: i32, corner: i32) -> i32 {
     let (low, high) = (left.min(above), left.max(above));
     (left + above - corner).clamp(low, high)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Parameters;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// k as the standard says it.
+    fn counted(sum: i32, count: i32) -> u32 {
+        (0..)
+            .find(|k| i64::from(count) << k >= i64::from(sum))
+            .unwrap_or(u32::MAX)
+    }
+
+    proptest! {
+        #[test]
+        fn k_is_what_the_standard_counts(
+            differences in proptest::collection::vec(prop_oneof![-3_i32..=3, -40_i32..=40, -32_768_i32..=32_767], 0..600),
+            reset in 3..=255,
+        ) {
+            let mut context = Context::new(&Traits::of(&Parameters::of_max(u16::MAX)));
+            for difference in differences {
+                prop_assert_eq!(u32::from(context.k), counted(context.sum, context.count.into()));
+                context.learn(difference, reset);
+                prop_assert!((1 - i32::from(context.count)..=0).contains(&context.bias));
+            }
+        }
+
+        #[test]
+        fn sums_stay_within_bounds_whatever_is_learnt(
+            differences in proptest::collection::vec(prop_oneof![Just(i32::MAX), Just(-i32::MAX), any::<i16>().prop_map(i32::from)], 0..600),
+            reset in 3..=255,
+        ) {
+            let mut context = Context::new(&Traits::of(&Parameters::of_max(u16::MAX)));
+            for difference in differences {
+                context.learn(difference, reset);
+                prop_assert!(context.k <= 17);
+            }
+        }
+
+        #[test]
+        fn the_end_of_a_run_leads_back_to_its_difference(
+            differences in proptest::collection::vec(-300_i32..=300, 1..200),
+            equal in 0..=1,
+        ) {
+            let mut end = RunContext { sum: 4, count: 1, negative: 0, equal };
+            // Where the neighbours are equal, a difference of nothing would have been part of the run.
+            for difference in differences.into_iter().filter(|difference| equal == 0 || *difference != 0) {
+                let k = end.k();
+                let number = end.number_of(difference, k);
+                prop_assert!(number >= 0);
+                prop_assert_eq!(end.difference_of(number, k), difference);
+                end.learn(difference, number, 64);
+            }
+        }
+    }
+}

@@ -5,7 +5,8 @@
 /// is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// MAXVAL: the largest sample value, at least 1.
+    /// MAXVAL: the largest sample value, at least 1. Readers in wide use, CharLS among them, mistake streams where it is
+    /// not all the bits of a precision (3, 7, 15 and so on to 65,535).
     pub max: u16,
     /// T1, T2, T3: where gradients are cut into classes. 1 <= T1 <= T2 <= T3 <= MAXVAL.
     pub thresholds: [u16; 3],
