@@ -53,7 +53,10 @@ fn lengths() -> impl Iterator<Item = usize> {
 }
 
 macro_rules! tests_of {
-    ($name:ident, $backend:ty, $backends:ident, $each:ident, $into:ident, $reference:ty, $len:literal, $vector:ident, $million:ident) => {
+    (
+        $name:ident, $backend:ty, $backends:ident, $each:ident, $into:ident,
+        $reference:ty, $len:literal, $vector:ident, $million:ident
+    ) => {
         mod $name {
             use super::*;
 

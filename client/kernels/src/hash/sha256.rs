@@ -146,13 +146,12 @@ enum Choice {
 impl Sha256Backend {
     /// Every way that this processor has, from the slowest to the fastest; the portable one is always there.
     pub(super) fn available() -> Vec<Self> {
-        let mut all = vec![Self(Choice::Portable)];
+        let all = std::iter::once(Self(Choice::Portable));
         #[cfg(target_arch = "x86_64")]
-        {
-            all.extend(ShaNi::detect().map(|it| Self(Choice::ShaNi(it))));
-            all.extend(Avx512::detect().map(|it| Self(Choice::Avx512(it))));
-        }
-        all
+        let all = all
+            .chain(ShaNi::detect().map(|kernel| Self(Choice::ShaNi(kernel))))
+            .chain(Avx512::detect().map(|kernel| Self(Choice::Avx512(kernel))));
+        all.collect()
     }
 
     /// The last, and so the fastest, of [`Self::available`].

@@ -163,13 +163,12 @@ enum Choice {
 impl Sha384Backend {
     /// Every way that this processor has, from the slowest to the fastest; the portable one is always there.
     pub(super) fn available() -> Vec<Self> {
-        let mut all = vec![Self(Choice::Portable)];
+        let all = std::iter::once(Self(Choice::Portable));
         #[cfg(target_arch = "x86_64")]
-        {
-            all.extend(Avx2::detect().map(|it| Self(Choice::Avx2(it))));
-            all.extend(Avx512::detect().map(|it| Self(Choice::Avx512(it))));
-        }
-        all
+        let all = all
+            .chain(Avx2::detect().map(|kernel| Self(Choice::Avx2(kernel))))
+            .chain(Avx512::detect().map(|kernel| Self(Choice::Avx512(kernel))));
+        all.collect()
     }
 
     /// The last, and so the fastest, of [`Self::available`].

@@ -132,7 +132,10 @@ fn add_in_order(a: __m256i, b: __m256i) -> __m256i {
     let sum;
     // SAFETY: the instruction is there, by the feature enabled above, and does nothing but add two registers.
     unsafe {
-        asm!("vpaddq {}, {}, {}", out(ymm_reg) sum, in(ymm_reg) a, in(ymm_reg) b, options(pure, nomem, nostack, preserves_flags));
+        asm!(
+            "vpaddq {}, {}, {}", out(ymm_reg) sum, in(ymm_reg) a, in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
     sum
 }

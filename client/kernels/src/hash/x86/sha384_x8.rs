@@ -91,7 +91,10 @@ fn add_in_order(a: __m512i, b: __m512i) -> __m512i {
     let sum;
     // SAFETY: the instruction is there, by the feature enabled above, and does nothing but add two registers.
     unsafe {
-        asm!("vpaddq {}, {}, {}", out(zmm_reg) sum, in(zmm_reg) a, in(zmm_reg) b, options(pure, nomem, nostack, preserves_flags));
+        asm!(
+            "vpaddq {}, {}, {}", out(zmm_reg) sum, in(zmm_reg) a, in(zmm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
     sum
 }
