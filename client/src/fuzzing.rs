@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use crate::CryptoError;
 use crate::keys::{EncryptionKey, Identity, KeyError, Origin, Passphrase, StorageKey, file};
-use crate::media::codec::{FrameDecoder, FrameEncoder};
-use crate::media::{Codec, Cut, Frame, FrameIndex, FrameSpan, MediaError, Plan};
+use crate::media::{Codec, Frame, FrameDecoder, FrameEncoder, FrameIndex, FrameSpan, MediaError, Method, Plan};
 pub use crate::seal::fuzzing::*;
 
 /// An encryption key of this seed, or of an earlier release's X25519 secret.
@@ -98,7 +97,7 @@ impl Coder {
 
     /// Codes a frame as a plan wants it, and says how it is kept.
     pub fn encode(&mut self, planned: &PlannedFrame, frame: &[u8], out: &mut Vec<u8>) -> Codec {
-        self.encoder.encode(&planned.0.method, frame, out)
+        self.encoder.encode(&planned.method, frame, out)
     }
 
     /// Decodes a frame.
@@ -122,7 +121,10 @@ pub struct FilePlan(Plan);
 
 /// A frame as a plan wants it.
 #[derive(Debug)]
-pub struct PlannedFrame(Cut);
+pub struct PlannedFrame {
+    len: usize,
+    method: Method,
+}
 
 impl FilePlan {
     /// The plan for a file that begins so.
@@ -134,7 +136,11 @@ impl FilePlan {
     /// The frame at a position.
     #[must_use]
     pub fn next(&self, position: u64) -> PlannedFrame {
-        PlannedFrame(self.0.next(position))
+        let cut = self.0.next(position);
+        PlannedFrame {
+            len: cut.len,
+            method: cut.method,
+        }
     }
 }
 
@@ -142,6 +148,6 @@ impl PlannedFrame {
     /// Bytes of the original in it.
     #[must_use]
     pub fn original_len(&self) -> usize {
-        self.0.len
+        self.len
     }
 }

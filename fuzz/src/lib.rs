@@ -13,6 +13,8 @@
 )]
 
 mod bytes;
+mod seeds;
 mod targets;
 
+pub use seeds::seeds;
 pub use targets::{TARGETS, Target, target};

@@ -5,23 +5,20 @@
 use std::sync::OnceLock;
 
 use chartseal::fuzzing;
-use chartseal::keys::shares::{self, Share};
+use chartseal::keys::shares::{Share, combine};
 use chartseal::keys::{EncryptionKey, Passphrase};
 use chartseal::media::FrameIndex;
 use chartseal::seal::break_glass::{self, KeyShare, ReleaseContext};
 use chartseal::seal::envelope::{self, EnvelopeContext, RecipientKey, Suite};
 use chartseal::seal::recovery_share::{self, RecoveryShare, ShareContext};
-use chartseal::seal::{DataKey, Manifest, ManifestBody, RecordIds, ShardEntry};
+use chartseal::seal::{DataKey, Manifest, ManifestBody, RecordIds};
 use sha2::{Digest as _, Sha256};
 
-use super::data_key;
+use super::{data_key, shards};
 use crate::bytes::Bytes;
 
 /// The most that deriving a key may cost here, in KiB and passes: what a file asks for more is left alone.
 const AFFORDABLE: (u32, u32) = (64, 1);
-
-/// Whoever gets what nobody wrapped for anybody.
-static READER: OnceLock<EncryptionKey> = OnceLock::new();
 
 pub(super) fn run(input: &[u8]) {
     let mut input = Bytes(input);
@@ -49,7 +46,7 @@ fn public<'a>(key: &'a EncryptionKey, x25519: &'a [u8; 32], input: &mut Bytes<'_
     x_wing.map_or(RecipientKey::X25519(x25519), RecipientKey::XWing)
 }
 
-fn context(byte: u8) -> EnvelopeContext {
+pub(crate) fn context(byte: u8) -> EnvelopeContext {
     EnvelopeContext {
         cluster: [byte; 32],
         program: [2; 32],
@@ -67,7 +64,7 @@ const RELEASE: ReleaseContext = ReleaseContext {
     emergency: [10; 16],
 };
 
-fn share_context(sealed_to: [u8; 32]) -> ShareContext {
+pub(crate) fn share_context(sealed_to: [u8; 32]) -> ShareContext {
     ShareContext {
         cluster: [1; 32],
         program: [2; 32],
@@ -79,8 +76,14 @@ fn share_context(sealed_to: [u8; 32]) -> ShareContext {
     }
 }
 
+/// Whoever gets what nobody wrapped for anybody.
+pub(crate) fn stranger() -> &'static EncryptionKey {
+    static KEY: OnceLock<EncryptionKey> = OnceLock::new();
+    KEY.get_or_init(|| fuzzing::encryption_key(&[11; 32], false).expect("any 32 bytes are a key"))
+}
+
 fn anything(bytes: &[u8]) {
-    let key = READER.get_or_init(|| fuzzing::encryption_key(&[11; 32], false).expect("any 32 bytes are a key"));
+    let key = stranger();
     let context = context(1);
     assert!(envelope::open(bytes, key, &context).is_err());
     assert!(break_glass::open(bytes, key, &context).is_err());
@@ -183,7 +186,7 @@ fn shares_of_anything(input: &mut Bytes<'_>) {
     }
     let manifest = manifest_of(&data_key(&[0x5a; 32]));
     assert!(break_glass::combine(&shares, &manifest).is_err());
-    let _ = shares::combine(&shares.iter().map(|share| share.share.clone()).collect::<Vec<_>>());
+    let _ = combine(&shares.iter().map(|share| share.share.clone()).collect::<Vec<_>>());
 }
 
 /// Any k of n give the key back, also beside a wrong one.
@@ -227,13 +230,6 @@ fn key_share(input: &mut Bytes<'_>, most: u8) -> KeyShare {
 }
 
 fn manifest_of(key: &DataKey) -> Manifest {
-    let shard = ShardEntry {
-        item: [1; 32],
-        salt: [2; 16],
-        root: [3; 32],
-        segments: 1,
-        last_segment: 16,
-    };
     let ids = RecordIds {
         patient: [3; 16],
         record: [4; 16],
@@ -247,6 +243,6 @@ fn manifest_of(key: &DataKey) -> Manifest {
         sha256: [0; 32],
         frames: FrameIndex::default(),
     };
-    let bytes = fuzzing::seal_manifest(key, &[shard], &body).expect("an empty record has a manifest");
+    let bytes = fuzzing::seal_manifest(key, &shards(0, 16), &body).expect("an empty record has a manifest");
     Manifest::parse(&bytes).expect("what we seal parses")
 }

@@ -66,3 +66,17 @@ fn round_trip(input: &mut Bytes<'_>) {
     let opened = Manifest::parse(&altered).and_then(|manifest| manifest.open(&key, &body.ids));
     assert!(opened.is_err(), "byte {place} was altered, and nobody noticed");
 }
+
+/// So many full shards, and one that is not.
+pub(crate) fn shards(full: usize, last_segment: u32) -> Vec<ShardEntry> {
+    let shard = |segments, last_segment| ShardEntry {
+        item: [1; 32],
+        salt: [2; 16],
+        root: [3; 32],
+        segments,
+        last_segment,
+    };
+    let mut shards = vec![shard(64, 65_536); full];
+    shards.push(shard(1, last_segment));
+    shards
+}

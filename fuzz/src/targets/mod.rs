@@ -7,6 +7,9 @@ mod frame_index;
 mod manifest;
 mod segment;
 
+pub(crate) use envelope::{context, share_context, stranger as reader};
+pub(crate) use manifest::shards;
+
 use chartseal::fuzzing;
 use chartseal::seal::DataKey;
 
@@ -53,6 +56,6 @@ pub fn target(name: &str) -> Option<Target> {
     TARGETS.iter().copied().find(|target| target.name == name)
 }
 
-fn data_key(bytes: &[u8; 32]) -> DataKey {
+pub(crate) fn data_key(bytes: &[u8; 32]) -> DataKey {
     fuzzing::data_key(bytes).expect("32 bytes are a key")
 }
