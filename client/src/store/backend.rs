@@ -88,6 +88,13 @@ impl BlobStore for Backend {
         }
     }
 
+    async fn signature(&self, id: ItemId) -> Result<Option<[u8; 64]>, StoreError> {
+        match self {
+            Self::Gateway(store) => store.signature(id).await,
+            Self::Objects(store) => store.signature(id).await,
+        }
+    }
+
     async fn price(&self, lengths: &[u64]) -> Result<Option<Price>, StoreError> {
         match self {
             Self::Gateway(store) => store.price(lengths).await,

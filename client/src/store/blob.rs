@@ -67,6 +67,15 @@ pub trait BlobStore: Send + Sync {
     /// [`StoreError`]; transient failures have been retried by then.
     fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// The signature of an item, where the store keeps headers too and has it; it is this item's, for its hash is the id.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn signature(&self, id: ItemId) -> impl Future<Output = Result<Option<[u8; 64]>, StoreError>> + Send {
+        let _ = id;
+        async { Ok(None) }
+    }
+
     /// What storing items of these lengths would cost, headers included; `None` where the store names no price.
     ///
     /// # Errors
@@ -101,6 +110,10 @@ impl<S: BlobStore> BlobStore for &S {
 
     fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send {
         S::has(self, id)
+    }
+
+    fn signature(&self, id: ItemId) -> impl Future<Output = Result<Option<[u8; 64]>, StoreError>> + Send {
+        S::signature(self, id)
     }
 
     fn price(&self, lengths: &[u64]) -> impl Future<Output = Result<Option<Price>, StoreError>> + Send {

@@ -187,6 +187,21 @@ impl BlobStore for Objects {
     async fn has(&self, id: ItemId) -> Result<bool, StoreError> {
         Ok(self.size(id).await?.is_some())
     }
+
+    async fn signature(&self, id: ItemId) -> Result<Option<[u8; 64]>, StoreError> {
+        let found = match self.fetch(id, Some(0..HEADER)).await {
+            Ok(found) => found,
+            // Gone, or cut within the header.
+            Err(StoreError::NotFound { .. } | StoreError::OutOfRange { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if found.meta.size < HEADER {
+            return Ok(None);
+        }
+        let header = collect(found, id, HEADER).await?;
+        let item = ParsedItem::parse(&header).ok().filter(|item| item.id() == id);
+        Ok(item.map(|item| item.signature))
+    }
 }
 
 /// Exactly `expected` bytes, and never more, whatever the store sends.
