@@ -7,9 +7,6 @@ use zstd::bulk::Decompressor;
 use zstd::zstd_safe::DParameter;
 
 use super::delta::DeltaFormat;
-// Until the pipeline names it where it is.
-#[allow(unused_imports, reason = "the pipeline moves over to it next")]
-pub(crate) use super::encoder::FrameEncoder;
 use super::{MAX_FRAME_LEN, MediaError};
 
 /// log2 of the window that a decoder accepts: as large as the largest frame.

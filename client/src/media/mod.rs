@@ -2,7 +2,7 @@
 //! kept as it is where that is not smaller, so that any range of it can be opened without what comes before. What a
 //! file is, is told from its bytes: names lie, and people rename.
 
-pub(crate) mod codec;
+mod codec;
 mod delta;
 mod dicom;
 mod encoder;
@@ -12,6 +12,8 @@ mod index;
 mod nifti;
 mod plan;
 mod sniff;
+#[cfg(test)]
+mod tests;
 mod wav;
 
 use thiserror::Error;

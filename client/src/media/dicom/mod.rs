@@ -36,7 +36,7 @@ pub(super) fn locate(head: &[u8]) -> Option<Located> {
         syntax,
         open: [Level::Item; MAX_DEPTH],
         depth: 0,
-        attributes: Attributes::default(),
+        attributes: Attributes::ASSUMED,
     };
     loop {
         if let Some(located) = walk.step()? {
@@ -154,8 +154,7 @@ impl Walk<'_> {
     }
 }
 
-/// What group 0028 says of the pixels, as far as it matters here.
-#[derive(Default)]
+/// What group 0028 says of the pixels, as far as it matters here. What says nonsense is nothing.
 struct Attributes {
     samples: Option<u32>,
     planar: Option<u32>,
@@ -169,6 +168,19 @@ struct Attributes {
 }
 
 impl Attributes {
+    /// What holds unless it is said otherwise.
+    const ASSUMED: Self = Self {
+        samples: Some(1),
+        planar: Some(0),
+        frames: Some(1),
+        rows: None,
+        columns: None,
+        bits_allocated: None,
+        bits_stored: None,
+        high_bit: None,
+        signed: None,
+    };
+
     fn take(&mut self, element: &Element, head: &[u8], syntax: Syntax) {
         let slot = match element.tag {
             (0x0028, 0x0002) => &mut self.samples,
@@ -182,17 +194,19 @@ impl Attributes {
             (0x0028, 0x0103) => &mut self.signed,
             _ => return,
         };
-        *slot = element.value(head).and_then(|value| match *value {
+        let Some(value) = element.value(head).filter(|value| !value.is_empty()) else {
+            return;
+        };
+        *slot = match *value {
             // The only one that is a text.
-            _ if element.tag == (0x0028, 0x0008) => std::str::from_utf8(value)
-                .ok()?
-                .trim_matches([' ', '\0', '+'])
-                .parse()
-                .ok(),
+            _ if element.tag == (0x0028, 0x0008) => {
+                let text = std::str::from_utf8(value).unwrap_or_default();
+                text.trim_matches([' ', '\0']).parse().ok()
+            }
             [a, b] => Some(u32::from(syntax.u16([a, b]))),
             [a, b, c, d] => Some(syntax.u32([a, b, c, d])),
             _ => None,
-        });
+        };
     }
 
     fn image(&self, big_endian: bool) -> Option<Image> {
@@ -201,8 +215,8 @@ impl Attributes {
         let image = Image {
             columns: self.columns?,
             rows: self.rows?,
-            frames: self.frames.unwrap_or(1),
-            samples: self.samples.unwrap_or(1),
+            frames: self.frames?,
+            samples: self.samples?,
             planar: self.planar == Some(1),
             bits,
             stored,
