@@ -2,11 +2,11 @@
 //! knows beforehand how long a frame is and stops there, holds no more than that and what one frame of the codec needs,
 //! and checks what comes out against the checksum that every coded frame carries.
 
-use chartseal_kernels::pixels;
+use chartseal_kernels::pixels::{self, delta};
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::DParameter;
 
-use super::delta::DeltaFormat;
+use super::delta::{FORM_LEN, form_from_bytes};
 use super::{MAX_FRAME_LEN, MediaError};
 
 /// log2 of the window that a decoder accepts: as large as the largest frame.
@@ -25,7 +25,7 @@ pub enum Codec {
     Zstd,
     /// A checksum, and one stripe of pixels, in JPEG-LS.
     Pixels,
-    /// A checksum, how samples stand (2 bytes), and one zstd frame of their differences.
+    /// A checksum, how samples stand (7 bytes), and one zstd frame of their differences.
     Delta,
 }
 
@@ -108,11 +108,11 @@ impl FrameDecoder {
             }
             Codec::Delta => {
                 let (expected, rest) = split::<CHECKSUM_LEN>(encoded)?;
-                let (format, differences) = split::<{ DeltaFormat::LEN }>(rest)?;
-                let format = DeltaFormat::from_bytes(format)
-                    .ok_or(MediaError::Undecodable("its samples are of no known form"))?;
+                let (form, differences) = split::<FORM_LEN>(rest)?;
+                let form = form_from_bytes(form).ok_or(MediaError::Undecodable("its samples are of no known form"))?;
                 unzstd(&mut self.zstd, differences, len, &mut self.differences)?;
-                format.join(&self.differences, frame);
+                frame.clear();
+                delta::undo(form, &self.differences, frame);
                 check(expected, frame)?;
             }
         }

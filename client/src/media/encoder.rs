@@ -1,13 +1,14 @@
 //! Makes frames smaller where that can be done: tries what the plan says, keeps the smallest, and keeps nothing that it
 //! has not decoded and compared. Of what is long, samples decide what is worth the time.
 
+use chartseal_kernels::pixels::delta::{self, Delta};
 use chartseal_kernels::pixels::{self, PixelFormat};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
 use super::Codec;
 use super::codec::{FrameDecoder, checksum};
-use super::delta::DeltaFormat;
+use super::delta::form_to_bytes;
 
 /// zstd's levels by length: what is short takes no time at any; on what is long, high ones gain little.
 const LEVELS: [(usize, i32); 2] = [(64 << 10, 19), (256 << 10, 12)];
@@ -29,7 +30,7 @@ pub(crate) enum Method {
     /// By zstd, if it helps on samples: for what may be coded already.
     Probe,
     /// The same, but also of differences.
-    Delta(DeltaFormat),
+    Delta(Delta),
     /// The same, but also as rows of pixels: as many as the frame holds, whatever `rows` says.
     Pixels(PixelFormat),
 }
@@ -38,7 +39,7 @@ pub(crate) enum Method {
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Zstd,
-    Delta(DeltaFormat),
+    Delta(Delta),
     Pixels(PixelFormat),
 }
 
@@ -47,10 +48,11 @@ impl Method {
         match self {
             Self::Raw => [None, None, None],
             Self::Zstd | Self::Probe => [Some(Way::Zstd), None, None],
-            Self::Delta(format) => [Some(Way::Zstd), Some(Way::Delta(format)), None],
+            Self::Delta(form) => [Some(Way::Zstd), Some(Way::Delta(form)), None],
             Self::Pixels(format) => {
-                let stride = if format.planar { 1 } else { format.samples };
-                let delta = DeltaFormat::new(format.bytes.into(), format.big_endian, stride.into());
+                let pixel = u32::from(format.bytes) * if format.planar { 1 } else { u32::from(format.samples) };
+                let row = u32::try_from(row_len(&format)).ok();
+                let delta = Delta::new(format.bytes, pixel, row).filter(|_| !format.big_endian);
                 [Some(Way::Zstd), delta.map(Way::Delta), Some(Way::Pixels(format))]
             }
         }
@@ -59,7 +61,7 @@ impl Method {
     /// Bytes that samples of a frame are whole multiples of.
     fn unit(self) -> usize {
         match self {
-            Self::Delta(format) => format.width(),
+            Self::Delta(form) => usize::from(form.sample()),
             Self::Pixels(format) => row_len(&format).max(1),
             _ => 1,
         }
@@ -155,10 +157,11 @@ impl FrameEncoder {
                 self.zstd(level, frame, 0, out)?;
                 Some(Codec::Zstd)
             }
-            Way::Delta(format) => {
+            Way::Delta(form) => {
+                let header = [&checksum(frame)[..], &form_to_bytes(form)?].concat();
                 let mut differences = std::mem::take(&mut self.differences);
-                format.split(frame, &mut differences);
-                let header = [&checksum(frame)[..], &format.to_bytes()].concat();
+                differences.clear();
+                delta::apply(form, frame, &mut differences);
                 let coded = self.zstd(level, &differences, header.len(), out);
                 self.differences = differences;
                 coded?;

@@ -1,7 +1,8 @@
 //! How a file is cut into frames, and how each is tried: decided once, from the beginning of the file. After that it is
 //! arithmetic on positions, so that a stream needs no second look and any number of threads may code its frames.
 
-use super::delta::DeltaFormat;
+use chartseal_kernels::pixels::delta::Delta;
+
 use super::encoder::Method;
 use super::image::Image;
 use super::sniff::TEXT;
@@ -65,7 +66,7 @@ pub(super) enum Located {
         /// How long they are, as the file says.
         len: u64,
         /// How they stand.
-        format: DeltaFormat,
+        form: Delta,
     },
     /// What is coded already, up to the end of the file or nearly.
     Coded {
@@ -148,7 +149,12 @@ impl Section {
                     image.format().map_or(Method::Probe, Method::Pixels),
                 )
             }
-            Located::Sound { start, len, format } => (start, len, Grain::Blocks(format.width()), Method::Delta(format)),
+            Located::Sound { start, len, form } => (
+                start,
+                len,
+                Grain::Blocks(usize::from(form.sample())),
+                Method::Delta(form),
+            ),
             Located::Coded { start } => (start, u64::MAX, Grain::Bytes, Method::Probe),
         };
         let end = start.saturating_add(len);

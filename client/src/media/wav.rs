@@ -1,7 +1,8 @@
 //! Finds the samples in a WAV file (RIFF, "Multimedia Programming Interface and Data Specifications 1.0"): integer PCM,
 //! which is what dictation devices and microphones write.
 
-use super::delta::DeltaFormat;
+use chartseal_kernels::pixels::delta::Delta;
+
 use super::plan::Located;
 
 /// WAVE_FORMAT_PCM, and WAVE_FORMAT_EXTENSIBLE, of which PCM is the kind that is met.
@@ -13,19 +14,19 @@ pub(super) fn locate(head: &[u8]) -> Option<Located> {
         return None;
     }
     let mut position = 12_usize;
-    let mut format = None;
+    let mut form = None;
     loop {
         let header: [u8; 8] = *head.get(position..)?.first_chunk()?;
         let (name, len) = header.split_first_chunk::<4>()?;
         let len = u32::from_le_bytes(len.try_into().ok()?);
         position = position.checked_add(8)?;
         match name {
-            b"fmt " => format = Some(format_of(head.get(position..)?)?),
+            b"fmt " => form = Some(form_of(head.get(position..)?)?),
             b"data" => {
                 return Some(Located::Sound {
                     start: position as u64,
                     len: u64::from(len),
-                    format: format?,
+                    form: form?,
                 });
             }
             _ => {}
@@ -38,9 +39,9 @@ pub(super) fn locate(head: &[u8]) -> Option<Located> {
 }
 
 /// How samples stand, from a `fmt ` chunk.
-fn format_of(chunk: &[u8]) -> Option<DeltaFormat> {
+fn form_of(chunk: &[u8]) -> Option<Delta> {
     let field = |at: usize| Some(u32::from(u16::from_le_bytes(*chunk.get(at..)?.first_chunk()?)));
     let (channels, block, bits) = (field(2)?, field(12)?, field(14)?);
     let fits = PCM.contains(&field(0)?) && bits % 8 == 0 && block == channels * bits / 8;
-    DeltaFormat::new(bits / 8, false, channels).filter(|_| fits)
+    Delta::new(u8::try_from(bits / 8).ok()?, block, None).filter(|_| fits)
 }
