@@ -1,5 +1,6 @@
 //! Files go through a plan and the codecs and come back, whole or damaged; and what is in them is found where it is.
 
+mod codecs;
 mod dicom;
 mod files;
 mod made;
