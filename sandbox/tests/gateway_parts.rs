@@ -17,9 +17,7 @@ const PART: usize = 5 << 20;
 
 /// An item of two whole parts and a short one.
 fn large_item(seed: u8) -> (String, Vec<u8>) {
-    let data: Vec<u8> = (0..2 * PART as u32 + 100_000)
-        .map(|n| n.to_le_bytes()[(n % 3) as usize])
-        .collect();
+    let data: Vec<u8> = (0..2 * PART + 100_000).map(|n| n.to_le_bytes()[n % 3]).collect();
     item(seed, &data)
 }
 

@@ -186,13 +186,15 @@ pub(crate) fn deep_hash(blobs: &[&[u8]]) -> [u8; 48] {
     list(&blobs.iter().map(|bytes| blob(bytes)).collect::<Vec<_>>())
 }
 
-fn blob(bytes: &[u8]) -> [u8; 48] {
+/// The deep hash of a blob.
+pub(crate) fn blob(bytes: &[u8]) -> [u8; 48] {
     let mut hash = DataHash::default();
     hash.update(bytes);
     hash.finish()
 }
 
-fn list(parts: &[[u8; 48]]) -> [u8; 48] {
+/// The deep hash of a list, of those of what is in it.
+pub(crate) fn list(parts: &[[u8; 48]]) -> [u8; 48] {
     let begin: [u8; 48] = Sha384::digest(format!("list{}", parts.len())).into();
     parts.iter().fold(begin, |hash, part| {
         Sha384::new().chain_update(hash).chain_update(part).finalize().into()

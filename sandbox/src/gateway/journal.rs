@@ -3,10 +3,10 @@
 //!
 //! | field | what |
 //! | --- | --- |
-//! | `id` | the item's id |
-//! | `bytes` | how many bytes of it came: the whole item with its header |
+//! | `id` | the item's or transaction's id |
+//! | `bytes` | how many bytes of it came: the whole item with its header, or the data of a transaction |
 //! | `unix_ms` | when, in milliseconds after 1970 |
-//! | `by` | `single` (`/v1/tx/solana`) or `parts` (`/v1/chunks/solana`) |
+//! | `by` | `single` (`/v1/tx/solana`), `parts` (`/v1/chunks/solana`), `transaction` (layer one) or `bundle` (within one) |
 //! | `new` | whether it was kept: `false` is one that the gateway had already and that was sent again |
 
 use std::fs::{File, OpenOptions};
@@ -23,6 +23,8 @@ use super::height;
 pub(super) enum By {
     Single,
     Parts,
+    Transaction,
+    Bundle,
 }
 
 impl By {
@@ -30,6 +32,8 @@ impl By {
         match self {
             Self::Single => "single",
             Self::Parts => "parts",
+            Self::Transaction => "transaction",
+            Self::Bundle => "bundle",
         }
     }
 }

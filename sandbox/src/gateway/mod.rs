@@ -6,6 +6,7 @@
 
 mod ans104;
 mod journal;
+mod layer_one;
 mod multipart;
 mod parts;
 mod price;
@@ -37,6 +38,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::error::Error;
 use journal::Journal;
+use layer_one::LayerOne;
 use parts::Parts;
 use range::Asked;
 use receipt::ReceiptKey;
@@ -67,6 +69,7 @@ struct Gateway {
     store: Store,
     parts: Parts,
     journal: Journal,
+    layer_one: LayerOne,
     key: ReceiptKey,
     max_item_bytes: u64,
     charge_above: Option<u64>,
@@ -81,6 +84,7 @@ pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
         store,
         parts: Parts::open(&config.folder).map_err(Error::at(&config.folder))?,
         journal: Journal::open(&config.folder).map_err(Error::at(&config.folder))?,
+        layer_one: LayerOne::open(&config.folder).map_err(Error::at(&config.folder))?,
         key,
         max_item_bytes: config.max_item_bytes,
         charge_above: config.charge_above,
@@ -93,12 +97,11 @@ pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
             get(multipart::ask).post(multipart::post),
         )
         .route("/v1/price/bytes/{bytes}", get(price::of_upload))
-        .route("/price/{bytes}", get(price::of_transaction))
-        .route("/price/{bytes}/{target}", get(price::of_transfer))
         .route("/info", get(info))
         .route("/tx/{id}/status", get(status))
         .route("/{id}", get(item))
         .route("/raw/{id}", get(item))
+        .merge(layer_one::routes())
         // Uploads are counted as they are written, with an answer of our own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(log_access))
@@ -185,7 +188,13 @@ async fn info() -> Response {
 
 async fn status(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Response, Refusal> {
     check_id(&id)?;
-    let (_, known) = gateway.store.find(&id)?.ok_or_else(not_found)?;
+    let Some((_, known)) = gateway.store.find(&id)? else {
+        return if gateway.layer_one.is_pending(&id)? {
+            Ok((StatusCode::ACCEPTED, "Pending").into_response())
+        } else {
+            Err(not_found())
+        };
+    };
     Ok(Json(json!({
         "block_height": known.height,
         "block_indep_hash": block_hash(known.height),

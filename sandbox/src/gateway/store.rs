@@ -20,7 +20,7 @@ pub(crate) struct ItemInfo {
     pub(crate) owner: String,
     /// The height at which it arrived.
     pub(crate) height: u64,
-    /// The item's header, base64url: with the data it is the whole item again.
+    /// The item's header, base64url: with the data it is the whole item again. Empty for a transaction of layer one.
     pub(crate) header: String,
 }
 
