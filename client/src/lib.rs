@@ -13,6 +13,7 @@ mod crypto;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hexed;
 pub mod keys;
 pub mod ledger;
 pub mod media;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use chartseal::keys::{Identity, KdfCost, KeyError, Passphrase};
 use chartseal::seal::{OpenError, Sealed, open_stream};
-use chartseal::store::{AtomicFile, Existing, FileError};
+use chartseal::store::{AtomicFile, Existing, FileError, Stores};
 use support::{IDS, MemoryStore, noise, plain_options, seal, silent};
 
 const LIMITED: &str = "CHARTSEAL_TEST_LIMITED_FOLDER";
@@ -29,7 +29,17 @@ async fn opening_onto_a_full_disk_says_so() {
             .open("/dev/full")
             .await
             .unwrap();
-        let opened = open_stream(&manifest, &on_chain, IDS, &data_key, &store, None, &mut full, &silent).await;
+        let opened = open_stream(
+            &manifest,
+            &on_chain,
+            IDS,
+            &data_key,
+            &Stores::one(&store),
+            None,
+            &mut full,
+            &silent,
+        )
+        .await;
         let error = opened.unwrap_err();
         assert!(
             matches!(error, OpenError::OutputFull) && !error.is_tampered(),
@@ -74,7 +84,17 @@ async fn what_happens_where_files_cannot_grow() {
         ..
     } = seal(&store, IDS, &noise(200_000, 1), &plain_options()).await;
     let mut file = AtomicFile::create(&target, Existing::Refuse).unwrap();
-    let opened = open_stream(&manifest, &on_chain, IDS, &data_key, &store, None, &mut file, &silent).await;
+    let opened = open_stream(
+        &manifest,
+        &on_chain,
+        IDS,
+        &data_key,
+        &Stores::one(&store),
+        None,
+        &mut file,
+        &silent,
+    )
+    .await;
     assert!(matches!(opened, Err(OpenError::OutputFull)), "{opened:?}");
     drop(file);
 

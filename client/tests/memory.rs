@@ -7,8 +7,8 @@ mod support;
 use std::ops::Range;
 
 use chartseal::keys::StorageKey;
-use chartseal::seal::{Sealed, open_stream, seal_stream};
-use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError};
+use chartseal::seal::{Input, Sealed, open_stream, seal_stream};
+use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError, Stores};
 use support::{IDS, plain_options, silent};
 use tokio::io::AsyncReadExt as _;
 
@@ -45,10 +45,10 @@ fn peak() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_file_is_never_held_whole() {
     let size = 384 * MIB;
-    let store = DiskStore(tempfile::tempdir().unwrap());
+    let stores = Stores::one(DiskStore(tempfile::tempdir().unwrap()));
     let key = StorageKey::generate().unwrap();
     let file = tokio::io::repeat(0x5a).take(size);
-    let sealed = seal_stream(file, IDS, &plain_options(), &key, &store, &silent)
+    let sealed = seal_stream(Input::stream(file), IDS, &plain_options(), &key, &stores, &silent)
         .await
         .unwrap();
     assert_eq!(sealed.stats.original, size);
@@ -61,7 +61,7 @@ async fn a_large_file_is_never_held_whole() {
         ..
     } = sealed;
     let mut out = tokio::io::sink();
-    open_stream(&manifest, &on_chain, IDS, &data_key, &store, None, &mut out, &silent)
+    open_stream(&manifest, &on_chain, IDS, &data_key, &stores, None, &mut out, &silent)
         .await
         .unwrap();
     let after_opening = peak();

@@ -5,9 +5,10 @@ mod support;
 
 use chartseal::media::FRAME_LEN;
 use chartseal::seal::{
-    Manifest, OpenError, Padding, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN, SHARD_SEGMENTS, SealOptions,
+    Input, Manifest, OpenError, Padding, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN, SHARD_SEGMENTS, SealOptions,
     fetch_manifest, padding, verify_stream,
 };
+use chartseal::store::Stores;
 use proptest::prelude::*;
 use support::{IDS, MemoryStore, noise, open, plain_options, seal, shard_ids, silent};
 
@@ -41,7 +42,7 @@ async fn every_size_around_a_boundary_opens_to_itself() {
             assert!(opened == bytes, "{size} bytes, {options:?}");
             assert_eq!(about.length, size as u64);
 
-            let verified = verify_stream(&sealed.manifest, &sealed.on_chain, &store, &silent)
+            let verified = verify_stream(&sealed.manifest, &sealed.on_chain, &Stores::one(&store), &silent)
                 .await
                 .unwrap();
             assert_eq!(
@@ -60,7 +61,12 @@ async fn sizes_in_the_store_are_those_of_the_format() {
         (SEGMENT_PLAIN_LEN, 1, 1, SEGMENT_LEN),
         (SEGMENT_PLAIN_LEN + 1, 1, 2, SEGMENT_LEN + 17),
         (SHARD_PLAIN_LEN, 1, SHARD_SEGMENTS, SHARD_SEGMENTS * SEGMENT_LEN),
-        (SHARD_PLAIN_LEN + 1, 2, SHARD_SEGMENTS + 1, SHARD_SEGMENTS * SEGMENT_LEN + 17),
+        (
+            SHARD_PLAIN_LEN + 1,
+            2,
+            SHARD_SEGMENTS + 1,
+            SHARD_SEGMENTS * SEGMENT_LEN + 17,
+        ),
     ] {
         let store = MemoryStore::default();
         let sealed = seal(&store, IDS, &noise(size, 1), &plain_options()).await;
@@ -211,11 +217,13 @@ async fn the_same_file_sealed_twice_shares_nothing() {
 async fn the_manifest_is_found_at_its_locator() {
     let store = MemoryStore::default();
     let sealed = seal(&store, IDS, b"text", &plain_options()).await;
-    let fetched = fetch_manifest(&store, sealed.locator, sealed.on_chain.manifest_hash)
+    let fetched = fetch_manifest(&Stores::one(&store), sealed.locator, sealed.on_chain.manifest_hash)
         .await
         .unwrap();
     assert_eq!(fetched, sealed.manifest);
-    let error = fetch_manifest(&store, sealed.locator, [0; 32]).await.unwrap_err();
+    let error = fetch_manifest(&Stores::one(&store), sealed.locator, [0; 32])
+        .await
+        .unwrap_err();
     assert!(error.is_tampered());
 }
 
@@ -224,7 +232,15 @@ async fn a_name_that_is_too_long_is_refused_before_anything_is_stored() {
     let store = MemoryStore::default();
     let key = chartseal::keys::StorageKey::generate().unwrap();
     let options = SealOptions::named("n".repeat(1025));
-    let sealed = chartseal::seal::seal_stream(&b"text"[..], IDS, &options, &key, &store, &silent).await;
+    let sealed = chartseal::seal::seal_stream(
+        Input::stream(&b"text"[..]),
+        IDS,
+        &options,
+        &key,
+        &Stores::one(&store),
+        &silent,
+    )
+    .await;
     assert!(sealed.is_err());
 }
 
@@ -233,7 +249,7 @@ async fn streams_can_be_spawned() {
     let store = std::sync::Arc::new(MemoryStore::default());
     let task = tokio::spawn(async move {
         let sealed = seal(&*store, IDS, b"text", &SealOptions::named("n")).await;
-        verify_stream(&sealed.manifest, &sealed.on_chain, &*store, &silent)
+        verify_stream(&sealed.manifest, &sealed.on_chain, &Stores::one(&*store), &silent)
             .await
             .unwrap();
         open(&*store, &sealed, None).await.unwrap().0

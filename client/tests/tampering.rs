@@ -7,14 +7,14 @@ use chartseal::seal::{
     DataKey, Manifest, ManifestError, OnChain, OpenError, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN,
     SealOptions, Sealed, manifest_hash, open_stream, verify_stream,
 };
-use chartseal::store::{AtomicFile, Existing, StoreError};
+use chartseal::store::{AtomicFile, Existing, StoreError, Stores};
 use proptest::prelude::*;
 use support::{IDS, MemoryStore, noise, open, open_as, plain_options, seal, shard_ids, silent};
 
 /// Opening and verifying both fail as tampered with; the text names what.
 async fn assert_tampered(store: &MemoryStore, sealed: &Sealed, what: &str) {
     let opened = open(store, sealed, None).await.unwrap_err();
-    let verified = verify_stream(&sealed.manifest, &sealed.on_chain, store, &silent)
+    let verified = verify_stream(&sealed.manifest, &sealed.on_chain, &Stores::one(store), &silent)
         .await
         .unwrap_err();
     for error in [opened, verified] {
@@ -151,7 +151,7 @@ async fn a_missing_shard_is_a_missing_item_and_nothing_worse() {
         matches!(error, OpenError::Store(StoreError::NotFound { .. })) && !error.is_tampered(),
         "{error}"
     );
-    let error = verify_stream(&sealed.manifest, &sealed.on_chain, &store, &silent)
+    let error = verify_stream(&sealed.manifest, &sealed.on_chain, &Stores::one(&store), &silent)
         .await
         .unwrap_err();
     assert!(
@@ -178,7 +178,17 @@ async fn a_file_that_fails_half_way_does_not_appear() {
         data_key,
         ..
     } = &sealed;
-    let opened = open_stream(manifest, on_chain, IDS, data_key, &store, None, &mut file, &silent).await;
+    let opened = open_stream(
+        manifest,
+        on_chain,
+        IDS,
+        data_key,
+        &Stores::one(&store),
+        None,
+        &mut file,
+        &silent,
+    )
+    .await;
     assert!(opened.unwrap_err().is_tampered());
     drop(file);
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);

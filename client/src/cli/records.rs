@@ -8,7 +8,7 @@ use chartseal_program::{
     vocabulary::{Purpose, RecordStatus},
 };
 use serde_json::json;
-use tokio::{fs::File, io::AsyncRead};
+use tokio::fs::File;
 
 use super::{
     args::{Amend, Claim, Get, Put, Sealing},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     ops::{AmendRequest, GetRequest, Got, OpError, Payment, Put as Stored, PutRequest},
-    seal::{Padding, SealOptions},
+    seal::{Input, Padding, SealOptions},
     store::{AtomicFile, Existing},
 };
 
@@ -30,6 +30,7 @@ pub(super) async fn put(command: &Put, caller: Caller, output: Output) -> Result
         purpose: purpose(&session, &command.claim, &command.patient).await?,
         grant: command.claim.grant,
         seal: options(&command.sealing, &command.file),
+        journal: None,
     };
     let bar = output.progress(length);
     let stored = session.put(&request, source, &bar.callback()).await?;
@@ -48,6 +49,7 @@ pub(super) async fn amend(command: &Amend, caller: Caller, output: Output) -> Re
         purpose: purpose(&session, &command.claim, &command.patient).await?,
         grant: command.claim.grant,
         seal: options(&command.sealing, &command.file),
+        journal: None,
     };
     let bar = output.progress(length);
     let stored = session.amend(&request, source, &bar.callback()).await?;
@@ -170,19 +172,22 @@ fn is_dash(path: &Path) -> bool {
 }
 
 /// What is to be sealed, and its length where that is known.
-async fn open(path: &Path) -> Result<(Box<dyn AsyncRead + Unpin + Send>, Option<u64>)> {
+async fn open(path: &Path) -> Result<(Input<'static>, Option<u64>)> {
     if is_dash(path) {
-        return Ok((Box::new(tokio::io::stdin()), None));
+        return Ok((Input::stream(tokio::io::stdin()), None));
     }
     let file = File::open(path)
         .await
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let length = file
+    let metadata = file
         .metadata()
         .await
-        .with_context(|| format!("cannot read {}", path.display()))?
-        .len();
-    Ok((Box::new(file), Some(length)))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    if metadata.is_file() {
+        Ok((Input::File(file.into_std().await), Some(metadata.len())))
+    } else {
+        Ok((Input::stream(file), None))
+    }
 }
 
 fn options(sealing: &Sealing, file: &Path) -> SealOptions {
@@ -247,7 +252,7 @@ fn say_got(got: &Got, out: &Path, output: Output) {
         ),
         &json!({
             "out": out, "name": opened.name, "media_type": opened.media_type, "bytes": opened.written,
-            "sha256": hex::encode(opened.sha256), "version": got.version, "basis": got.access.basis.word(),
+            "sha256": opened.sha256.map(hex::encode), "version": got.version, "basis": got.access.basis.word(),
             "request": hex::encode(got.access.request), "signature": got.access.signature,
         }),
     );

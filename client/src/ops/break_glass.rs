@@ -296,7 +296,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 shares.push(share);
             }
         }
-        let manifest = fetch_manifest(&self.store, record.locator, record.manifest_hash).await?;
+        let manifest = fetch_manifest(&self.stores, record.locator, record.manifest_hash).await?;
         let manifest = Manifest::parse(&manifest).map_err(BreakGlassError::from)?;
         match break_glass::combine(&shares, &manifest) {
             Err(BreakGlassError::Missing { released, .. }) => {

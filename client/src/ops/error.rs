@@ -6,8 +6,8 @@ use crate::{
     CryptoError,
     keys::KeyError,
     ledger::LedgerError,
-    seal::{OpenError, SealError, break_glass::BreakGlassError, envelope::EnvelopeError},
-    store::{FileError, KeyStoreError, StoreError, keystore::GateError},
+    seal::{JournalError, OpenError, SealError, break_glass::BreakGlassError, envelope::EnvelopeError},
+    store::{FileError, KeyStoreError, LineFileError, StoreError, keystore::GateError},
 };
 
 /// An operation that was not done.
@@ -64,6 +64,12 @@ pub enum OpError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The journal of an upload.
+    #[error(transparent)]
+    Upload(#[from] JournalError),
+    /// A journal.
+    #[error(transparent)]
+    Journal(#[from] LineFileError),
     /// The primitives.
     #[error(transparent)]
     Crypto(#[from] CryptoError),

@@ -102,14 +102,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let patient = self.ledger.patient(&request.patient).await?;
         let (key, access, record) = self.obtain_key_looking(&patient, request).await?;
         let on_chain = on_chain(&record);
-        let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
+        let manifest = fetch_manifest(&self.stores, record.locator, on_chain.manifest_hash).await?;
         let ids = RecordIds {
             patient: patient.id,
             record: record.id,
             version: record.version,
         };
         let range = request.range.clone();
-        let opened = open_stream(&manifest, &on_chain, ids, &key, &self.store, range, writer, progress).await?;
+        let opened = open_stream(&manifest, &on_chain, ids, &key, &self.stores, range, writer, progress).await?;
         Ok(Got {
             access,
             version: record.version,
@@ -124,8 +124,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub async fn verify(&self, patient: &Id, record: &Id, progress: ProgressFn<'_>) -> Result<Verified, OpError> {
         let record = self.ledger.record(patient, record).await?;
         let on_chain = on_chain(&record);
-        let manifest = fetch_manifest(&self.store, record.locator, on_chain.manifest_hash).await?;
-        Ok(verify_stream(&manifest, &on_chain, &self.store, progress).await?)
+        let manifest = fetch_manifest(&self.stores, record.locator, on_chain.manifest_hash).await?;
+        Ok(verify_stream(&manifest, &on_chain, &self.stores, progress).await?)
     }
 
     /// Looks at a record and asks for its key. A version that was the newest when it was looked at may not be by the time the

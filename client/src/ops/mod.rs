@@ -52,14 +52,14 @@ use crate::{
     CryptoError, crypto,
     keys::Identity,
     ledger::Ledger,
-    store::{BlobStore, KeyStore},
+    store::{BlobStore, KeyStore, Stores},
 };
 
 /// Somebody at work: an identity, and the ledger, store and keys that it works with.
 #[derive(Debug)]
 pub struct Session<S, K> {
     ledger: Ledger,
-    store: S,
+    stores: Stores<S>,
     keys: K,
     identity: Identity,
     membership: Option<(Id, Id)>,
@@ -67,10 +67,10 @@ pub struct Session<S, K> {
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// A session. Nothing is asked yet.
-    pub fn new(identity: Identity, ledger: Ledger, store: S, keys: K) -> Self {
+    pub fn new(identity: Identity, ledger: Ledger, stores: impl Into<Stores<S>>, keys: K) -> Self {
         Self {
             ledger,
-            store,
+            stores: stores.into(),
             keys,
             identity,
             membership: None,
@@ -94,6 +94,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// Whose session it is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The stores that it works with.
+    pub fn stores(&self) -> &Stores<S> {
+        &self.stores
     }
 
     /// The key store that it works with.

@@ -1,16 +1,18 @@
 //! Storing: seal, upload, wrap the key for everybody who may read, and then let the chain decide. Whoever would be
 //! refused is refused before anything is uploaded. Of a version that the chain does not take nobody holds the key.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use chartseal_program::{
     builders::{self, As},
     events::{AnyEvent, Content},
     instructions::{AmendRecordArgs, CreateRecordArgs},
     seeds::{Id, address},
-    state::Member,
+    state::{Member, Record},
     vocabulary::{Action, Purpose},
 };
 use solana_instruction::Instruction;
-use tokio::io::AsyncRead;
 
 use super::{
     OpError, Session,
@@ -22,9 +24,10 @@ use super::{
     new_id,
 };
 use crate::{
+    CryptoError,
     ledger::{LedgerError, standing::Question},
-    seal::{ProgressFn, RecordIds, SealOptions, SealStats, Sealed, seal_stream},
-    store::{BlobStore, KeyStore},
+    seal::{Input, Journal, ProgressFn, RecordIds, SealError, SealOptions, SealStats, Sealed, Sealer, Upload},
+    store::{BlobStore, FileError, KeyStore},
 };
 
 /// A new record.
@@ -40,6 +43,9 @@ pub struct PutRequest {
     pub grant: Option<Id>,
     /// How it is sealed.
     pub seal: SealOptions,
+    /// Where it is written down how far the upload is, so that it can be gone on with after whatever broke it off. For files;
+    /// a stream cannot be read again.
+    pub journal: Option<PathBuf>,
 }
 
 /// A new version of a record.
@@ -57,6 +63,9 @@ pub struct AmendRequest {
     pub grant: Option<Id>,
     /// How it is sealed.
     pub seal: SealOptions,
+    /// Where it is written down how far the upload is, so that it can be gone on with after whatever broke it off. For files;
+    /// a stream cannot be read again.
+    pub journal: Option<PathBuf>,
 }
 
 /// A version that stands on chain.
@@ -66,8 +75,8 @@ pub struct Put {
     pub record: Id,
     /// The version.
     pub version: u32,
-    /// The transaction.
-    pub signature: String,
+    /// The transaction; `None` where an earlier run sent it and was broken off before it heard of it.
+    pub signature: Option<String>,
     /// What stands on chain of it.
     pub content: Content,
     /// The media type that was found.
@@ -90,6 +99,7 @@ struct Attempt<'a> {
     question: Question<'a>,
     grant: Option<Id>,
     seal: &'a SealOptions,
+    journal: Option<Arc<Journal>>,
 }
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
@@ -98,15 +108,27 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// # Errors
     /// [`OpError::Refused`] where this session may not write for the patient: nothing was uploaded then. Otherwise what
     /// failed; ciphertext that was uploaded by then stays where it is, and nobody has its key.
-    pub async fn put(
-        &self,
-        request: &PutRequest,
-        reader: impl AsyncRead + Unpin + Send,
-        progress: ProgressFn<'_>,
-    ) -> Result<Put, OpError> {
+    pub async fn put(&self, request: &PutRequest, input: Input<'_>, progress: ProgressFn<'_>) -> Result<Put, OpError> {
         let chart = self.chart(&request.patient).await?;
         let patient = chart.patient.id;
-        let record = draw_id(|id| address::fits_record(&patient, id))?;
+        let new = move || {
+            let record = draw_id(|id| address::fits_record(&patient, id))?;
+            Ok(RecordIds {
+                patient,
+                record,
+                version: 1,
+            })
+        };
+        let what = format!(
+            "a record of class {} of patient {}",
+            request.class,
+            hex::encode(patient)
+        );
+        let journal = self
+            .journal(request.journal.as_deref(), &input, what, &request.seal, new)
+            .await?;
+        let ids = journal.as_ref().map_or_else(new, |journal| Ok(journal.ids()))?;
+        let record = ids.record;
         let question = Question {
             action: Action::Append,
             purpose: request.purpose,
@@ -115,16 +137,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             existing: None,
             now: chart.now,
         };
-        let ids = RecordIds {
-            patient,
-            record,
-            version: 1,
-        };
         let attempt = Attempt {
             ids,
             question,
             grant: request.grant,
             seal: &request.seal,
+            journal,
         };
         let instruction = |author: &As, content: Content| {
             let args = CreateRecordArgs {
@@ -137,7 +155,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             };
             Ok(builders::create_record(author, self.wallet(), None, &patient, args))
         };
-        self.write(&chart, &attempt, reader, progress, instruction).await
+        self.write(&chart, attempt, input, progress, instruction).await
     }
 
     /// Seals a file and puts it in the place of a record's newest version.
@@ -147,22 +165,39 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub async fn amend(
         &self,
         request: &AmendRequest,
-        reader: impl AsyncRead + Unpin + Send,
+        input: Input<'_>,
         progress: ProgressFn<'_>,
     ) -> Result<Put, OpError> {
         let chart = self.chart(&request.patient).await?;
         let patient = chart.patient.id;
         let existing = self.ledger.record(&patient, &request.record).await?;
         let newest = existing.version;
-        let expected_version = request.expected_version.unwrap_or(newest);
-        if expected_version != newest {
+        let next = newest
+            .checked_add(1)
+            .ok_or_else(|| OpError::Usage("the record has no further version".into()))?;
+        let new = || {
+            Ok(RecordIds {
+                patient,
+                record: request.record,
+                version: next,
+            })
+        };
+        let what = format!("an amendment of record {}", hex::encode(request.record));
+        let journal = self
+            .journal(request.journal.as_deref(), &input, what, &request.seal, new)
+            .await?;
+        let ids = journal.as_ref().map_or_else(new, |journal| Ok(journal.ids()))?;
+        // An earlier run may have been broken off after the chain took what it sent.
+        let done = ids.version == newest
+            && journal
+                .as_ref()
+                .is_some_and(|journal| journal.manifest_hash() == Some(existing.manifest_hash));
+        let expected_version = request.expected_version.unwrap_or(ids.version - 1);
+        if !done && (expected_version != newest || ids.version != next) {
             return Err(OpError::Usage(format!(
                 "the record is at version {newest}, not {expected_version}: read it again and amend that one"
             )));
         }
-        let next = newest
-            .checked_add(1)
-            .ok_or_else(|| OpError::Usage("the record has no further version".into()))?;
         let question = Question {
             action: Action::Amend,
             purpose: request.purpose,
@@ -171,16 +206,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             existing: Some(&existing),
             now: chart.now,
         };
-        let ids = RecordIds {
-            patient,
-            record: existing.id,
-            version: next,
-        };
         let attempt = Attempt {
             ids,
             question,
             grant: request.grant,
             seal: &request.seal,
+            journal,
         };
         let instruction = |author: &As, content: Content| {
             let args = AmendRecordArgs {
@@ -192,7 +223,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             };
             Ok(builders::amend_record(author, None, &patient, &existing.id, args))
         };
-        self.write(&chart, &attempt, reader, progress, instruction).await
+        self.write(&chart, attempt, input, progress, instruction).await
     }
 
     /// Seals, uploads, wraps the key for everybody who may read, and lets the chain decide: in this order, because a
@@ -200,8 +231,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     async fn write(
         &self,
         chart: &Chart,
-        attempt: &Attempt<'_>,
-        reader: impl AsyncRead + Unpin + Send,
+        attempt: Attempt<'_>,
+        input: Input<'_>,
         progress: ProgressFn<'_>,
         instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
     ) -> Result<Put, OpError> {
@@ -210,11 +241,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             question,
             grant,
             seal,
+            journal,
         } = attempt;
         let Chosen {
             acting: author,
             verdict,
-        } = self.choose(&chart.patient, &chart.grants, question, *grant).await?;
+        } = self.choose(&chart.patient, &chart.grants, &question, grant).await?;
         if verdict.is_err() {
             // Asked before anything is uploaded for good. By the chain, so that the refusal is logged.
             match self
@@ -247,7 +279,18 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             }
         }
 
-        let sealed = seal_stream(reader, *ids, seal, &self.identity.storage, &self.store, progress).await?;
+        let gone_on_with = journal
+            .as_ref()
+            .is_some_and(|journal| journal.manifest_hash().is_some());
+        let sealer = Sealer {
+            ids,
+            options: seal,
+            storage_key: &self.identity.storage,
+            stores: &self.stores,
+            journal: journal.as_ref(),
+            progress,
+        };
+        let sealed = sealer.seal(input).await?;
         let version = Version {
             patient: ids.patient,
             record: ids.record,
@@ -256,9 +299,19 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let recoverable = self.is_recoverable(&chart.patient).await?;
         let outcome = self
-            .deliver(&author, &sealed, &version, (&readers, &chart.holders), instruction)
+            .deliver(
+                &author,
+                &sealed,
+                &version,
+                (&readers, &chart.holders),
+                gone_on_with,
+                instruction,
+            )
             .await
             .map(|stored| Put { recoverable, ..stored });
+        if let (Ok(_), Some(journal)) = (&outcome, journal.and_then(Arc::into_inner)) {
+            off_thread(move || journal.remove()).await??;
+        }
         match &outcome {
             // It may stand on chain after all: then its envelopes are the only keys there are.
             Ok(_) | Err(OpError::Ledger(LedgerError::Unknown { .. })) => {}
@@ -273,6 +326,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         sealed: &Sealed,
         version: &Version,
         (readers, holders): (&Recipients, &Holders),
+        gone_on_with: bool,
         instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
     ) -> Result<Put, OpError> {
         let refused = self.wrap_all(&sealed.data_key, version, readers).await?;
@@ -284,26 +338,69 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let holders_too_few = holders.are_too_few();
         let holders = self.share_out(&sealed.data_key, version, holders).await?;
         let content = content(sealed);
+        let stored = Put {
+            record: version.record,
+            version: version.version,
+            signature: None,
+            content,
+            media_type: sealed.media_type.clone(),
+            stats: sealed.stats,
+            readers: readers.len() - refused,
+            recoverable: false,
+            holders,
+            holders_too_few,
+        };
+        if gone_on_with && self.stands(version).await? {
+            return Ok(stored);
+        }
         let receipt = self
             .ledger
             .submit(instruction(author, content)?, &[&self.identity.wallet])
             .await?;
         match &receipt.event {
             AnyEvent::RecordCreated(_) | AnyEvent::RecordAmended(_) => Ok(Put {
-                record: version.record,
-                version: version.version,
-                signature: receipt.signature.to_string(),
-                content,
-                media_type: sealed.media_type.clone(),
-                stats: sealed.stats,
-                readers: readers.len() - refused,
-                recoverable: false,
-                holders,
-                holders_too_few,
+                signature: Some(receipt.signature.to_string()),
+                ..stored
             }),
             event => Err(refusal(event)),
         }
     }
+
+    /// Whether this very version stands on chain.
+    async fn stands(&self, version: &Version) -> Result<bool, OpError> {
+        let at = address::record(&version.patient, &version.record);
+        let record = self.ledger.try_read::<Record>(&at).await?;
+        Ok(record
+            .is_some_and(|record| record.version == version.version && record.manifest_hash == version.manifest_hash))
+    }
+
+    /// Opens or begins the journal of an upload, where there is one.
+    async fn journal(
+        &self,
+        path: Option<&Path>,
+        input: &Input<'_>,
+        purpose: String,
+        options: &SealOptions,
+        new: impl FnOnce() -> Result<RecordIds, CryptoError>,
+    ) -> Result<Option<Arc<Journal>>, OpError> {
+        let (Some(path), Input::File(file)) = (path, input) else {
+            return Ok(None);
+        };
+        let at = |source| FileError::new("read", path, source);
+        let (code, owner) = (self.stores.code(), self.identity.storage.address());
+        let upload = Upload::of(file, purpose, options, code, owner).map_err(at)?;
+        let ids = new()?;
+        let (path, identity) = (path.to_path_buf(), self.identity.clone());
+        let journal = off_thread(move || Journal::open(&path, &upload, &identity, || Ok(ids))).await??;
+        Ok(Some(Arc::new(journal)))
+    }
+}
+
+/// Does what blocks.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SealError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| SealError::Interrupted)
 }
 
 /// The content of an attempt that only asks: the contract refuses it by policy, or because it is none.

@@ -226,7 +226,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::media::FrameIndex;
-    use crate::seal::{ManifestBody, RecordIds, ShardEntry};
+    use crate::seal::manifest::Content;
+    use crate::seal::{ManifestBody, Placing, RecordIds, ShardEntry};
 
     const CONTEXT: EnvelopeContext = EnvelopeContext {
         cluster: [1; 32],
@@ -245,7 +246,6 @@ mod tests {
 
     fn manifest(key: &DataKey) -> Manifest {
         let shard = ShardEntry {
-            item: [1; 32],
             salt: [2; 16],
             root: [3; 32],
             segments: 1,
@@ -260,10 +260,15 @@ mod tests {
             name: String::new(),
             media_type: String::new(),
             length: 0,
-            sha256: [0; 32],
+            sha256: None,
             frames: FrameIndex::default(),
         };
-        Manifest::parse(&Manifest::seal(key, &[shard], &body).unwrap()).unwrap()
+        let content = Content {
+            shards: vec![shard],
+            placing: Placing::Whole(vec![[1; 64]]),
+        };
+        let sealed = Manifest::seal(key, [2; 12], [3; 32], &content, &body).unwrap();
+        Manifest::parse(&sealed).unwrap()
     }
 
     #[test]

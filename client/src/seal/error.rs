@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::ManifestError;
 use crate::CryptoError;
 use crate::media::MediaError;
-use crate::store::StoreError;
+use crate::store::{ErasureError, FileError, StoreError};
 
 /// A file that could not be sealed or stored. Shards that the store took already are ciphertext that nothing refers to.
 #[derive(Debug, Error)]
@@ -22,6 +22,15 @@ pub enum SealError {
     /// It does not fit a manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A shard that was announced before is another one now.
+    #[error("the file was changed since its upload was begun; upload it anew (--restart)")]
+    SourceChanged,
+    /// The journal of the upload cannot be written.
+    #[error(transparent)]
+    Journal(#[from] FileError),
+    /// It cannot be cut into pieces.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
     /// The codec cannot be started.
     #[error("cannot start the codec: {0}; there may be too little memory")]
     Codec(#[source] io::Error),
@@ -54,6 +63,23 @@ pub enum OpenError {
         /// Which of its segments, from 0.
         segment: u32,
     },
+    /// Too few of a shard's stores or pieces are good.
+    #[error(
+        "{good} of the {needed} that are needed of {what} are good; of the others: {first}; repair it, or name more stores"
+    )]
+    Lost {
+        /// What is lost.
+        what: String,
+        /// Good ones.
+        good: usize,
+        /// How many it takes.
+        needed: usize,
+        /// What is wrong with the others: with the worst of them.
+        first: Box<OpenError>,
+    },
+    /// Pieces do not give a shard.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
     /// Everything decrypts, and is not the file that the manifest describes.
     #[error(
         "what was opened does not match the file's own hash: it may have been tampered with at its source; \
@@ -103,6 +129,7 @@ impl OpenError {
     pub fn is_tampered(&self) -> bool {
         match self {
             Self::Tampered { .. } | Self::Undecryptable { .. } | Self::PlaintextDiffers => true,
+            Self::Lost { first, .. } => first.is_tampered(),
             Self::Media(error) | Self::Manifest(ManifestError::Media(error)) => {
                 !matches!(error, MediaError::UnknownCodec { .. })
             }
@@ -120,6 +147,22 @@ impl OpenError {
 
     pub(crate) fn tampered(what: impl Into<String>) -> Self {
         Self::Tampered { what: what.into() }
+    }
+
+    /// What is wrong when every attempt failed: the one error there is, or the worst of several.
+    pub(super) fn lost(what: String, good: usize, needed: usize, failed: Vec<Self>) -> Self {
+        let several = failed.len() > 1;
+        let worst = failed.into_iter().max_by_key(Self::is_tampered);
+        match worst {
+            Some(first) if several || needed > 1 => Self::Lost {
+                what,
+                good,
+                needed,
+                first: Box::new(first),
+            },
+            Some(error) => error,
+            None => Self::Interrupted,
+        }
     }
 
     /// A store's failure to give `what`; another file under its id counts as tampered with.

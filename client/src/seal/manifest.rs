@@ -1,5 +1,5 @@
 //! The manifest: what a record's ciphertext consists of, and, encrypted, what it means. In the clear stand only the
-//! suite, a commitment to the key and the list of shards, so that anybody can check a record without being able to read
+//! suite, a commitment to the key and where which shards are, so that anybody can check a record without being able to read
 //! it. Its SHA-256 is on chain, and it is stored as a data item whose id is the record's locator.
 //!
 //! | bytes | what |
@@ -8,7 +8,9 @@
 //! | 2 | version of the format, 1 (integers are little-endian, the rest is borsh) |
 //! | 1 | suite |
 //! | 32 | commitment to the data key |
-//! | 4 + 88 n | shards: item id (32), salt (16), root (32), segments (4), sealed length of the last one (4) |
+//! | 32 | owner: the ed25519 key that signed the data items |
+//! | 4 + 56 n | shards: salt (16), root (32), segments (4), sealed length of the last one (4) |
+//! | 1 + ... | [`Placing`]: 0, then the signature (64) of each shard's item; or 1, then the code and, for each piece of each shard, signature (64) and SHA-256 (32) |
 //! | 4 | length of the rest |
 //! | 12 | random nonce |
 //! | ... | AES-256-GCM under a key derived from the data key; AAD: all bytes before the length |
@@ -18,6 +20,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use thiserror::Error;
 
+use super::placing::{Place, Placing};
 use super::{DataKey, Padding, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_SEGMENTS, SUITE, merkle};
 use crate::CryptoError;
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
@@ -81,8 +84,6 @@ pub enum ManifestError {
 /// A shard as the manifest names it. All but the last of a record are full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ShardEntry {
-    /// The data item that holds it.
-    pub item: [u8; 32],
     /// The salt of its key.
     pub salt: [u8; 16],
     /// Its root.
@@ -140,8 +141,8 @@ pub struct ManifestBody {
     pub media_type: String,
     /// Its length in bytes.
     pub length: u64,
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
+    /// SHA-256 of its bytes, where its author wanted it; what is opened is authenticated without it.
+    pub sha256: Option<[u8; 32]>,
     /// Its frames.
     pub frames: FrameIndex,
 }
@@ -168,6 +169,20 @@ impl ManifestBody {
     }
 }
 
+/// What the clear part lists: the shards, and where they are.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Content {
+    pub(super) shards: Vec<ShardEntry>,
+    pub(super) placing: Placing,
+}
+
+impl Content {
+    fn check(&self) -> Result<(), ManifestError> {
+        check_shards(&self.shards)?;
+        self.placing.check(self.shards.len())
+    }
+}
+
 /// SHA-256 of a manifest's bytes: what stands on chain.
 #[must_use]
 pub fn manifest_hash(bytes: &[u8]) -> [u8; 32] {
@@ -178,22 +193,30 @@ pub fn manifest_hash(bytes: &[u8]) -> [u8; 32] {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     commitment: [u8; 32],
+    owner: [u8; 32],
     shards: Vec<ShardEntry>,
+    placing: Placing,
     clear: Vec<u8>,
     nonce: [u8; NONCE_LEN],
     sealed: Vec<u8>,
 }
 
 impl Manifest {
-    /// Makes the bytes of a manifest.
-    pub(super) fn seal(key: &DataKey, shards: &[ShardEntry], body: &ManifestBody) -> Result<Vec<u8>, ManifestError> {
+    /// Makes the bytes of a manifest. The nonce is not used again with this key, but for the same manifest.
+    pub(super) fn seal(
+        key: &DataKey,
+        nonce: [u8; NONCE_LEN],
+        owner: [u8; 32],
+        content: &Content,
+        body: &ManifestBody,
+    ) -> Result<Vec<u8>, ManifestError> {
         body.check()?;
-        check_shards(shards)?;
+        content.check()?;
         let mut bytes = Vec::new();
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.push(SUITE);
-        write(&mut bytes, &(key.commitment()?, shards))?;
+        write(&mut bytes, &(key.commitment()?, owner, content))?;
 
         let mut plaintext = Vec::new();
         write(&mut plaintext, body)?;
@@ -203,7 +226,6 @@ impl Manifest {
             0,
         );
 
-        let nonce: [u8; NONCE_LEN] = crypto::random()?;
         let mut sealed = nonce.to_vec();
         sealed.extend_from_slice(&crypto::seal(
             &*key.manifest_key(&body.ids)?,
@@ -243,17 +265,20 @@ impl Manifest {
         if suite != SUITE {
             return Err(ManifestError::UnknownSuite(suite));
         }
-        let (commitment, shards): ([u8; 32], Vec<ShardEntry>) = read(&mut rest)?;
+        let (commitment, owner, content): ([u8; 32], [u8; 32], Content) = read(&mut rest)?;
         let clear = bytes.get(..bytes.len() - rest.len()).unwrap_or_default().to_vec();
         let body: Vec<u8> = read(&mut rest)?;
         if !rest.is_empty() {
             return Err(ManifestError::TrailingBytes(rest.len()));
         }
-        check_shards(&shards)?;
+        content.check()?;
+        let Content { shards, placing } = content;
         let (nonce, sealed) = body.split_first_chunk().ok_or(ManifestError::Truncated)?;
         Ok(Self {
             commitment,
+            owner,
             shards,
+            placing,
             clear,
             nonce: *nonce,
             sealed: sealed.to_vec(),
@@ -264,6 +289,24 @@ impl Manifest {
     #[must_use]
     pub fn shards(&self) -> &[ShardEntry] {
         &self.shards
+    }
+
+    /// Who signed the data items of the shards.
+    #[must_use]
+    pub fn owner(&self) -> [u8; 32] {
+        self.owner
+    }
+
+    /// Where the shards are.
+    #[must_use]
+    pub fn placing(&self) -> &Placing {
+        &self.placing
+    }
+
+    /// A shard and its data items.
+    #[must_use]
+    pub fn shard(&self, number: usize) -> Option<(&ShardEntry, Place<'_>)> {
+        Some((self.shards.get(number)?, self.placing.of(number)?))
     }
 
     /// The content root of these shards: Merkle root over their roots.

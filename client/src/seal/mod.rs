@@ -20,29 +20,45 @@ pub mod break_glass;
 mod data_key;
 pub mod envelope;
 mod error;
+mod fetch;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod input;
+mod journal;
 mod leaves;
 mod manifest;
 pub mod merkle;
+mod meter;
 mod opener;
+mod pace;
 pub mod padding;
+mod placing;
 mod pool;
+mod reader;
 pub mod recovery_share;
 mod sealer;
 mod segment;
 mod shard;
+mod signing;
 mod source;
 mod verifier;
+
+use std::num::NonZero;
+use std::sync::LazyLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 pub use data_key::DataKey;
 pub use error::{OpenError, SealError};
+pub use fetch::fetch_manifest;
+pub use input::Input;
+pub use journal::{Journal, JournalError, Upload};
 pub use manifest::{Manifest, ManifestBody, ManifestError, ShardEntry, manifest_hash};
-pub use opener::{Opened, fetch_manifest, open_stream};
+pub use opener::{Opened, open_stream};
 pub use padding::Padding;
-pub use sealer::{SealOptions, SealStats, Sealed, seal_stream};
+pub use placing::{Piece, Place, Placing};
+pub use reader::SealedReader;
+pub use sealer::{Measured, SealOptions, SealStats, Sealed, Sealer, seal_stream};
 pub use verifier::{Verified, verify_stream};
 
 /// The only suite there is: AES-256-GCM in segments, HKDF-SHA-256, SHA-256.
@@ -56,8 +72,14 @@ pub const SHARD_SEGMENTS: usize = 64;
 /// Plaintext bytes of a full shard.
 pub const SHARD_PLAIN_LEN: usize = SHARD_SEGMENTS * SEGMENT_PLAIN_LEN;
 
-/// Shards, of 4 MiB each, that are being sealed or checked or are on the wire at a time.
-const IN_FLIGHT: usize = 3;
+/// Shards, of 4 MiB each, that are being fetched, checked and decrypted at a time.
+const IN_FLIGHT: usize = 6;
+
+/// Cores to compute on.
+fn workers() -> usize {
+    static WORKERS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    *WORKERS
+}
 
 /// What a sealed file belongs to. Bound into every segment and into the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]

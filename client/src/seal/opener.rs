@@ -3,17 +3,22 @@
 
 use std::ops::Range;
 
-use futures_util::stream::{self, StreamExt as _};
+use bytes::Bytes;
+use futures_util::future::FutureExt as _;
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::SHARD_PLAIN_LEN;
-use super::assembler::Assembler;
-use super::manifest::{self, Manifest, ManifestBody, ShardEntry};
+use super::assembler::{Assembler, Part};
+use super::fetch::{self, Wanted};
+use super::manifest::{self, Manifest, ManifestBody};
+use super::meter::Meter;
 use super::segment::ShardCipher;
-use super::shard::{self, OpenedSegments};
-use super::{DataKey, IN_FLIGHT, OnChain, OpenError, Progress, ProgressFn, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN};
+use super::shard::OpenedSegments;
+use super::{DataKey, IN_FLIGHT, OnChain, OpenError, ProgressFn, RecordIds, SEGMENT_PLAIN_LEN, workers};
 use crate::media::FrameSpan;
-use crate::store::{BlobStore, ItemId};
+use crate::store::{BlobStore, Stores};
 
 /// A file that was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,31 +29,10 @@ pub struct Opened {
     pub media_type: String,
     /// Its length in bytes.
     pub length: u64,
-    /// SHA-256 of the whole file, as the manifest has it; a full open has compared it.
-    pub sha256: [u8; 32],
+    /// SHA-256 of the whole file, where its author kept it; a full open has compared it.
+    pub sha256: Option<[u8; 32]>,
     /// Bytes that were handed out.
     pub written: u64,
-}
-
-/// Fetches a record's manifest and holds it against the hash on chain.
-///
-/// # Errors
-/// [`OpenError::Tampered`] where it is another one, [`OpenError::Store`] where it does not come.
-pub async fn fetch_manifest<S: BlobStore>(
-    store: &S,
-    locator: [u8; 32],
-    expected_hash: [u8; 32],
-) -> Result<Vec<u8>, OpenError> {
-    let what = || "the manifest".to_owned();
-    let bytes = store
-        .get(ItemId(locator), None, manifest::MAX_LEN as u64)
-        .await
-        .map_err(|error| OpenError::from_store(error, what))?;
-    if manifest::manifest_hash(&bytes) == expected_hash {
-        Ok(bytes)
-    } else {
-        Err(OpenError::tampered(what()))
-    }
 }
 
 /// Reads a manifest and holds it and its shards' roots against what stands on chain.
@@ -61,6 +45,86 @@ pub(super) fn checked_manifest(bytes: &[u8], on_chain: &OnChain) -> Result<Manif
         Ok(manifest)
     } else {
         Err(OpenError::tampered("the list of shards"))
+    }
+}
+
+/// A sealed file whose manifest was opened: any range of it can be read.
+pub(super) struct Opener<S> {
+    pub(super) body: ManifestBody,
+    manifest: Manifest,
+    ids: RecordIds,
+    key: DataKey,
+    stores: Stores<S>,
+}
+
+impl<S: BlobStore> Opener<S> {
+    pub(super) fn new(
+        manifest: &[u8],
+        on_chain: &OnChain,
+        ids: RecordIds,
+        key: &DataKey,
+        stores: Stores<S>,
+    ) -> Result<Self, OpenError> {
+        let manifest = checked_manifest(manifest, on_chain)?;
+        Ok(Self {
+            body: manifest.open(key, &ids)?,
+            manifest,
+            ids,
+            key: key.clone(),
+            stores,
+        })
+    }
+
+    /// The bytes of a range of the original, in pieces of at most a frame or a segment, each held against the chain before it
+    /// is given. `None` is the whole file: then all there is of the record is read, padding too.
+    pub(super) fn chunks<'c>(
+        &'c self,
+        range: Option<Range<u64>>,
+        fetched: impl Fn(u64) + Send + 'c,
+    ) -> Result<BoxStream<'c, Result<Bytes, OpenError>>, OpenError> {
+        let span = locate(&self.body, &range.clone().unwrap_or(0..self.body.length))?;
+        let wanted = match range {
+            Some(_) => span.encoded.clone(),
+            None => 0..self.manifest.plain_len(),
+        };
+        let pieces = plan(&self.manifest, wanted);
+        let skipped = pieces
+            .first()
+            .map_or(0, |piece| span.encoded.start.saturating_sub(piece.plain_start()));
+        let mut assembler = Assembler::new(&self.body.frames, &span, skipped)?;
+        let segments = stream::iter(pieces)
+            .map(|piece| self.fetch(piece).boxed())
+            .buffered(IN_FLIGHT);
+        let parts = segments.map_ok(move |(segments, len)| {
+            fetched(len);
+            stream::iter(assembler.take_apart(&segments)).map(Ok)
+        });
+        Ok(parts
+            .try_flatten()
+            .map_ok(Part::decode)
+            .try_buffered(workers() + 1)
+            .boxed())
+    }
+
+    /// Fetches and decrypts segments. Also says how many sealed bytes came.
+    async fn fetch(&self, piece: Piece) -> Result<(OpenedSegments, u64), OpenError> {
+        let number = piece.shard as usize;
+        let (entry, place) = self.manifest.shard(number).ok_or(OpenError::Interrupted)?;
+        let wanted = Wanted { number, entry, place };
+        let (segments, first) = if piece.count == entry.segments {
+            (fetch::whole(wanted, &self.stores).await?, 0)
+        } else {
+            let segments = piece.first..piece.first.saturating_add(piece.count);
+            (fetch::part(wanted, &self.stores, segments).await?, piece.first)
+        };
+        let fetched = segments.len() as u64;
+        let (entry, key, ids) = (*entry, self.key.clone(), self.ids);
+        let opened = tokio::task::spawn_blocking(move || {
+            let cipher = ShardCipher::new(&key, &ids, piece.shard, &entry.salt)?;
+            OpenedSegments::open(&cipher, &entry, first, segments)
+                .map_err(|segment| OpenError::Undecryptable { shard: number, segment })
+        });
+        Ok((opened.await.map_err(|_| OpenError::Interrupted)??, fetched))
     }
 }
 
@@ -79,7 +143,7 @@ pub async fn open_stream<S, W>(
     on_chain: &OnChain,
     ids: RecordIds,
     key: &DataKey,
-    store: &S,
+    stores: &Stores<S>,
     range: Option<Range<u64>>,
     writer: &mut W,
     progress: ProgressFn<'_>,
@@ -88,44 +152,40 @@ where
     S: BlobStore,
     W: AsyncWrite + Unpin + Send + ?Sized,
 {
-    let manifest = &checked_manifest(manifest, on_chain)?;
-    let body = manifest.open(key, &ids)?;
+    let opener = Opener::new(manifest, on_chain, ids, key, stores.by_ref())?;
     let whole = range.is_none();
-    let wanted = range.unwrap_or(0..body.length);
-    let span = locate(&body, &wanted)?;
-    // A full open reads all there is, padding too: it answers for the whole record.
-    let pieces = plan(
-        manifest,
-        if whole {
-            0..manifest.plain_len()
-        } else {
-            span.encoded.clone()
-        },
-    );
-    let skipped = pieces
-        .first()
-        .map_or(0, |piece| span.encoded.start - piece.plain_start());
-
-    let mut assembler = Assembler::new(&body.frames, &span, skipped, whole)?;
-    let mut sealed = 0;
-    let fetches = stream::iter(pieces).map(move |piece| fetch(manifest, piece, ids, key, store));
-    let mut fetches = std::pin::pin!(fetches.buffered(IN_FLIGHT));
-    while let Some(fetched) = fetches.next().await {
-        let (segments, fetched_len) = fetched?;
-        sealed += fetched_len;
-        for plaintext in segments.plaintexts() {
-            assembler.feed(plaintext, writer).await?;
+    let expected = range
+        .as_ref()
+        .map_or(opener.body.length, |range| range.end - range.start);
+    let meter = &Meter::new(progress);
+    let mut hasher = opener
+        .body
+        .sha256
+        .filter(|_| whole)
+        .map(|expected| (expected, Sha256::new()));
+    let mut chunks = opener.chunks(range, |fetched| meter.sealed(fetched))?;
+    let mut written = 0;
+    while let Some(chunk) = chunks.try_next().await? {
+        writer.write_all(&chunk).await.map_err(OpenError::from_output)?;
+        written += chunk.len() as u64;
+        meter.original(written);
+        if let Some((expected, mut state)) = hasher.take() {
+            let hashed = tokio::task::spawn_blocking(move || {
+                state.update(&chunk);
+                state
+            });
+            hasher = Some((expected, hashed.await.map_err(|_| OpenError::Interrupted)?));
         }
-        progress(Progress {
-            original: assembler.written(),
-            sealed,
-        });
     }
     writer.flush().await.map_err(OpenError::from_output)?;
-    let written = assembler.finish(wanted.end - wanted.start, whole.then_some(body.sha256))?;
+    let differs = hasher.is_some_and(|(expected, state)| <[u8; 32]>::from(state.finalize()) != expected);
+    if differs || written != expected {
+        return Err(OpenError::PlaintextDiffers);
+    }
+    let body = &opener.body;
     Ok(Opened {
-        name: body.name,
-        media_type: body.media_type,
+        name: body.name.clone(),
+        media_type: body.media_type.clone(),
         length: body.length,
         sha256: body.sha256,
         written,
@@ -133,7 +193,7 @@ where
 }
 
 fn locate(body: &ManifestBody, range: &Range<u64>) -> Result<FrameSpan, OpenError> {
-    body.frames.locate(range).ok_or(OpenError::RangeOutside {
+    body.frames.locate_least(range).ok_or(OpenError::RangeOutside {
         start: range.start,
         end: range.end,
         length: body.length,
@@ -152,15 +212,6 @@ impl Piece {
     /// Where its plaintext begins in the stream of frames.
     fn plain_start(&self) -> u64 {
         u64::from(self.shard) * SHARD_PLAIN_LEN as u64 + u64::from(self.first) * SEGMENT_PLAIN_LEN as u64
-    }
-
-    /// Where its segments are in the shard's payload.
-    fn sealed_range(&self, entry: &ShardEntry) -> Range<u64> {
-        let start = u64::from(self.first) * SEGMENT_LEN as u64;
-        start
-            ..entry
-                .sealed_len()
-                .min(start + u64::from(self.count) * SEGMENT_LEN as u64)
     }
 }
 
@@ -187,76 +238,4 @@ fn plan(manifest: &Manifest, plain: Range<u64>) -> Vec<Piece> {
         start = end;
     }
     pieces
-}
-
-/// Fetches segments and what proves them, checks, and decrypts. Also says how many sealed bytes came.
-async fn fetch<S: BlobStore>(
-    manifest: &Manifest,
-    piece: Piece,
-    ids: RecordIds,
-    key: &DataKey,
-    store: &S,
-) -> Result<(OpenedSegments, u64), OpenError> {
-    let shard = piece.shard as usize;
-    let entry = *manifest.shards().get(shard).ok_or(OpenError::Interrupted)?;
-    let (segments, leaf_list) = if piece.count == entry.segments {
-        fetch_whole(shard, &entry, store).await?
-    } else {
-        fetch_part(shard, &entry, piece, store).await?
-    };
-    let fetched = (segments.len() as u64).saturating_add(leaf_list.len() as u64);
-    let key = key.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        if !shard::matches(&entry, &leaf_list, piece.first, &segments) {
-            return Err(OpenError::tampered(name_of(shard, &entry)));
-        }
-        let cipher = ShardCipher::new(&key, &ids, piece.shard, &entry.salt)?;
-        OpenedSegments::open(&cipher, &entry, piece.first, segments)
-            .map_err(|segment| OpenError::Undecryptable { shard, segment })
-    });
-    Ok((opened.await.map_err(|_| OpenError::Interrupted)??, fetched))
-}
-
-/// A shard's segments and its leaf list.
-pub(super) async fn fetch_whole<S: BlobStore>(
-    shard: usize,
-    entry: &ShardEntry,
-    store: &S,
-) -> Result<(Vec<u8>, Vec<u8>), OpenError> {
-    let another = || name_of(shard, entry);
-    let mut payload = store
-        .get(ItemId(entry.item), None, entry.payload_len())
-        .await
-        .map_err(|error| OpenError::from_store(error, another))?;
-    if payload.len() as u64 != entry.payload_len() {
-        return Err(OpenError::tampered(another()));
-    }
-    let leaf_list = payload.split_off(payload.len() - entry.segments as usize * 32);
-    Ok((payload, leaf_list))
-}
-
-async fn fetch_part<S: BlobStore>(
-    shard: usize,
-    entry: &ShardEntry,
-    piece: Piece,
-    store: &S,
-) -> Result<(Vec<u8>, Vec<u8>), OpenError> {
-    let ranged = |range: Range<u64>| async move {
-        let len = range.end - range.start;
-        let bytes = store
-            .get(ItemId(entry.item), Some(range), len)
-            .await
-            .map_err(|error| OpenError::from_store(error, || name_of(shard, entry)))?;
-        if bytes.len() as u64 == len {
-            Ok(bytes)
-        } else {
-            Err(OpenError::tampered(name_of(shard, entry)))
-        }
-    };
-    let leaves = entry.sealed_len()..entry.payload_len();
-    futures_util::future::try_join(ranged(piece.sealed_range(entry)), ranged(leaves)).await
-}
-
-pub(super) fn name_of(shard: usize, entry: &ShardEntry) -> String {
-    format!("shard {shard} (item {})", ItemId(entry.item))
 }

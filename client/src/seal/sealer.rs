@@ -1,24 +1,34 @@
-//! Sealing a file into a store. Three things go on at once: reading and coding frames, encrypting and signing shards,
-//! and uploading them. [`IN_FLIGHT`] shards are past the first of these, one waits and one is filling, so memory does not
-//! grow with the file.
+//! Sealing a file into stores. Five things go on at once, joined by short queues: reading and coding, encrypting on all
+//! cores, signing several shards side by side, and uploading as many as the stores take well. All of them work in the
+//! buffers of one [`Pool`], so memory does not grow with the file, and the slowest of them sets the pace of the others.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use futures_util::future::try_join;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use tokio::io::AsyncRead;
+use futures_util::future::{FutureExt as _, try_join, try_join_all};
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
-use super::manifest::{self, Manifest, ManifestBody, ShardEntry};
+use super::input::Input;
+use super::journal::Journal;
+use super::manifest::{self, Content, Manifest, ManifestBody, ShardEntry};
+use super::meter::Meter;
+use super::pace::Pace;
 use super::pool::Pool;
-use super::shard::OpenShard;
-use super::source::Source;
-use super::{DataKey, IN_FLIGHT, OnChain, Padding, Progress, ProgressFn, RecordIds, SealError};
+use super::shard::{OpenShard, SealedShard};
+use super::signing::{self, LANES, Placed, SignedShard};
+use super::source::{Source, Summary};
+use super::{DataKey, OnChain, Padding, ProgressFn, RecordIds, SealError, workers};
+use crate::crypto;
 use crate::keys::StorageKey;
-use crate::store::{BlobStore, SignedItem};
+use crate::store::ans104::HEADER_LEN;
+use crate::store::{BlobStore, SignedItem, Stores};
+
+/// How long a shard waits for others to be signed with.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// How a file is sealed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealOptions {
     /// The file's name, kept encrypted; at most 1,024 bytes.
     pub name: String,
@@ -28,6 +38,9 @@ pub struct SealOptions {
     pub padding: Padding,
     /// Whether frames are compressed where that makes them smaller.
     pub compress: bool,
+    /// Whether the manifest keeps SHA-256 of the file. What is opened is authenticated without it, and one core hashes more
+    /// slowly than it seals.
+    pub file_hash: bool,
 }
 
 impl SealOptions {
@@ -39,6 +52,7 @@ impl SealOptions {
             media_type: None,
             padding: Padding::Padme,
             compress: true,
+            file_hash: false,
         }
     }
 }
@@ -52,8 +66,10 @@ pub struct SealStats {
     pub encoded: u64,
     /// Of frames and padding.
     pub padded: u64,
-    /// In the store: segments and leaves of all shards, without manifest and headers.
+    /// Segments and leaves of all shards, without manifest, headers and parity.
     pub sealed: u64,
+    /// In all stores together: every item with its header, the manifest's too.
+    pub stored: u64,
     /// How many shards.
     pub shards: u64,
 }
@@ -67,7 +83,7 @@ pub struct Sealed {
     pub on_chain: OnChain,
     /// The id of the data item that holds the manifest.
     pub locator: [u8; 32],
-    /// Bytes that the store keeps of the content: [`SealStats::sealed`], as the record's account shows it.
+    /// Bytes of the content: [`SealStats::sealed`], as the record's account shows it.
     pub padded_size: u64,
     /// The key. Wrap it for its readers (see [`super::envelope`]) and let it go.
     pub data_key: DataKey,
@@ -77,135 +93,372 @@ pub struct Sealed {
     pub stats: SealStats,
 }
 
-/// Seals what `reader` gives, to its end, and stores it: shards first, then the manifest. The key is new.
+/// What sealing would give; see [`Sealer::measure`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// The media type that was found.
+    pub media_type: String,
+    /// Figures.
+    pub stats: SealStats,
+    /// Bytes of each item that each store would take, headers included.
+    pub items: Vec<u64>,
+}
+
+/// Seals one file.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations, reason = "a function cannot be shown")]
+pub struct Sealer<'a, S> {
+    /// What it belongs to.
+    pub ids: RecordIds,
+    /// How.
+    pub options: &'a SealOptions,
+    /// Signs the data items.
+    pub storage_key: &'a StorageKey,
+    /// Where they go.
+    pub stores: &'a Stores<S>,
+    /// Keeps what is done, so that it can be gone on with.
+    pub journal: Option<&'a Arc<Journal>>,
+    /// Hears how far it is.
+    pub progress: ProgressFn<'a>,
+}
+
+/// Seals what `input` gives, to its end, and stores it: shards first, then the manifest. The key is new.
 ///
 /// # Errors
 /// [`SealError`]. Nothing on chain refers to what was stored by then.
-pub async fn seal_stream<R, S>(
-    reader: R,
+pub async fn seal_stream<S: BlobStore>(
+    input: Input<'_>,
     ids: RecordIds,
     options: &SealOptions,
     storage_key: &StorageKey,
-    store: &S,
+    stores: &Stores<S>,
     progress: ProgressFn<'_>,
-) -> Result<Sealed, SealError>
-where
-    R: AsyncRead + Unpin + Send,
-    S: BlobStore,
-{
-    ManifestBody::check_text(&options.name)?;
-    options.media_type.as_deref().map_or(Ok(()), ManifestBody::check_text)?;
-    let data_key = DataKey::generate()?;
-    let mut source = Source::new(reader, options.compress, options.padding);
-    let shards = seal_shards(&mut source, &data_key, ids, storage_key, store, progress).await?;
-
-    let summary = source.finish()?;
-    let sniffed = summary
-        .sniffed
-        .map_or("application/octet-stream", |sniffed| sniffed.media_type);
-    let media_type = options.media_type.clone().unwrap_or_else(|| sniffed.to_owned());
-    let sealed = shards.iter().map(ShardEntry::payload_len).sum();
-    let stats = SealStats {
-        original: summary.original,
-        encoded: summary.encoded,
-        padded: shards.iter().map(ShardEntry::plain_len).sum(),
-        sealed,
-        shards: shards.len() as u64,
-    };
-    let body = ManifestBody {
+) -> Result<Sealed, SealError> {
+    let sealer = Sealer {
         ids,
-        name: options.name.clone(),
-        media_type: media_type.clone(),
-        length: summary.original,
-        sha256: summary.sha256,
-        frames: summary.frames,
+        options,
+        storage_key,
+        stores,
+        journal: None,
+        progress,
     };
-    let manifest = Manifest::seal(&data_key, &shards, &body)?;
-    let on_chain = OnChain {
-        manifest_hash: manifest::manifest_hash(&manifest),
-        content_root: manifest::content_root(&shards),
-    };
-    let item = SignedItem::sign(&manifest, storage_key);
-    store.put(&item).await?;
-    progress(Progress {
-        original: stats.original,
-        sealed,
-    });
-    Ok(Sealed {
-        manifest,
-        on_chain,
-        locator: item.id().0,
-        padded_size: sealed,
-        data_key,
-        media_type,
-        stats,
-    })
+    sealer.seal(input).await
 }
 
-async fn seal_shards<R, S>(
-    source: &mut Source<R>,
-    key: &DataKey,
-    ids: RecordIds,
-    storage_key: &StorageKey,
-    store: &S,
-    progress: ProgressFn<'_>,
-) -> Result<Vec<ShardEntry>, SealError>
-where
-    R: AsyncRead + Unpin + Send,
-    S: BlobStore,
-{
-    let (original, sealed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let report = || {
-        progress(Progress {
-            original: original.load(Ordering::Relaxed),
-            sealed: sealed.load(Ordering::Relaxed),
-        });
-    };
-    let (original, sealed, report) = (&original, &sealed, &report);
-    let (sender, mut receiver) = mpsc::channel::<(u32, OpenShard)>(1);
-
-    let fill = async move {
-        let pool = Pool::default();
-        let mut number = 0_u32;
-        loop {
-            let mut shard = OpenShard::new(&pool);
-            source.fill(&mut shard).await?;
-            if shard.is_empty() && number > 0 {
-                return Ok::<_, SealError>(());
-            }
-            original.store(source.original(), Ordering::Relaxed);
-            report();
-            // The other end is gone only when it failed, and then this future is dropped.
-            sender.send((number, shard)).await.map_err(|_| SealError::Interrupted)?;
-            number = number.checked_add(1).ok_or(SealError::Interrupted)?;
-        }
-    };
-    let store = async move {
-        let filled = stream::poll_fn(move |cx| receiver.poll_recv(cx));
-        let stored = filled.map(move |(number, shard)| async move {
-            let entry = seal_one(shard, number, key, ids, storage_key, store).await?;
-            sealed.fetch_add(entry.payload_len(), Ordering::Relaxed);
-            report();
-            Ok(entry)
-        });
-        stored.buffered(IN_FLIGHT).try_collect().await
-    };
-    let ((), shards) = try_join(fill, store).await?;
-    Ok(shards)
-}
-
-async fn seal_one<S: BlobStore>(
-    shard: OpenShard,
+/// A shard whose items are stored.
+struct Stored {
     number: u32,
-    key: &DataKey,
-    ids: RecordIds,
-    storage_key: &StorageKey,
-    store: &S,
-) -> Result<ShardEntry, SealError> {
-    let (key, storage_key) = (key.clone(), storage_key.clone());
-    let sealed = tokio::task::spawn_blocking(move || shard.seal(&key, &ids, number, &storage_key))
-        .await
-        .map_err(|_| SealError::Interrupted)??;
-    store.put(&sealed.item).await?;
-    Ok(sealed.entry)
+    entry: ShardEntry,
+    placed: Placed,
+    stored: u64,
+}
+
+impl<S: BlobStore> Sealer<'_, S> {
+    /// Seals a file, to its end, and stores it: shards first, then the manifest. With a journal that has something in it, it
+    /// goes on with what was begun.
+    ///
+    /// # Errors
+    /// [`SealError`]. Nothing on chain refers to what was stored by then.
+    pub async fn seal(&self, input: Input<'_>) -> Result<Sealed, SealError> {
+        let data_key = match self.journal {
+            Some(journal) => journal.data_key().clone(),
+            None => DataKey::generate()?,
+        };
+        let mut source = self.open(input).await?;
+        let meter = &Meter::new(self.progress);
+        let mut shards = self.store_shards(&mut source, &data_key, meter).await?;
+        shards.sort_unstable_by_key(|shard| shard.number);
+        if self.journal.is_some_and(|journal| !journal.is_of(shards.len())) {
+            return Err(SealError::SourceChanged);
+        }
+
+        let mut stored: u64 = shards.iter().map(|shard| shard.stored).sum();
+        let (shards, placed) = shards.into_iter().map(|shard| (shard.entry, shard.placed)).unzip();
+        let content = Content {
+            shards,
+            placing: signing::placing(self.stores.code(), placed),
+        };
+        let summary = source.finish();
+        let (media_type, body) = self.body(summary);
+        let manifest = self.seal_manifest(&data_key, &content, &body)?;
+        let item = SignedItem::sign(&manifest, self.storage_key);
+        for member in self.stores.members() {
+            put_once(member, &item, self.journal.is_some()).await?;
+            stored += item.bytes().len() as u64;
+        }
+        let stats = stats(&content.shards, &body, stored);
+        meter.original(stats.original);
+        Ok(Sealed {
+            on_chain: OnChain {
+                manifest_hash: manifest::manifest_hash(&manifest),
+                content_root: manifest::content_root(&content.shards),
+            },
+            manifest,
+            locator: item.id().0,
+            padded_size: stats.sealed,
+            data_key,
+            media_type,
+            stats,
+        })
+    }
+
+    /// Seals a file without signing or storing anything, and says how large it would be. What it is sealed under is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub async fn measure(&self, input: Input<'_>) -> Result<Measured, SealError> {
+        let data_key = DataKey::generate()?;
+        let mut source = self.open(input).await?;
+        let (sender, mut receiver) = mpsc::channel::<SealedShard>(1);
+        let count = async {
+            let mut entries = Vec::new();
+            while let Some(shard) = receiver.recv().await {
+                entries.push((shard.number, shard.entry));
+            }
+            Ok(entries)
+        };
+        let meter = &Meter::new(self.progress);
+        let encrypt = self.encrypt_shards(&mut source, &data_key, sender, meter);
+        let ((), mut entries) = try_join(encrypt, count).await?;
+        entries.sort_unstable_by_key(|(number, _)| *number);
+        let shards: Vec<ShardEntry> = entries.into_iter().map(|(_, entry)| entry).collect();
+
+        let code = self.stores.code();
+        let placed = shards.iter().map(|_| signing::unsigned(code)).collect();
+        let content = Content {
+            shards,
+            placing: signing::placing(code, placed),
+        };
+        let (media_type, body) = self.body(source.finish());
+        let manifest = self.seal_manifest(&data_key, &content, &body)?;
+        let with_header = |len: usize| (HEADER_LEN + len) as u64;
+        let pieces = content.shards.iter().map(|shard| {
+            let len = usize::try_from(shard.payload_len()).unwrap_or(usize::MAX);
+            with_header(code.piece_len(len))
+        });
+        let items: Vec<u64> = pieces.chain([with_header(manifest.len())]).collect();
+        let stored = items.iter().sum::<u64>() * self.stores.members().len() as u64;
+        Ok(Measured {
+            media_type,
+            stats: stats(&content.shards, &body, stored),
+            items,
+        })
+    }
+
+    async fn open<'i>(&self, input: Input<'i>) -> Result<Source<'i>, SealError> {
+        let SealOptions {
+            name,
+            media_type,
+            padding,
+            compress,
+            file_hash,
+        } = self.options;
+        ManifestBody::check_text(name)?;
+        media_type.as_deref().map_or(Ok(()), ManifestBody::check_text)?;
+        Source::open(input, *compress, *padding, *file_hash).await
+    }
+
+    fn body(&self, summary: Summary) -> (String, ManifestBody) {
+        let sniffed = summary
+            .sniffed
+            .map_or("application/octet-stream", |sniffed| sniffed.media_type);
+        let media_type = self.options.media_type.clone().unwrap_or_else(|| sniffed.to_owned());
+        let body = ManifestBody {
+            ids: self.ids,
+            name: self.options.name.clone(),
+            media_type: media_type.clone(),
+            length: summary.original,
+            sha256: summary.sha256,
+            frames: summary.frames,
+        };
+        (media_type, body)
+    }
+
+    /// The manifest, the very one that was announced before where that is possible.
+    fn seal_manifest(&self, key: &DataKey, content: &Content, body: &ManifestBody) -> Result<Vec<u8>, SealError> {
+        let owner = self.storage_key.address();
+        if let Some((nonce, hash)) = self.journal.and_then(|journal| journal.manifest()) {
+            let again = Manifest::seal(key, nonce, owner, content, body)?;
+            // Another text under the same nonce must never leave this process.
+            if manifest::manifest_hash(&again) == hash {
+                return Ok(again);
+            }
+        }
+        let nonce = crypto::random()?;
+        let manifest = Manifest::seal(key, nonce, owner, content, body)?;
+        if let Some(journal) = self.journal {
+            journal.announce_manifest(nonce, manifest::manifest_hash(&manifest))?;
+        }
+        Ok(manifest)
+    }
+
+    /// Reads a file into shards and encrypts these, on all cores. They come out in their order.
+    async fn encrypt_shards(
+        &self,
+        source: &mut Source<'_>,
+        key: &DataKey,
+        sealed: mpsc::Sender<SealedShard>,
+        meter: &Meter<'_>,
+    ) -> Result<(), SealError> {
+        let pool = Pool::new((1 + signers()) * LANES + workers());
+        let (sender, mut receiver) = mpsc::channel::<(u32, OpenShard)>(1);
+        let fill = async {
+            // Dropped with this future, so that the other one ends.
+            let sender = sender;
+            let mut number = 0_u32;
+            loop {
+                let shard = source.fill(OpenShard::new(pool.take().await)).await?;
+                if shard.is_empty() && number > 0 {
+                    return Ok::<_, SealError>(());
+                }
+                meter.original(source.original());
+                // The other end is gone only when it failed, and then this future is dropped.
+                sender.send((number, shard)).await.map_err(|_| SealError::Interrupted)?;
+                number = number.checked_add(1).ok_or(SealError::Interrupted)?;
+            }
+        };
+        let encrypt = async {
+            let filled = stream::poll_fn(|cx| receiver.poll_recv(cx));
+            let encrypted = filled.map(|(number, shard)| self.encrypt(number, shard, key).boxed());
+            let mut encrypted = std::pin::pin!(encrypted.buffered(workers()));
+            while let Some(shard) = encrypted.next().await {
+                sealed.send(shard?).await.map_err(|_| SealError::Interrupted)?;
+            }
+            Ok(())
+        };
+        try_join(fill, encrypt).await?;
+        drop(sealed);
+        Ok(())
+    }
+
+    async fn encrypt(&self, number: u32, shard: OpenShard, key: &DataKey) -> Result<SealedShard, SealError> {
+        let (key, ids) = (key.clone(), self.ids);
+        let known = self.journal.and_then(|journal| journal.shard(number));
+        // A shard that was announced is the same again or none: then nothing of it leaves this process.
+        let salt = match &known {
+            Some(known) => known.salt,
+            None => crypto::random()?,
+        };
+        let sealed = tokio::task::spawn_blocking(move || shard.seal(&key, &ids, number, salt))
+            .await
+            .map_err(|_| SealError::Interrupted)??;
+        match known {
+            Some(known) if known.root != sealed.entry.root => Err(SealError::SourceChanged),
+            _ => Ok(sealed),
+        }
+    }
+
+    async fn store_shards(
+        &self,
+        source: &mut Source<'_>,
+        key: &DataKey,
+        meter: &Meter<'_>,
+    ) -> Result<Vec<Stored>, SealError> {
+        let (sender, receiver) = mpsc::channel::<SealedShard>(LANES);
+        let encrypt = self.encrypt_shards(source, key, sender, meter);
+        let batches = batches(receiver, signing::batch_len(self.stores.code()));
+        let signed = batches
+            .map(|batch| self.sign(batch).boxed())
+            .buffered(signers())
+            .boxed();
+        let signed = signed.map_ok(|batch| stream::iter(batch).map(Ok)).try_flatten();
+        let pace = &Pace::new();
+        let stored = signed
+            .map_ok(|shard| self.upload_paced(shard, pace, meter).boxed())
+            .try_buffer_unordered(2 * LANES)
+            .boxed();
+        let ((), shards) = try_join(encrypt, stored.try_collect()).await?;
+        Ok(shards)
+    }
+
+    async fn sign(&self, batch: Vec<SealedShard>) -> Result<Vec<SignedShard>, SealError> {
+        let (code, key) = (self.stores.code(), self.storage_key.clone());
+        let journal = self.journal.cloned();
+        let signed = tokio::task::spawn_blocking(move || {
+            if let Some(journal) = journal {
+                journal.announce(batch.iter().map(|shard| (shard.number, shard.entry)))?;
+            }
+            signing::sign(batch, code, &key)
+        });
+        signed.await.map_err(|_| SealError::Interrupted)?
+    }
+
+    async fn upload_paced(&self, shard: SignedShard, pace: &Pace, meter: &Meter<'_>) -> Result<Stored, SealError> {
+        let slot = pace.enter().await;
+        let began = Instant::now();
+        let stored = self.upload(shard).await?;
+        slot.leave(began.elapsed());
+        meter.sealed(stored.entry.payload_len());
+        Ok(stored)
+    }
+
+    async fn upload(&self, shard: SignedShard) -> Result<Stored, SealError> {
+        let SignedShard {
+            number,
+            entry,
+            placed,
+            items,
+        } = shard;
+        let may_be_there = self.journal.is_some_and(|journal| journal.was_announced(number));
+        let mut uploads = Vec::new();
+        let mut stored = 0;
+        // Whole: the one item for every store. In pieces: one for each.
+        for (member, item) in self.stores.members().iter().zip(items.iter().cycle()) {
+            stored += item.bytes().len() as u64;
+            uploads.push(put_once(member, item, may_be_there).boxed());
+        }
+        try_join_all(uploads).await?;
+        Ok(Stored {
+            number,
+            entry,
+            placed,
+            stored,
+        })
+    }
+}
+
+/// Batches that are signed at once: encrypting a shard takes about as long as signing it.
+fn signers() -> usize {
+    workers().div_ceil(2)
+}
+
+/// Shards as they are signed together.
+fn batches(sealed: mpsc::Receiver<SealedShard>, len: usize) -> BoxStream<'static, Vec<SealedShard>> {
+    let batches = stream::unfold(sealed, move |mut sealed| async move {
+        let batch = next_batch(&mut sealed, len).await?;
+        Some((batch, sealed))
+    });
+    batches.boxed()
+}
+
+/// Shards to be signed together: as many as are worth it, or fewer where the next is long in coming.
+async fn next_batch(sealed: &mut mpsc::Receiver<SealedShard>, len: usize) -> Option<Vec<SealedShard>> {
+    let mut batch = vec![sealed.recv().await?];
+    while batch.len() < len {
+        match tokio::time::timeout(LINGER, sealed.recv()).await {
+            Ok(Some(shard)) => batch.push(shard),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Some(batch)
+}
+
+/// Stores an item, unless it may be there already and is.
+async fn put_once<S: BlobStore>(store: &S, item: &SignedItem, may_be_there: bool) -> Result<(), SealError> {
+    if !(may_be_there && store.has(item.id()).await?) {
+        store.put(item).await?;
+    }
+    Ok(())
+}
+
+fn stats(shards: &[ShardEntry], body: &ManifestBody, stored: u64) -> SealStats {
+    SealStats {
+        original: body.length,
+        encoded: body.frames.encoded_len(),
+        padded: shards.iter().map(ShardEntry::plain_len).sum(),
+        sealed: shards.iter().map(ShardEntry::payload_len).sum(),
+        stored,
+        shards: shards.len() as u64,
+    }
 }

@@ -5,16 +5,15 @@
 
 use bytes::Bytes;
 
-use super::leaves::leaves;
+use super::input::Fill;
+use super::leaves::{self, leaves};
 use super::manifest::ShardEntry;
-use super::pool::{Pool, Pooled};
+use super::pool::Pooled;
 use super::segment::ShardCipher;
 use super::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN};
 use crate::CryptoError;
 use crate::crypto::{self, TAG_LEN};
-use crate::keys::StorageKey;
-use crate::store::SignedItem;
-use crate::store::ans104::{self, HEADER_LEN};
+use crate::store::ans104::HEADER_LEN;
 
 const ROOT_LABEL: &[u8] = b"chartseal/shard/root/v1";
 
@@ -34,18 +33,16 @@ pub(super) struct OpenShard {
     plain_len: usize,
 }
 
-/// A shard that is ready for the store, and how the manifest names it.
+/// A shard that was encrypted, in a buffer with room for the header of a data item before it.
 pub(super) struct SealedShard {
-    pub(super) item: SignedItem,
+    pub(super) number: u32,
+    pub(super) buffer: Pooled,
     pub(super) entry: ShardEntry,
 }
 
 impl OpenShard {
-    pub(super) fn new(pool: &Pool) -> Self {
-        Self {
-            buffer: pool.take(),
-            plain_len: 0,
-        }
+    pub(super) fn new(buffer: Pooled) -> Self {
+        Self { buffer, plain_len: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -56,10 +53,15 @@ impl OpenShard {
         self.plain_len == SHARD_PLAIN_LEN
     }
 
+    /// Bytes of plaintext in it.
+    pub(super) fn plain_len(&self) -> usize {
+        self.plain_len
+    }
+
     /// Adds what fits and says how much that was.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
-        while let Some(room) = self.room(rest.len()) {
+        while let Some(room) = self.room_for(rest.len()) {
             let (now, later) = rest.split_at(room.len());
             room.copy_from_slice(now);
             self.plain_len += now.len();
@@ -72,7 +74,7 @@ impl OpenShard {
     pub(super) fn push_zeros(&mut self, count: u64) -> u64 {
         let mut left = usize::try_from(count).unwrap_or(usize::MAX).min(SHARD_PLAIN_LEN);
         let before = self.plain_len;
-        while let Some(room) = self.room(left) {
+        while let Some(room) = self.room_for(left) {
             room.fill(0);
             let filled = room.len();
             self.plain_len += filled;
@@ -82,7 +84,7 @@ impl OpenShard {
     }
 
     /// The next at most `wanted` bytes of the segment that is being filled; `None` when nothing is wanted or left.
-    fn room(&mut self, wanted: usize) -> Option<&mut [u8]> {
+    fn room_for(&mut self, wanted: usize) -> Option<&mut [u8]> {
         let (segment, within) = (self.plain_len / SEGMENT_PLAIN_LEN, self.plain_len % SEGMENT_PLAIN_LEN);
         let len = wanted
             .min(SEGMENT_PLAIN_LEN - within)
@@ -95,16 +97,27 @@ impl OpenShard {
         }
     }
 
-    /// Encrypts the segments, adds the leaves and signs the whole as a data item, all in place.
+    /// The plaintext from a position on, a piece for each segment.
+    pub(super) fn plaintexts_from(&self, position: usize) -> impl Iterator<Item = &[u8]> {
+        let first = position / SEGMENT_PLAIN_LEN;
+        (first..self.plain_len.div_ceil(SEGMENT_PLAIN_LEN)).filter_map(move |segment| {
+            let from = position.saturating_sub(segment * SEGMENT_PLAIN_LEN);
+            let to = SEGMENT_PLAIN_LEN.min(self.plain_len - segment * SEGMENT_PLAIN_LEN);
+            let start = HEADER_LEN + segment * SEGMENT_LEN;
+            self.buffer.bytes.get(start + from..start + to)
+        })
+    }
+
+    /// Encrypts the segments and adds the leaves, all in place. Under the same salt the same plaintext gives the same
+    /// bytes; a salt that was used must not be used for another plaintext that leaves this process.
     pub(super) fn seal(
         mut self,
         key: &DataKey,
         ids: &RecordIds,
-        shard: u32,
-        storage_key: &StorageKey,
+        number: u32,
+        salt: [u8; 16],
     ) -> Result<SealedShard, CryptoError> {
-        let salt = crypto::random()?;
-        let cipher = ShardCipher::new(key, ids, shard, &salt)?;
+        let cipher = ShardCipher::new(key, ids, number, &salt)?;
         // An empty file still has a segment, so that its being empty is authenticated.
         let segments = self.plain_len.div_ceil(SEGMENT_PLAIN_LEN).max(1);
         let last_segment = self.plain_len - (segments - 1) * SEGMENT_PLAIN_LEN + TAG_LEN;
@@ -118,25 +131,46 @@ impl OpenShard {
             .ok_or(CryptoError::Refused)?;
         let (sealed, leaf_list) = payload.split_at_mut(sealed_len);
         let (segments, last_segment) = (fits_u32(segments)?, fits_u32(last_segment)?);
-        for (number, segment) in (0..segments).zip(sealed.chunks_mut(SEGMENT_LEN)) {
-            cipher.seal(number, number + 1 == segments, segment)?;
+        let mut numbers = 0..segments;
+        // A few at a time: what was just encrypted is hashed while the processor still has it at hand.
+        let groups = sealed.chunks_mut(leaves::GROUP * SEGMENT_LEN);
+        for (group, listed) in groups.zip(leaf_list.chunks_mut(leaves::GROUP * 32)) {
+            for (segment, number) in group.chunks_mut(SEGMENT_LEN).zip(numbers.by_ref()) {
+                cipher.seal(number, number + 1 == segments, segment)?;
+            }
+            listed.copy_from_slice(leaves(group).as_flattened());
         }
-        leaf_list.copy_from_slice(leaves(sealed).as_flattened());
         let root = shard_root(segments, last_segment, leaf_list);
-
         self.buffer.len = item_len;
-        let item = self.buffer.bytes.get_mut(..item_len).ok_or(CryptoError::Refused)?;
-        let id = ans104::write_header(item, storage_key);
         Ok(SealedShard {
-            item: SignedItem::from_parts(id, Bytes::from_owner(self.buffer)),
+            number,
+            buffer: self.buffer,
             entry: ShardEntry {
-                item: id.0,
                 salt,
                 root,
                 segments,
                 last_segment,
             },
         })
+    }
+}
+
+impl Fill for OpenShard {
+    fn room(&mut self) -> Option<&mut [u8]> {
+        self.room_for(SEGMENT_PLAIN_LEN)
+    }
+
+    fn filled(&mut self, len: usize) {
+        self.plain_len += len;
+    }
+
+    fn ended(&mut self) {}
+}
+
+impl SealedShard {
+    /// Segments and leaves: what is signed and stored.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.buffer.as_ref().get(HEADER_LEN..).unwrap_or_default()
     }
 }
 
@@ -160,7 +194,7 @@ pub(super) fn matches(entry: &ShardEntry, leaf_list: &[u8], first: u32, segments
 }
 
 /// Segments of one shard, decrypted where they lay.
-pub(super) struct OpenedSegments(Vec<u8>);
+pub(super) struct OpenedSegments(Bytes);
 
 impl OpenedSegments {
     /// Decrypts consecutive segments, from the `first` on. Fails with the number of the one that does not open.
@@ -175,14 +209,15 @@ impl OpenedSegments {
                 .open(number, number + 1 == entry.segments, segment)
                 .ok_or(number)?;
         }
-        Ok(Self(segments))
+        Ok(Self(segments.into()))
     }
 
-    /// The plaintexts, in order.
-    pub(super) fn plaintexts(&self) -> impl Iterator<Item = &[u8]> {
-        self.0
-            .chunks(SEGMENT_LEN)
-            .map(|segment| &segment[..segment.len().saturating_sub(TAG_LEN)])
+    /// The plaintexts, in order. They share the memory that the segments were in.
+    pub(super) fn plaintexts(&self) -> impl Iterator<Item = Bytes> {
+        (0..self.0.len()).step_by(SEGMENT_LEN).map(|start| {
+            let end = self.0.len().min(start + SEGMENT_LEN);
+            self.0.slice(start..end.saturating_sub(TAG_LEN).max(start))
+        })
     }
 }
 
@@ -190,7 +225,8 @@ impl OpenedSegments {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::ans104::ParsedItem;
+    use crate::seal::pool::Pool;
+    use futures_util::FutureExt as _;
 
     const IDS: RecordIds = RecordIds {
         patient: [1; 16],
@@ -206,16 +242,20 @@ mod tests {
         leaf_list: Vec<u8>,
     }
 
+    fn empty() -> OpenShard {
+        OpenShard::new(Pool::new(1).take().now_or_never().unwrap())
+    }
+
     fn sealed(plain_len: usize) -> Fixture {
         let key = DataKey::generate().unwrap();
         let plain: Vec<u8> = (0..=u8::MAX).cycle().take(plain_len).collect();
-        let mut shard = OpenShard::new(&Pool::default());
+        let mut shard = empty();
         assert_eq!(shard.push(&plain), plain_len);
-        let SealedShard { item, entry } = shard.seal(&key, &IDS, 0, &StorageKey::generate().unwrap()).unwrap();
-        let parsed = ParsedItem::parse(item.bytes()).unwrap();
-        parsed.verify().unwrap();
-        let (segments, leaf_list) = parsed.data.split_at(parsed.data.len() - 32 * entry.segments as usize);
-        assert_eq!(entry.payload_len(), parsed.data.len() as u64);
+        assert_eq!(shard.plaintexts_from(0).collect::<Vec<_>>().concat(), plain);
+        let sealed = shard.seal(&key, &IDS, 0, crypto::random().unwrap()).unwrap();
+        let (entry, payload) = (sealed.entry, sealed.payload());
+        let (segments, leaf_list) = payload.split_at(payload.len() - 32 * entry.segments as usize);
+        assert_eq!(entry.payload_len(), payload.len() as u64);
         Fixture {
             key,
             plain,
@@ -250,8 +290,38 @@ mod tests {
     }
 
     #[test]
+    fn the_same_salt_gives_the_same_shard_and_another_one_another() {
+        let key = DataKey::generate().unwrap();
+        let sealed = |salt| {
+            let mut shard = empty();
+            shard.push(b"the same plaintext");
+            shard.seal(&key, &IDS, 7, salt).unwrap().payload().to_vec()
+        };
+        assert_eq!(sealed([1; 16]), sealed([1; 16]));
+        assert_ne!(sealed([1; 16]), sealed([2; 16]));
+    }
+
+    #[test]
+    fn what_was_poured_is_read_back_from_anywhere() {
+        let plain: Vec<u8> = (0..=u8::MAX).cycle().take(2 * SEGMENT_PLAIN_LEN + 9).collect();
+        let mut shard = empty();
+        shard.push(&plain);
+        for from in [
+            0,
+            1,
+            SEGMENT_PLAIN_LEN - 1,
+            SEGMENT_PLAIN_LEN,
+            2 * SEGMENT_PLAIN_LEN + 8,
+            plain.len(),
+        ] {
+            let back = shard.plaintexts_from(from).collect::<Vec<_>>().concat();
+            assert!(back == plain[from..], "from {from}");
+        }
+    }
+
+    #[test]
     fn a_full_shard_takes_nothing_more() {
-        let mut shard = OpenShard::new(&Pool::default());
+        let mut shard = empty();
         assert!(shard.is_empty());
         assert_eq!(shard.push(&[1; 10]), 10);
         assert_eq!(shard.push_zeros(u64::MAX), (SHARD_PLAIN_LEN - 10) as u64);

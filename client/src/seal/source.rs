@@ -1,32 +1,38 @@
-//! The plaintext side of sealing: reads a file frame by frame, codes each, and pours frames and then padding into
-//! shards. It keeps one frame at a time, plus the index.
+//! The plaintext side of sealing: reads a file, codes it frame by frame, and pours frames and then padding into shards.
+//! What is kept as it is, is read to where it is encrypted and nowhere else. Frames that are coded are so on all cores,
+//! a few at a time; they come out in their order.
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::task::JoinHandle;
 
+use super::input::{Bytes, Input};
 use super::shard::OpenShard;
-use super::{Padding, SealError};
-use crate::media::{FRAME_LEN, Frame, FrameEncoder, FrameIndex, Sniffed, sniff};
-
-/// What is done to a frame where computing belongs; moves there and back.
-struct Worker {
-    encoder: Option<FrameEncoder>,
-    hasher: Sha256,
-    frame: Vec<u8>,
-    encoded: Vec<u8>,
-}
+use super::{Padding, SealError, workers};
+use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, Method, Plan, Sniffed};
 
 /// A file on its way into shards.
-pub(super) struct Source<R> {
-    reader: R,
-    compress: bool,
+pub(super) struct Source<'a> {
+    input: Input<'a>,
+    input_ended: bool,
+    plan: Plan,
     padding: Padding,
-    worker: Option<Box<Worker>>,
-    /// Bytes of the current encoded frame that are in shards already.
-    poured: usize,
-    zeros_left: u64,
-    ended: bool,
-    sniffed: Option<Sniffed>,
+    /// The flat hash of the file, where it is wanted: it takes longer than all of sealing.
+    hasher: Option<Sha256>,
+    /// The beginning of the file, which the plan was made from, as far as it is not poured yet.
+    head: Vec<u8>,
+    /// Frames that are being coded.
+    coding: FuturesOrdered<JoinHandle<Coder>>,
+    /// Coders that have nothing to do.
+    spare: Vec<Coder>,
+    /// The frame that is being poured, and how much of it was.
+    current: Option<(Coder, usize)>,
+    /// Bytes of the raw frame that is being poured without having been anywhere else.
+    open_raw: u32,
+    /// Bytes of the file that were read.
+    read: u64,
+    zeros_left: Option<u64>,
     frames: FrameIndex,
     original: u64,
     encoded: u64,
@@ -34,133 +40,206 @@ pub(super) struct Source<R> {
 
 /// What is known of a file once it was read.
 pub(super) struct Summary {
-    pub(super) sha256: [u8; 32],
+    pub(super) sha256: Option<[u8; 32]>,
     pub(super) sniffed: Option<Sniffed>,
     pub(super) frames: FrameIndex,
     pub(super) original: u64,
-    pub(super) encoded: u64,
 }
 
-impl<R: AsyncRead + Unpin + Send> Source<R> {
-    pub(super) fn new(reader: R, compress: bool, padding: Padding) -> Self {
-        let worker = Worker {
-            encoder: None,
-            hasher: Sha256::new(),
-            frame: Vec::with_capacity(FRAME_LEN),
-            encoded: Vec::new(),
-        };
-        Self {
-            reader,
-            compress,
+/// Codes one frame at a time; moves to where computing belongs, and back.
+struct Coder {
+    encoder: FrameEncoder,
+    frame: Vec<u8>,
+    encoded: Vec<u8>,
+    codec: Codec,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the beginning of a file and plans the rest.
+    pub(super) async fn open(
+        mut input: Input<'a>,
+        compress: bool,
+        padding: Padding,
+        hash: bool,
+    ) -> Result<Self, SealError> {
+        let read = input.read_with(Bytes::up_to(HEAD_LEN, Vec::new())).await;
+        let (head, input_ended) = read.map_err(SealError::Input)?.finish();
+        Ok(Self {
+            plan: Plan::of(&head, compress),
+            input,
+            input_ended,
             padding,
-            worker: Some(Box::new(worker)),
-            poured: 0,
-            zeros_left: 0,
-            ended: false,
-            sniffed: None,
+            hasher: hash.then(Sha256::new),
+            head,
+            coding: FuturesOrdered::new(),
+            spare: Vec::new(),
+            current: None,
+            open_raw: 0,
+            read: 0,
+            zeros_left: None,
             frames: FrameIndex::default(),
             original: 0,
             encoded: 0,
-        }
+        })
     }
 
-    /// Bytes of the file that were read.
+    /// Bytes of the file that are in shards.
     pub(super) fn original(&self) -> u64 {
         self.original
     }
 
     /// Fills a shard as far as there is something to fill it with.
-    pub(super) async fn fill(&mut self, shard: &mut OpenShard) -> Result<(), SealError> {
+    pub(super) async fn fill(&mut self, mut shard: OpenShard) -> Result<OpenShard, SealError> {
+        if self.plan.is_raw() {
+            shard = self.read_into(shard).await?;
+        } else {
+            self.pour_frames(&mut shard).await?;
+        }
+        if !shard.is_full() {
+            let padded = self.padding.apply(self.encoded) - self.encoded;
+            let left = self.zeros_left.get_or_insert(padded);
+            *left -= shard.push_zeros(*left);
+        }
+        Ok(shard)
+    }
+
+    /// Reads on into the shard itself.
+    async fn read_into(&mut self, mut shard: OpenShard) -> Result<OpenShard, SealError> {
+        let before = shard.plain_len();
+        let pushed = shard.push(&self.head);
+        self.head.drain(..pushed);
+        if !self.input_ended && !shard.is_full() {
+            shard = self.input.read_with(shard).await.map_err(SealError::Input)?;
+            self.input_ended = !shard.is_full();
+        }
+        if let Some(mut hasher) = self.hasher.take() {
+            (shard, hasher) = compute(move || {
+                shard
+                    .plaintexts_from(before)
+                    .for_each(|plaintext| hasher.update(plaintext));
+                (shard, hasher)
+            })
+            .await?;
+            self.hasher = Some(hasher);
+        }
+        let mut added = shard.plain_len() - before;
+        self.original += added as u64;
+        self.encoded += added as u64;
+        while added > 0 {
+            let now = added.min(FRAME_LEN - self.open_raw as usize);
+            self.open_raw += u32::try_from(now).map_err(|_| SealError::Interrupted)?;
+            added -= now;
+            if self.open_raw as usize == FRAME_LEN {
+                self.close_raw();
+            }
+        }
+        if self.input_ended && self.head.is_empty() {
+            self.close_raw();
+        }
+        Ok(shard)
+    }
+
+    fn close_raw(&mut self) {
+        let len = std::mem::take(&mut self.open_raw);
+        if len > 0 {
+            self.frames.push(Frame::new(Codec::Raw, len, len));
+        }
+    }
+
+    async fn pour_frames(&mut self, shard: &mut OpenShard) -> Result<(), SealError> {
         while !shard.is_full() {
-            let frame = self.worker.as_ref().map_or(&[] as &[u8], |worker| &worker.encoded);
-            if let Some(rest) = frame.get(self.poured..).filter(|rest| !rest.is_empty()) {
-                self.poured += shard.push(rest);
-            } else if self.zeros_left > 0 {
-                self.zeros_left -= shard.push_zeros(self.zeros_left);
-            } else if self.ended {
+            if let Some((coder, poured)) = &mut self.current {
+                *poured += shard.push(coder.encoded.get(*poured..).unwrap_or_default());
+                if *poured < coder.encoded.len() {
+                    continue;
+                }
+            }
+            self.spare.extend(self.current.take().map(|(coder, _)| coder));
+            let Some(coder) = self.next_frame().await? else {
                 break;
-            } else {
-                self.next_frame().await?;
-            }
+            };
+            let fits = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| SealError::Interrupted);
+            let (original, encoded) = (fits(&coder.frame)?, fits(&coder.encoded)?);
+            self.frames.push(Frame::new(coder.codec, original, encoded));
+            self.original += u64::from(original);
+            self.encoded += u64::from(encoded);
+            self.current = Some((coder, 0));
         }
         Ok(())
     }
 
-    async fn next_frame(&mut self) -> Result<(), SealError> {
-        let mut worker = self.worker.take().ok_or(SealError::Interrupted)?;
-        worker.frame.clear();
-        worker.encoded.clear();
-        self.poured = 0;
-        read_frame(&mut self.reader, &mut worker.frame)
-            .await
-            .map_err(SealError::Input)?;
-        if worker.frame.is_empty() {
-            self.ended = true;
-            self.zeros_left = self.padding.apply(self.encoded) - self.encoded;
-            self.worker = Some(worker);
-            return Ok(());
+    /// The next coded frame; `None` at the end. Those after it are begun meanwhile.
+    async fn next_frame(&mut self) -> Result<Option<Coder>, SealError> {
+        while self.coding.len() <= workers() {
+            let Some((mut coder, method)) = self.read_frame().await? else {
+                break;
+            };
+            let coding = tokio::task::spawn_blocking(move || {
+                coder.codec = coder.encoder.encode(&method, &coder.frame, &mut coder.encoded);
+                coder
+            });
+            self.coding.push_back(coding);
         }
-        let encoder = match worker.encoder.take() {
-            Some(encoder) => encoder,
-            None => {
-                self.sniffed = sniff(&worker.frame);
-                let worthwhile = self.compress && !self.sniffed.is_some_and(|sniffed| sniffed.already_coded);
-                FrameEncoder::new(worthwhile).map_err(SealError::Codec)?
-            }
+        let coded = self.coding.next().await;
+        coded.transpose().map_err(|_| SealError::Interrupted)
+    }
+
+    async fn read_frame(&mut self) -> Result<Option<(Coder, Method)>, SealError> {
+        let cut = self.plan.next(self.read);
+        let mut coder = match self.spare.pop() {
+            Some(coder) => coder,
+            None => Coder {
+                encoder: FrameEncoder::new().map_err(SealError::Codec)?,
+                frame: Vec::new(),
+                encoded: Vec::new(),
+                codec: Codec::Raw,
+            },
         };
-        worker.encoder = Some(encoder);
-        let (worker, frame) = tokio::task::spawn_blocking(move || encode(worker))
-            .await
-            .map_err(|_| SealError::Interrupted)?;
-        self.worker = Some(worker);
-        let frame = frame.ok_or(SealError::Interrupted)?;
-        self.original += u64::from(frame.original);
-        self.encoded += u64::from(frame.encoded);
-        self.frames.push(frame);
-        Ok(())
+        coder.frame.clear();
+        let known = cut.len.min(self.head.len());
+        coder.frame.extend(self.head.drain(..known));
+        if !self.input_ended && coder.frame.len() < cut.len {
+            let wanted = Bytes::up_to(cut.len, std::mem::take(&mut coder.frame));
+            let read = self.input.read_with(wanted).await.map_err(SealError::Input)?;
+            (coder.frame, self.input_ended) = read.finish();
+        }
+        if coder.frame.is_empty() {
+            self.spare.push(coder);
+            return Ok(None);
+        }
+        if let Some(mut hasher) = self.hasher.take() {
+            (coder, hasher) = compute(move || {
+                hasher.update(&coder.frame);
+                (coder, hasher)
+            })
+            .await?;
+            self.hasher = Some(hasher);
+        }
+        self.read += coder.frame.len() as u64;
+        Ok(Some((coder, cut.method)))
     }
 
-    pub(super) fn finish(self) -> Result<Summary, SealError> {
-        let worker = self.worker.ok_or(SealError::Interrupted)?;
+    /// What is known once no shard takes anything more.
+    pub(super) fn finish(self) -> Summary {
         let Self {
-            sniffed,
+            plan,
+            hasher,
             frames,
             original,
-            encoded,
             ..
         } = self;
-        Ok(Summary {
-            sha256: worker.hasher.finalize().into(),
-            sniffed,
+        Summary {
+            sha256: hasher.map(|hasher| hasher.finalize().into()),
+            sniffed: plan.sniffed(),
             frames,
             original,
-            encoded,
-        })
+        }
     }
 }
 
-fn encode(mut worker: Box<Worker>) -> (Box<Worker>, Option<Frame>) {
-    let Worker {
-        encoder,
-        hasher,
-        frame,
-        encoded,
-    } = worker.as_mut();
-    hasher.update(&frame);
-    let described = encoder.as_mut().and_then(|encoder| {
-        let codec = encoder.encode(frame, encoded);
-        Some(Frame::new(
-            codec,
-            u32::try_from(frame.len()).ok()?,
-            u32::try_from(encoded.len()).ok()?,
-        ))
-    });
-    (worker, described)
-}
-
-/// Reads one frame: full, unless the file ends within it.
-async fn read_frame<R: AsyncRead + Unpin>(reader: &mut R, frame: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut bounded = reader.take(FRAME_LEN as u64);
-    while bounded.read_buf(frame).await? > 0 {}
-    Ok(())
+/// Computes where that does not hold up others.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SealError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| SealError::Interrupted)
 }

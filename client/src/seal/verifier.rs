@@ -1,11 +1,15 @@
 //! Verifying without a key: anybody can fetch a record's shards and hold them against what stands on chain, without
 //! learning what they say.
 
+use futures_util::future::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 
-use super::opener::{checked_manifest, fetch_whole, name_of};
-use super::{IN_FLIGHT, OnChain, OpenError, Progress, ProgressFn, shard};
-use crate::store::BlobStore;
+use super::fetch::{self, Wanted};
+use super::manifest::Manifest;
+use super::meter::Meter;
+use super::opener::checked_manifest;
+use super::{IN_FLIGHT, OnChain, OpenError, ProgressFn};
+use crate::store::{BlobStore, Stores};
 
 /// A record whose stored bytes are all as they were sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,28 +27,26 @@ pub struct Verified {
 pub async fn verify_stream<S: BlobStore>(
     manifest: &[u8],
     on_chain: &OnChain,
-    store: &S,
+    stores: &Stores<S>,
     progress: ProgressFn<'_>,
 ) -> Result<Verified, OpenError> {
-    let manifest = checked_manifest(manifest, on_chain)?;
-    let checks = stream::iter(manifest.shards().iter().copied().enumerate()).map(|(number, entry)| async move {
-        let (segments, leaf_list) = fetch_whole(number, &entry, store).await?;
-        let matches = tokio::task::spawn_blocking(move || shard::matches(&entry, &leaf_list, 0, &segments));
-        if matches.await.map_err(|_| OpenError::Interrupted)? {
-            Ok(entry.payload_len())
-        } else {
-            Err(OpenError::tampered(name_of(number, &entry)))
-        }
-    });
-    let mut checks = std::pin::pin!(checks.buffered(IN_FLIGHT));
+    let manifest = &checked_manifest(manifest, on_chain)?;
+    let meter = Meter::new(progress);
+    let checks = stream::iter(0..manifest.shards().len()).map(|number| check(manifest, number, stores).boxed());
+    let mut checks = checks.buffered(IN_FLIGHT).boxed();
     let mut verified = Verified { shards: 0, sealed: 0 };
     while let Some(checked) = checks.next().await {
+        let sealed = checked?;
         verified.shards += 1;
-        verified.sealed += checked?;
-        progress(Progress {
-            original: 0,
-            sealed: verified.sealed,
-        });
+        verified.sealed += sealed;
+        meter.sealed(sealed);
     }
     Ok(verified)
+}
+
+/// Checks one shard, and says how many bytes it has.
+async fn check<S: BlobStore>(manifest: &Manifest, number: usize, stores: &Stores<S>) -> Result<u64, OpenError> {
+    let (entry, place) = manifest.shard(number).ok_or(OpenError::Interrupted)?;
+    fetch::whole(Wanted { number, entry, place }, stores).await?;
+    Ok(entry.payload_len())
 }

@@ -10,6 +10,7 @@ mod blob;
 mod erasure;
 pub mod gateway;
 pub mod keystore;
+mod line_file;
 mod objects;
 mod stores;
 
@@ -21,5 +22,7 @@ pub use blob::{BlobStore, ItemId, Price, StoreError};
 pub use erasure::{Code, ErasureError, MOST_PIECES};
 pub use gateway::{Gateway, GatewayOptions};
 pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError};
+pub(crate) use line_file::LineFile;
+pub use line_file::LineFileError;
 pub use objects::Objects;
 pub use stores::{Stores, StoresError};

@@ -82,9 +82,24 @@ impl<S: BlobStore> Stores<S> {
         &self.members
     }
 
+    /// The same stores, borrowed.
+    #[must_use]
+    pub fn by_ref(&self) -> Stores<&S> {
+        Stores {
+            members: self.members.iter().collect(),
+            code: self.code,
+        }
+    }
+
     /// How shards are spread over them.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
+    }
+}
+
+impl<S: BlobStore> From<S> for Stores<S> {
+    fn from(store: S) -> Self {
+        Self::one(store)
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Mutex;
 
 use chartseal::keys::StorageKey;
 use chartseal::seal::{
-    Manifest, OpenError, Opened, Padding, Progress, RecordIds, SealOptions, Sealed, open_stream, seal_stream,
+    Input, Manifest, OpenError, Opened, Padding, Place, Progress, RecordIds, SealOptions, Sealed, open_stream,
+    seal_stream,
 };
 use chartseal::store::ans104::ParsedItem;
-use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError};
+use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError, Stores};
 
 pub mod gateway;
 
@@ -101,7 +102,8 @@ impl BlobStore for MemoryStore {
 }
 
 pub async fn seal(store: &impl BlobStore, ids: RecordIds, bytes: &[u8], options: &SealOptions) -> Sealed {
-    seal_stream(bytes, ids, options, &StorageKey::generate().unwrap(), store, &silent)
+    let (key, stores) = (StorageKey::generate().unwrap(), Stores::one(store));
+    seal_stream(Input::stream(bytes), ids, options, &key, &stores, &silent)
         .await
         .unwrap()
 }
@@ -127,17 +129,19 @@ pub async fn open_as(
         data_key,
         ..
     } = sealed;
-    let opened = open_stream(manifest, on_chain, ids, data_key, store, range, &mut out, &silent).await?;
+    let stores = Stores::one(store);
+    let opened = open_stream(manifest, on_chain, ids, data_key, &stores, range, &mut out, &silent).await?;
     assert_eq!(opened.written, out.len() as u64);
     Ok((out, opened))
 }
 
 /// The ids of a record's shards.
 pub fn shard_ids(sealed: &Sealed) -> Vec<[u8; 32]> {
-    Manifest::parse(&sealed.manifest)
-        .unwrap()
-        .shards()
-        .iter()
-        .map(|shard| shard.item)
-        .collect()
+    let manifest = Manifest::parse(&sealed.manifest).unwrap();
+    let places = (0..manifest.shards().len()).map(|shard| manifest.placing().of(shard).unwrap());
+    let ids = places.map(|place| match place {
+        Place::Whole(signature) => chartseal::store::ans104::item_id(signature).0,
+        Place::Spread(..) => panic!("in pieces"),
+    });
+    ids.collect()
 }

@@ -5,18 +5,15 @@
 //! crash is dropped: its file is sealed again, and nobody has the key of what was uploaded of it before.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chartseal_program::seeds::{Id, NO_ID};
 use serde::{Deserialize, Serialize};
 
-use super::hexed;
 use super::list::Entry;
+use crate::hexed;
 use crate::ops::OpError;
-use crate::store::{FileError, sync_folder};
+use crate::store::LineFile;
 
 const VERSION: u16 = 1;
 /// How every journal begins.
@@ -56,8 +53,7 @@ enum Line {
 /// An open journal. Nobody else has it open.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: File,
-    path: PathBuf,
+    file: LineFile,
     batch: Id,
     stored: BTreeMap<u32, Entry>,
     locator: Option<[u8; 32]>,
@@ -73,77 +69,37 @@ impl Journal {
         import: &Import,
         new_batch: impl FnOnce() -> Result<Id, OpError>,
     ) -> Result<Self, OpError> {
-        let at = |source| FileError::new("open", path, source);
-        let mut file = File::options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(at)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OpError::Usage(format!(
-                    "{} is in use: this import is under way already",
-                    path.display()
-                )));
-            }
-            Err(TryLockError::Error(source)) => return Err(at(source).into()),
-        }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(at)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let torn = text.split_off(whole);
-
+        let (file, lines) = LineFile::open(path, BEGINNING)?;
         let mut journal = Self {
             file,
-            path: path.to_path_buf(),
             batch: NO_ID,
             stored: BTreeMap::new(),
             locator: None,
         };
-        if text.is_empty() {
-            // Nothing, or the beginning of our own first line: anything else is somebody's file.
-            if !torn.starts_with(BEGINNING) && !BEGINNING.starts_with(&torn) {
-                return Err(journal.wrong("is no journal of an import"));
-            }
-            journal.cut(0)?;
-            journal.begin(import, new_batch()?)?;
+        if lines.is_empty() {
+            journal.batch = new_batch()?;
+            let (import, batch) = (import.clone(), journal.batch);
+            journal.file.begin(&Line::Begun {
+                version: VERSION,
+                import,
+                batch,
+            })?;
         } else {
-            journal.read(&text, import)?;
-            journal.cut(whole)?;
+            journal.read(&lines, import)?;
         }
         Ok(journal)
     }
 
     fn wrong(&self, what: &str) -> OpError {
-        let path = self.path.display();
+        let path = self.file.path().display();
         OpError::Usage(format!(
             "{path} {what}; name another journal (--journal) or move it away"
         ))
     }
 
-    /// Drops what comes after so many bytes: a line that was not written to its end.
-    fn cut(&mut self, whole: usize) -> Result<(), OpError> {
-        let done = self.file.set_len(whole as u64);
-        Ok(done.map_err(|source| FileError::new("write", &self.path, source))?)
-    }
-
-    fn begin(&mut self, import: &Import, batch: Id) -> Result<(), OpError> {
-        self.batch = batch;
-        self.append(&Line::Begun {
-            version: VERSION,
-            import: import.clone(),
-            batch,
-        })?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(sync_folder(folder.unwrap_or(Path::new(".")))?)
-    }
-
-    fn read(&mut self, text: &[u8], import: &Import) -> Result<(), OpError> {
-        let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let first = lines.next().map(serde_json::from_slice);
+    fn read(&mut self, lines: &[Vec<u8>], import: &Import) -> Result<(), OpError> {
+        let mut lines = lines.iter();
+        let first = lines.next().map(|line| serde_json::from_slice(line));
         let Some(Ok(Line::Begun {
             version,
             import: begun,
@@ -204,12 +160,7 @@ impl Journal {
     }
 
     fn append(&mut self, line: &Line) -> Result<(), OpError> {
-        let at = |source| FileError::new("write", &self.path, source);
-        let mut bytes = serde_json::to_vec(line).map_err(|error| at(error.into()))?;
-        bytes.push(b'\n');
-        self.file.write_all(&bytes).map_err(at)?;
-        self.file.sync_data().map_err(at)?;
-        Ok(())
+        Ok(self.file.append([line])?)
     }
 }
 

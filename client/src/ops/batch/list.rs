@@ -12,7 +12,7 @@ use chartseal_program::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::hexed;
+use crate::hexed;
 use crate::ops::OpError;
 
 /// Version of the list's form, and of a proof's.

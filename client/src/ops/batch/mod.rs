@@ -4,7 +4,6 @@
 //! An import is long, so it keeps a [`journal`]: run again, it goes on where it was. What is sealed of a batch's list is
 //! described in [`list`].
 
-mod hexed;
 mod journal;
 mod list;
 mod opening;

@@ -34,7 +34,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         // Of an import that was broken off there may be more than one list; the chain names one.
         let mut failure = OpError::from(KeyStoreError::NoEnvelope);
         for slot in slots.filter(|slot| (slot.recipient, slot.kind) == (holder.account, EnvelopeKind::Reader)) {
-            match fetch_manifest(&self.store, anchored.locator, slot.manifest_hash).await {
+            match fetch_manifest(&self.stores, anchored.locator, slot.manifest_hash).await {
                 Ok(manifest) => {
                     let bytes = self.open_list(&manifest, slot.manifest_hash, &holder, ids).await?;
                     let list = List::from_bytes(&bytes)?;
@@ -83,7 +83,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             content_root: parsed.content_root(),
         };
         let mut bytes = Vec::new();
-        open_stream(manifest, &on_chain, ids, &key, &self.store, None, &mut bytes, &|_| {}).await?;
+        open_stream(manifest, &on_chain, ids, &key, &self.stores, None, &mut bytes, &|_| {}).await?;
         Ok(bytes)
     }
 

@@ -24,7 +24,7 @@ use crate::{
         draw_id,
         keys::Version,
     },
-    seal::{RecordIds, SealOptions, Sealed, seal_stream},
+    seal::{Input, RecordIds, SealOptions, Sealed, seal_stream},
     store::{BlobStore, FileError, KeyStore},
 };
 
@@ -104,6 +104,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let source = tokio::fs::File::open(&file.path)
             .await
             .map_err(|source| FileError::new("read", &file.path, source))?;
+        let source = Input::File(source.into_std().await);
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         let ids = RecordIds {
             patient,
@@ -111,7 +112,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             version: 1,
         };
         let seal = SealOptions::named(name);
-        let sealed = seal_stream(source, ids, &seal, &self.identity.storage, &self.store, &|_| {}).await?;
+        let sealed = seal_stream(source, ids, &seal, &self.identity.storage, &self.stores, &|_| {}).await?;
         self.deliver_key(&sealed, ids, &readers, Some(&chart.holders)).await?;
         Ok(Entry {
             patient,
@@ -143,8 +144,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             media_type: Some(MEDIA_TYPE.into()),
             ..SealOptions::named("")
         };
-        let source = std::io::Cursor::new(list.to_bytes()?);
-        let sealed = seal_stream(source, ids, &seal, &self.identity.storage, &self.store, &|_| {}).await?;
+        let source = Input::stream(std::io::Cursor::new(list.to_bytes()?));
+        let sealed = seal_stream(source, ids, &seal, &self.identity.storage, &self.stores, &|_| {}).await?;
         self.deliver_key(&sealed, ids, &holders, None).await?;
         Ok(sealed.locator)
     }

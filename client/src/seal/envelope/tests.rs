@@ -133,7 +133,8 @@ fn an_envelope_altered_or_cut_anywhere_does_not_open() {
     for suite in SUITES {
         let (_, recipient, envelope) = wrapped(suite);
         // Of X-Wing's encapsulated key every eighth byte: a decapsulation takes milliseconds in a build for tests.
-        let step = |position: &usize| suite == Suite::X25519 || !(8..1120).contains(position) || position.is_multiple_of(8);
+        let step =
+            |position: &usize| suite == Suite::X25519 || !(8..1120).contains(position) || position.is_multiple_of(8);
         for position in (0..envelope.len()).filter(step) {
             let mut altered = envelope.clone();
             altered[position] ^= 1;

@@ -6,21 +6,28 @@ use sha2::{Digest as _, Sha384};
 /// A tree of byte strings.
 pub(super) enum Chunk<'a> {
     Blob(&'a [u8]),
+    /// A byte string of which only length and SHA-384 are at hand.
+    Hashed {
+        len: usize,
+        sha384: &'a [u8; 48],
+    },
     List(&'a [Chunk<'a>]),
 }
 
 /// The deep hash of a tree. Trees are built by us, so their depth is known.
 pub(super) fn deep_hash(chunk: &Chunk<'_>) -> [u8; 48] {
     match chunk {
-        Chunk::Blob(bytes) => pair(
-            &Sha384::digest(format!("blob{}", bytes.len())).into(),
-            &Sha384::digest(bytes).into(),
-        ),
+        Chunk::Blob(bytes) => blob(bytes.len(), &Sha384::digest(bytes).into()),
+        Chunk::Hashed { len, sha384 } => blob(*len, sha384),
         Chunk::List(chunks) => {
             let start = Sha384::digest(format!("list{}", chunks.len())).into();
             chunks.iter().fold(start, |hash, chunk| pair(&hash, &deep_hash(chunk)))
         }
     }
+}
+
+fn blob(len: usize, sha384: &[u8; 48]) -> [u8; 48] {
+    pair(&Sha384::digest(format!("blob{len}")).into(), sha384)
 }
 
 fn pair(left: &[u8; 48], right: &[u8; 48]) -> [u8; 48] {

@@ -11,6 +11,7 @@ mod tags;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest as _, Sha384};
 use thiserror::Error;
 
 use self::deep_hash::{Chunk, deep_hash};
@@ -90,15 +91,30 @@ impl SignedItem {
 /// Signs the data after the first [`HEADER_LEN`] bytes of a buffer and writes the header into these. A buffer that is
 /// shorter than a header is an item of no data, cut short: callers make room first.
 pub(crate) fn write_header(buffer: &mut [u8], key: &StorageKey) -> ItemId {
-    let (header, data) = buffer.split_at_mut(HEADER_LEN.min(buffer.len()));
-    let owner = key.address();
-    let signature = key.sign(&signed_message(&owner, &[], &[], &[], data));
-    let fields: [&[u8]; 4] = [&SIGNATURE_TYPE.to_le_bytes(), &signature, &owner, &[0; 1 + 1 + 8 + 8]];
-    header.iter_mut().zip(fields.concat()).for_each(|(to, from)| *to = from);
-    ItemId(crypto::sha256(&[&signature]))
+    let data = buffer.get(HEADER_LEN..).unwrap_or_default();
+    let sha384 = Sha384::digest(data).into();
+    item_id(&write_header_over(buffer, &sha384, key))
 }
 
-fn signed_message(owner: &[u8; 32], target: &[u8], anchor: &[u8], tags: &[u8], data: &[u8]) -> [u8; 48] {
+/// The same for data whose SHA-384 is known: many are hashed side by side (see [`chartseal_kernels::hash`]). Gives the
+/// signature.
+pub(crate) fn write_header_over(buffer: &mut [u8], sha384: &[u8; 48], key: &StorageKey) -> [u8; 64] {
+    let (header, data) = buffer.split_at_mut(HEADER_LEN.min(buffer.len()));
+    let owner = key.address();
+    let len = data.len();
+    let signature = key.sign(&signed_message(&owner, &[], &[], &[], Chunk::Hashed { len, sha384 }));
+    let fields: [&[u8]; 4] = [&SIGNATURE_TYPE.to_le_bytes(), &signature, &owner, &[0; 1 + 1 + 8 + 8]];
+    header.iter_mut().zip(fields.concat()).for_each(|(to, from)| *to = from);
+    signature
+}
+
+/// The id of the item that has this signature: SHA-256 of it.
+#[must_use]
+pub fn item_id(signature: &[u8; 64]) -> ItemId {
+    ItemId(crypto::sha256(&[signature]))
+}
+
+fn signed_message(owner: &[u8; 32], target: &[u8], anchor: &[u8], tags: &[u8], data: Chunk<'_>) -> [u8; 48] {
     let signature_type = SIGNATURE_TYPE.to_string();
     deep_hash(&Chunk::List(&[
         Chunk::Blob(b"dataitem"),
@@ -108,7 +124,7 @@ fn signed_message(owner: &[u8; 32], target: &[u8], anchor: &[u8], tags: &[u8], d
         Chunk::Blob(target),
         Chunk::Blob(anchor),
         Chunk::Blob(tags),
-        Chunk::Blob(data),
+        data,
     ]))
 }
 
@@ -163,7 +179,7 @@ impl<'a> ParsedItem<'a> {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> ItemId {
-        ItemId(crypto::sha256(&[&self.signature]))
+        item_id(&self.signature)
     }
 
     /// Checks the signature over everything else in the item.
@@ -173,7 +189,7 @@ impl<'a> ParsedItem<'a> {
     pub fn verify(&self) -> Result<(), Ans104Error> {
         let target = self.target.as_ref().map_or(&[] as &[u8], |target| target.as_slice());
         let anchor = self.anchor.as_ref().map_or(&[] as &[u8], |anchor| anchor.as_slice());
-        let message = signed_message(&self.owner, target, anchor, self.raw_tags, self.data);
+        let message = signed_message(&self.owner, target, anchor, self.raw_tags, Chunk::Blob(self.data));
         VerifyingKey::from_bytes(&self.owner)
             .and_then(|owner| owner.verify_strict(&message, &Signature::from_bytes(&self.signature)))
             .map_err(|_| Ans104Error::BadSignature)
@@ -258,7 +274,7 @@ mod tests {
         let (owner, target, anchor) = (key.address(), [1; 32], [2; 32]);
         // One block of one tag, "a": "bc", then the end of the array.
         let tags = [2, 2, b'a', 4, b'b', b'c', 0];
-        let signature = key.sign(&signed_message(&owner, &target, &anchor, &tags, b"data"));
+        let signature = key.sign(&signed_message(&owner, &target, &anchor, &tags, Chunk::Blob(b"data")));
         let parts: [&[u8]; 11] = [
             &[2, 0],
             &signature,

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-pub(super) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&hex::encode(bytes))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
     parse(&String::deserialize(from)?).map_err(D::Error::custom)
 }
 
@@ -17,14 +17,14 @@ fn parse<const N: usize>(text: &str) -> Result<[u8; N], String> {
 }
 
 /// The same of a list.
-pub(super) mod list {
+pub(crate) mod list {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(in super::super) fn serialize<S: Serializer>(hashes: &[[u8; 32]], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(hashes: &[[u8; 32]], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(hashes.iter().map(hex::encode))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[u8; 32]>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[u8; 32]>, D::Error> {
         let texts = Vec::<String>::deserialize(from)?;
         let parsed: Result<Vec<_>, _> = texts.iter().map(|text| super::parse(text)).collect();
         parsed.map_err(D::Error::custom)

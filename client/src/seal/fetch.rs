@@ -1,0 +1,285 @@
+//! Getting a shard's segments from stores of which none is trusted. What comes is held against the shard's root, and a
+//! store that is slow, gone or lying costs time: another is asked as soon as one fails, or when it takes long. Of a shard
+//! in pieces, any that are enough will do.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+
+use super::manifest::{self, ShardEntry};
+use super::placing::{Piece, Place};
+use super::{OpenError, SEGMENT_LEN, shard};
+use crate::crypto;
+use crate::store::ans104;
+use crate::store::{BlobStore, Code, ItemId, Stores};
+
+/// How long a store may take before another is asked too.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// Asking one store.
+type Attempt<'a, T> = BoxFuture<'a, Result<T, OpenError>>;
+
+/// A shard to be fetched.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) number: usize,
+    pub(super) entry: &'a ShardEntry,
+    pub(super) place: Place<'a>,
+}
+
+impl Wanted<'_> {
+    /// How people are told which shard it is.
+    pub(super) fn name(&self) -> String {
+        match self.place {
+            Place::Whole(signature) => format!("shard {} (item {})", self.number, ans104::item_id(signature)),
+            Place::Spread(code, _) => format!("shard {} (in pieces, {code})", self.number),
+        }
+    }
+
+    fn tampered(&self) -> OpenError {
+        OpenError::tampered(self.name())
+    }
+}
+
+/// Fetches a record's manifest and holds it against the hash on chain.
+///
+/// # Errors
+/// [`OpenError::Tampered`] where it is another one, [`OpenError::Store`] where it does not come.
+pub async fn fetch_manifest<S: BlobStore>(
+    stores: &Stores<S>,
+    locator: [u8; 32],
+    expected_hash: [u8; 32],
+) -> Result<Vec<u8>, OpenError> {
+    let what = || "the manifest".to_owned();
+    let attempts = stores.members().iter().map(|store| {
+        async move {
+            let bytes = store
+                .get(ItemId(locator), None, manifest::MAX_LEN as u64)
+                .await
+                .map_err(|error| OpenError::from_store(error, what))?;
+            if manifest::manifest_hash(&bytes) == expected_hash {
+                Ok(bytes)
+            } else {
+                Err(OpenError::tampered(what()))
+            }
+        }
+        .boxed()
+    });
+    first(attempts.collect(), what).await
+}
+
+/// All segments of a shard.
+pub(super) async fn whole<S: BlobStore>(wanted: Wanted<'_>, stores: &Stores<S>) -> Result<Vec<u8>, OpenError> {
+    match wanted.place {
+        Place::Whole(signature) => {
+            let id = ans104::item_id(signature);
+            let attempts = stores.members().iter().map(|store| {
+                async move {
+                    let payload = store
+                        .get(id, None, wanted.entry.payload_len())
+                        .await
+                        .map_err(|error| OpenError::from_store(error, || wanted.name()))?;
+                    checked_payload(wanted, payload).await
+                }
+                .boxed()
+            });
+            first(attempts.collect(), || wanted.name()).await
+        }
+        Place::Spread(code, pieces) => {
+            let len = usize::try_from(wanted.entry.payload_len()).map_err(|_| OpenError::Interrupted)?;
+            let good = pieces_of(wanted, code, pieces, stores).await?;
+            let payload = tokio::task::spawn_blocking(move || {
+                let good: Vec<(usize, &[u8])> = good.iter().map(|(at, bytes)| (*at, bytes.as_slice())).collect();
+                code.rebuild(len, &good)
+            });
+            let payload = payload.await.map_err(|_| OpenError::Interrupted)??;
+            checked_payload(wanted, payload).await
+        }
+    }
+}
+
+/// As many pieces of a shard as are enough, each as the manifest has it.
+async fn pieces_of<S: BlobStore>(
+    wanted: Wanted<'_>,
+    code: Code,
+    pieces: &[Piece],
+    stores: &Stores<S>,
+) -> Result<Vec<(usize, Vec<u8>)>, OpenError> {
+    let len = piece_len(wanted, code)?;
+    let attempts = stores.members().iter().zip(pieces).enumerate();
+    let attempts = attempts.map(|(at, (store, piece))| {
+        async move {
+            let name = || format!("piece {at} of {}", wanted.name());
+            let bytes = store
+                .get(piece.item(), None, len)
+                .await
+                .map_err(|error| OpenError::from_store(error, name))?;
+            if crypto::sha256(&[&bytes]) == piece.sha256 {
+                Ok((at, bytes))
+            } else {
+                Err(OpenError::tampered(name()))
+            }
+        }
+        .boxed()
+    });
+    enough(attempts.collect(), usize::from(code.data), || wanted.name()).await
+}
+
+/// Bytes of each piece of a shard.
+pub(super) fn piece_len(wanted: Wanted<'_>, code: Code) -> Result<u64, OpenError> {
+    let len = usize::try_from(wanted.entry.payload_len()).map_err(|_| OpenError::Interrupted)?;
+    Ok(code.piece_len(len) as u64)
+}
+
+/// Holds a payload against the root, and gives its segments.
+async fn checked_payload(wanted: Wanted<'_>, mut payload: Vec<u8>) -> Result<Vec<u8>, OpenError> {
+    let entry = *wanted.entry;
+    let matches = tokio::task::spawn_blocking(move || {
+        let leaf_list = match payload.len() as u64 == entry.payload_len() {
+            true => payload.split_off(payload.len() - entry.segments as usize * 32),
+            false => return None,
+        };
+        shard::matches(&entry, &leaf_list, 0, &payload).then_some(payload)
+    });
+    matches
+        .await
+        .map_err(|_| OpenError::Interrupted)?
+        .ok_or_else(|| wanted.tampered())
+}
+
+/// Some consecutive segments of a shard, which is not fetched whole for them.
+pub(super) async fn part<S: BlobStore>(
+    wanted: Wanted<'_>,
+    stores: &Stores<S>,
+    segments: Range<u32>,
+) -> Result<Vec<u8>, OpenError> {
+    let entry = wanted.entry;
+    let at = |segment: u32| (u64::from(segment) * SEGMENT_LEN as u64).min(entry.sealed_len());
+    let ranges = [
+        at(segments.start)..at(segments.end),
+        entry.sealed_len()..entry.payload_len(),
+    ];
+    let first_segment = segments.start;
+    match wanted.place {
+        Place::Whole(signature) => {
+            let (id, ranges) = (ans104::item_id(signature), &ranges);
+            let attempts = stores.members().iter().map(|store| {
+                async move {
+                    let fetched: Vec<_> = ranges
+                        .iter()
+                        .map(|range| ranged(wanted, store, id, range.clone()).boxed())
+                        .collect();
+                    checked_part(wanted, first_segment, try_join_all(fetched).await?).await
+                }
+                .boxed()
+            });
+            first(attempts.collect(), || wanted.name()).await
+        }
+        Place::Spread(code, pieces) => {
+            let fetched: Vec<_> = ranges
+                .into_iter()
+                .map(|range| across(wanted, stores, code, pieces, range).boxed())
+                .collect();
+            let from_data = match try_join_all(fetched).await {
+                Ok(fetched) => checked_part(wanted, first_segment, fetched).await,
+                Err(error) => Err(error),
+            };
+            match from_data {
+                Ok(found) => Ok(found),
+                // One of those that hold the data itself does not do: then by way of any that are enough.
+                Err(_) => {
+                    let mut all = whole(wanted, stores).await?;
+                    let index = |at: u64| usize::try_from(at).map_err(|_| OpenError::Interrupted);
+                    all.truncate(index(at(segments.end))?);
+                    Ok(all.split_off(index(at(segments.start))?))
+                }
+            }
+        }
+    }
+}
+
+async fn ranged<S: BlobStore>(
+    wanted: Wanted<'_>,
+    store: &S,
+    id: ItemId,
+    range: Range<u64>,
+) -> Result<Vec<u8>, OpenError> {
+    let len = range.end - range.start;
+    let bytes = store
+        .get(id, Some(range), len)
+        .await
+        .map_err(|error| OpenError::from_store(error, || wanted.name()))?;
+    if bytes.len() as u64 == len {
+        Ok(bytes)
+    } else {
+        Err(wanted.tampered())
+    }
+}
+
+/// A range of a payload, from the pieces that it lies in.
+async fn across<S: BlobStore>(
+    wanted: Wanted<'_>,
+    stores: &Stores<S>,
+    code: Code,
+    pieces: &[Piece],
+    range: Range<u64>,
+) -> Result<Vec<u8>, OpenError> {
+    let len = piece_len(wanted, code)?;
+    let mut parts = Vec::new();
+    for (at, (store, piece)) in (0_u64..)
+        .zip(stores.members().iter().zip(pieces))
+        .take(code.data.into())
+    {
+        let (start, end) = (at * len, (at + 1) * len);
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            parts.push(ranged(wanted, store, piece.item(), from - start..to - start));
+        }
+    }
+    Ok(try_join_all(parts).await?.concat())
+}
+
+async fn checked_part(wanted: Wanted<'_>, first: u32, fetched: Vec<Vec<u8>>) -> Result<Vec<u8>, OpenError> {
+    let entry = *wanted.entry;
+    let Ok([segments, leaf_list]) = <[Vec<u8>; 2]>::try_from(fetched) else {
+        return Err(OpenError::Interrupted);
+    };
+    let matches =
+        tokio::task::spawn_blocking(move || shard::matches(&entry, &leaf_list, first, &segments).then_some(segments));
+    matches
+        .await
+        .map_err(|_| OpenError::Interrupted)?
+        .ok_or_else(|| wanted.tampered())
+}
+
+/// The first of some attempts that comes to something good.
+async fn first<T>(attempts: Vec<Attempt<'_, T>>, what: impl Fn() -> String) -> Result<T, OpenError> {
+    let mut good = enough(attempts, 1, what).await?;
+    good.pop().ok_or(OpenError::Interrupted)
+}
+
+/// As many good results as are needed. So many attempts begin at once; another one begins when one failed, or when all
+/// take long.
+async fn enough<T>(
+    attempts: Vec<Attempt<'_, T>>,
+    needed: usize,
+    what: impl Fn() -> String,
+) -> Result<Vec<T>, OpenError> {
+    let mut attempts = attempts.into_iter();
+    let mut running: FuturesUnordered<_> = attempts.by_ref().take(needed).collect();
+    let (mut good, mut failed) = (Vec::with_capacity(needed), Vec::new());
+    while good.len() < needed {
+        match tokio::time::timeout(PATIENCE, running.next()).await {
+            Ok(Some(Ok(result))) => good.push(result),
+            Ok(Some(Err(error))) => {
+                failed.push(error);
+                running.extend(attempts.next());
+            }
+            Ok(None) => return Err(OpenError::lost(what(), good.len(), needed, failed)),
+            Err(_) => running.extend(attempts.next()),
+        }
+    }
+    Ok(good)
+}
