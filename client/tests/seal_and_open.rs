@@ -273,7 +273,7 @@ proptest! {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let (a, b) = ((cut.0 * size as f64) as usize, (cut.1 * size as f64) as usize);
         let (start, end) = (a.min(b), a.max(b));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let store = MemoryStore::default();
             let sealed = seal(&store, IDS, &bytes, &options).await;
