@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chartseal::keys::EncryptionKey;
 use chartseal::seal::DataKey;
-use chartseal::seal::envelope::{self, EnvelopeContext};
+use chartseal::seal::envelope::{self, EnvelopeContext, RecipientKey, Suite, Wrapping};
 use chartseal::store::keystore::{
     EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, ReleaseRequest, Released, ShareSlot,
 };
@@ -399,7 +399,7 @@ async fn an_envelope_that_was_made_another_kind_does_not_come_out() {
 }
 
 #[tokio::test]
-async fn an_envelope_tells_the_epoch_of_the_key_that_it_is_wrapped_to() {
+async fn an_envelope_tells_how_and_to_which_key_it_is_wrapped() {
     let (_folder, store) = store();
     let context = EnvelopeContext {
         cluster: [1; 32],
@@ -411,15 +411,22 @@ async fn an_envelope_tells_the_epoch_of_the_key_that_it_is_wrapped_to() {
         recipient: READER,
         recipient_key_epoch: 7,
     };
-    let key = DataKey::generate().unwrap();
-    let envelope = envelope::wrap(&key, &EncryptionKey::generate().unwrap().public(), &context).unwrap();
-    store.put(slot(1, READER), &envelope).await.unwrap();
-    store.put(slot(2, READER), b"no envelope").await.unwrap();
-    assert_eq!(store.key_epoch(slot(1, READER)).await.unwrap(), Some(7));
-    assert_eq!(store.key_epoch(slot(2, READER)).await.unwrap(), None);
-    assert_eq!(store.key_epoch(slot(3, READER)).await.unwrap(), None);
+    let (key, reader) = (DataKey::generate().unwrap(), EncryptionKey::generate().unwrap());
+    let x_wing = RecipientKey::XWing(reader.post_quantum().unwrap());
+    for (version, to, suite) in [
+        (1, RecipientKey::X25519(&reader.public()), Suite::X25519),
+        (2, x_wing, Suite::XWing),
+    ] {
+        let envelope = envelope::wrap(&key, to, &context).unwrap();
+        store.put(slot(version, READER), &envelope).await.unwrap();
+        let wrapping = store.wrapping(slot(version, READER)).await.unwrap();
+        assert_eq!(wrapping, Some(Wrapping { suite, key_epoch: 7 }));
+    }
+    store.put(slot(3, READER), b"no envelope").await.unwrap();
+    assert_eq!(store.wrapping(slot(3, READER)).await.unwrap(), None);
+    assert_eq!(store.wrapping(slot(4, READER)).await.unwrap(), None);
     store.destroy(PATIENT, RECORD).await.unwrap();
-    let gone = store.key_epoch(slot(1, READER)).await;
+    let gone = store.wrapping(slot(1, READER)).await;
     assert!(matches!(gone, Err(KeyStoreError::Destroyed)));
 }
 

@@ -54,6 +54,7 @@ pub struct Person {
     name: &'static str,
     folder: PathBuf,
     endpoints: Endpoints,
+    second_key_store: bool,
 }
 
 impl Person {
@@ -62,6 +63,7 @@ impl Person {
             name,
             folder: folder.to_owned(),
             endpoints: endpoints.clone(),
+            second_key_store: false,
         }
     }
 
@@ -105,6 +107,21 @@ impl Person {
         self.folder.join("key-store")
     }
 
+    /// The same person, who works with a second key store beside the one that everybody shares.
+    #[must_use]
+    pub fn with_second_key_store(&self) -> Self {
+        Self {
+            second_key_store: true,
+            ..self.clone()
+        }
+    }
+
+    /// The second key store, for those who work with one.
+    #[must_use]
+    pub fn second_key_store(&self) -> PathBuf {
+        self.folder.join("second-key-store")
+    }
+
     /// The command that they type, ready to run.
     ///
     /// # Errors
@@ -124,9 +141,11 @@ impl Person {
             .arg("--passphrase-file")
             .arg(self.passphrase())
             .arg("--key-store")
-            .arg(self.key_store())
-            .args(words)
-            .stdin(Stdio::null());
+            .arg(self.key_store());
+        if self.second_key_store {
+            command.arg("--key-store").arg(self.second_key_store());
+        }
+        command.args(words).stdin(Stdio::null());
         Ok(command)
     }
 

@@ -283,3 +283,86 @@ fn whoever_wrote_the_first_version_attests_though_another_clinic_amended_it() {
     assert_eq!(scene.told("ErasureAttested").len(), 3);
     scene.ends();
 }
+
+#[test]
+fn a_record_is_erased_out_of_every_key_store_and_no_copy_of_an_envelope_opens() {
+    let scene = Scene::new();
+    let patient = scene.clinic.patient.with_second_key_store();
+    let note = fixture("note.txt");
+    let put = ["put", &scene.clinic.patient_id, note.to_str().unwrap(), "--class", "0"];
+    let record = patient.does(&put).unwrap().text("record").unwrap();
+    let second = patient.second_key_store();
+    let kept = |folder: &PathBuf| {
+        let folder = folder.join("envelopes").join(&scene.clinic.patient_id).join(&record);
+        folder.exists()
+    };
+    let stores = [patient.key_store(), second.clone()];
+    assert!(stores.iter().all(kept), "what is stored goes into both");
+    // Read from the one that is there.
+    let away = second.with_file_name("unplugged");
+    fs::rename(&second, &away).unwrap();
+    let (outcome, bytes) = scene.clinic.opens(&scene.doctor.person, &record).unwrap();
+    assert!(bytes.is_some(), "{outcome:?}");
+
+    // Away, it is named, the other is emptied, and nothing is attested yet.
+    let receipt = scene.receipt();
+    let words = ["erase", &scene.clinic.patient_id, "--record", &record, "--receipt"];
+    let words = [&words[..], &[receipt.to_str().unwrap()]].concat();
+    let failed = patient.types(&words).unwrap();
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.error.contains("second-key-store"), "{}", failed.error);
+    assert!(!kept(&stores[0]) && kept(&away));
+    assert_eq!(scene.told("RecordErased").len(), 1);
+    assert!(scene.told("ErasureAttested").is_empty() && !receipt.exists());
+    assert!(!second.exists(), "no empty store was made in its place");
+
+    fs::rename(&away, &second).unwrap();
+    let erased = patient.does(&words).unwrap();
+    assert!(!stores.iter().any(kept));
+    assert_eq!(erased.objects[0]["destroyed"], 2, "patient and doctor");
+    let said = scene.read_receipt()["key_stores"].as_array().unwrap().clone();
+    assert_eq!(said.len(), 2);
+    for store in &said {
+        assert_eq!(store["outcome"], "destroyed");
+        assert_eq!(store["key_store"].as_str().unwrap().len(), 32, "a name and no path");
+        assert_eq!(store["copies_tried"], 2, "those of the store that was away");
+    }
+    let names = stores.map(|store| fs::read_to_string(store.join("name")).unwrap());
+    assert!(
+        said.iter()
+            .all(|store| names.iter().any(|name| store["key_store"] == name.as_str()))
+    );
+    let text = fs::read_to_string(&receipt).unwrap();
+    assert!(!text.contains("key-store\""), "no path is in the receipt");
+    scene.ends();
+}
+
+#[test]
+fn a_key_store_that_never_kept_a_record_is_said_to_have_kept_none() {
+    let scene = Scene::new();
+    let patient = scene.clinic.patient.with_second_key_store();
+    patient.does(&["keys", "publish"]).unwrap();
+    let words = scene.words();
+    let words = words.each_ref().map(String::as_str);
+    let erased = patient.does(&words).unwrap();
+    let outcomes: Vec<_> = erased.objects[0]["key_stores"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        (&outcomes[0]["outcome"], &outcomes[1]["outcome"]),
+        (&"destroyed".into(), &"absent".into())
+    );
+    for store in outcomes {
+        assert_eq!(store["copies_tried"], 4, "every store was given every copy");
+    }
+    // Run again it says the same; a store that the receipt does not know takes another receipt.
+    let again = patient.does(&words).unwrap();
+    assert_eq!(
+        again.text("receipt_sha256").unwrap(),
+        erased.text("receipt_sha256").unwrap()
+    );
+    fs::remove_dir_all(patient.second_key_store()).unwrap();
+    patient.does(&["keys", "publish"]).unwrap();
+    let other = patient.types(&words).unwrap();
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(other.error.contains("says nothing of key store"), "{}", other.error);
+    scene.ends();
+}

@@ -54,9 +54,19 @@ pub(super) struct Globals {
         value_name = "URL"
     )]
     pub(super) gateway: String,
-    /// The folder that keeps envelopes [default: keys in the data folder].
-    #[arg(long, global = true, env = "CHARTSEAL_KEY_STORE", value_name = "FOLDER")]
-    key_store: Option<PathBuf>,
+    /// The folder that keeps envelopes [default: keys in the data folder]. Several, separated by colons or each with this
+    /// option, work as one: what is written goes to all of them, what is read comes from the first that has it.
+    #[arg(
+        long,
+        global = true,
+        env = "CHARTSEAL_KEY_STORE",
+        value_name = "FOLDER",
+        value_delimiter = ':'
+    )]
+    key_store: Vec<PathBuf>,
+    /// Wrap keys by X-Wing or not at all: whoever has no post-quantum key gets none.
+    #[arg(long, global = true)]
+    pub(super) require_post_quantum: bool,
     /// The file that keeps your keys [default: identity in the data folder].
     #[arg(long, global = true, env = "CHARTSEAL_IDENTITY", value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -84,8 +94,18 @@ impl Globals {
         or_in_data_folder(given, "emergencies")
     }
 
-    pub(super) fn key_store(&self) -> Result<PathBuf> {
-        or_in_data_folder(self.key_store.as_ref(), "keys")
+    /// The folders that keep envelopes, each once.
+    pub(super) fn key_stores(&self) -> Result<Vec<PathBuf>> {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for folder in &self.key_store {
+            if !folders.contains(folder) {
+                folders.push(folder.clone());
+            }
+        }
+        if folders.is_empty() {
+            folders.push(or_in_data_folder(None, "keys")?);
+        }
+        Ok(folders)
     }
 }
 
@@ -170,14 +190,7 @@ pub(super) enum Command {
     },
     /// Wrap the keys of a patient's records for readers who ought to have them and do not: somebody who joined since, was
     /// reinstated, or was granted while nobody who holds the keys was at hand.
-    Rewrap {
-        /// The patient's id.
-        #[arg(value_parser = parse::id)]
-        patient: Id,
-        /// Of this record only.
-        #[arg(long, value_parser = parse::id)]
-        record: Option<Id>,
-    },
+    Rewrap(Rewrap),
     /// List a patient's grants.
     Grants {
         /// The patient's id.
@@ -219,6 +232,23 @@ pub(super) enum Command {
     },
 }
 
+#[derive(Debug, ClapArgs)]
+pub(super) struct Rewrap {
+    /// The patient's id.
+    #[arg(value_parser = parse::id, required_unless_present = "all")]
+    pub(super) patient: Option<Id>,
+    /// Of this record only.
+    #[arg(long, value_parser = parse::id)]
+    pub(super) record: Option<Id>,
+    /// Of every patient whose records you can open. What is right already is left alone, so it can be broken off and run
+    /// again. Each record that needs it is opened by an access that is logged.
+    #[arg(long, conflicts_with_all = ["patient", "record"])]
+    pub(super) all: bool,
+    /// Wrap again by X-Wing what is wrapped by X25519, for readers who have such a key.
+    #[arg(long)]
+    pub(super) post_quantum: bool,
+}
+
 impl Command {
     /// Whether it sends transactions.
     pub(super) fn sends(&self) -> bool {
@@ -229,8 +259,14 @@ impl Command {
         }
         !matches!(
             self,
-            Self::Keys(Keys::New | Keys::Import { .. } | Keys::Show | Keys::Backup { .. } | Keys::Restore { .. })
-                | Self::Delegate(Delegate::List(_))
+            Self::Keys(
+                Keys::New
+                    | Keys::Import { .. }
+                    | Keys::Show
+                    | Keys::Publish
+                    | Keys::Backup { .. }
+                    | Keys::Restore { .. }
+            ) | Self::Delegate(Delegate::List(_))
                 | Self::Guardian(Guardian::Status(_))
                 | Self::Registry(Registry::Show)
                 | Self::Patient(Patient::Show { .. })
@@ -256,6 +292,8 @@ pub(super) enum Keys {
     },
     /// Show the public keys.
     Show,
+    /// Put your post-quantum public key into the key stores again: into another one, or where it was lost.
+    Publish,
     /// Copy the keys into a file under a passphrase of its own. The copy is opened before it is said to be there.
     Backup {
         /// The file to make.

@@ -7,12 +7,12 @@ use crate::{
     keys::{Identity, KdfCost, KeyError, Passphrase},
     ledger::Ledger,
     ops::{OpError, Session},
-    store::{FolderKeyStore, Gateway, GatewayOptions},
+    store::{FolderKeyStore, Gateway, GatewayOptions, KeyStores},
 };
 use anyhow::{Context as _, Result};
 
 /// The session that commands work with.
-pub(super) type Here = Session<Gateway, FolderKeyStore>;
+pub(super) type Here = Session<Gateway, KeyStores<FolderKeyStore>>;
 
 /// Somebody at the command line.
 pub(super) struct Caller {
@@ -47,12 +47,16 @@ impl Caller {
     /// A session of this identity.
     pub(super) async fn session(self) -> Result<Here> {
         let (identity, globals) = self.identity().await?;
-        let keys = FolderKeyStore::open(globals.key_store()?).map_err(OpError::from)?;
-        let session = Session::new(identity, globals.ledger(), globals.gateway()?, keys);
-        Ok(match globals.act_as {
-            Some((institution, member)) => session.as_member(institution, member),
-            None => session,
-        })
+        let keys = globals.open_key_stores()?;
+        globals.session(identity, keys)
+    }
+
+    /// A session of this identity that makes no key store: one that is not there must not be taken for an empty one.
+    pub(super) async fn session_on_existing_stores(self) -> Result<Here> {
+        let (identity, globals) = self.identity().await?;
+        let folders = globals.key_stores()?.into_iter();
+        let keys = KeyStores::new(folders.map(FolderKeyStore::existing).collect()).map_err(OpError::from)?;
+        globals.session(identity, keys)
     }
 
     /// A session of this identity that may get further keys, and the file that they go into.
@@ -65,18 +69,20 @@ impl Caller {
             Ok((identity, IdentityFile { path, passphrase }))
         })
         .await?;
-        let keys = FolderKeyStore::open(globals.key_store()?).map_err(OpError::from)?;
-        Ok((Session::new(identity, globals.ledger(), globals.gateway()?, keys), file))
+        let keys = globals.open_key_stores()?;
+        Ok((globals.session(identity, keys)?, file))
     }
 
     /// A session of nobody with the key store at hand, for what only looks; `None` where there is no key store.
     pub(super) fn onlooker(&self) -> Result<Option<Here>> {
-        let folder = self.globals.key_store()?;
-        if !folder.join("envelopes").is_dir() {
+        let mut folders = self.globals.key_stores()?;
+        folders.retain(|folder| folder.join("envelopes").is_dir());
+        if folders.is_empty() {
             return Ok(None);
         }
         let nobody = Identity::generate().map_err(OpError::from)?;
-        let keys = FolderKeyStore::open(folder).map_err(OpError::from)?;
+        let keys = KeyStores::new(folders.into_iter().map(FolderKeyStore::existing).collect());
+        let keys = keys.map_err(OpError::from)?;
         Ok(Some(Session::new(nobody, self.ledger(), self.globals.gateway()?, keys)))
     }
 
@@ -101,6 +107,24 @@ impl IdentityFile {
 }
 
 impl Globals {
+    /// The key stores, made where they are not there.
+    fn open_key_stores(&self) -> Result<KeyStores<FolderKeyStore>> {
+        let mut stores = Vec::new();
+        for folder in self.key_stores()? {
+            stores.push(FolderKeyStore::open(folder).map_err(OpError::from)?);
+        }
+        Ok(KeyStores::new(stores).map_err(OpError::from)?)
+    }
+
+    fn session(&self, identity: Identity, keys: KeyStores<FolderKeyStore>) -> Result<Here> {
+        let session = Session::new(identity, self.ledger(), self.gateway()?, keys);
+        let session = session.requiring_post_quantum(self.require_post_quantum);
+        Ok(match self.act_as {
+            Some((institution, member)) => session.as_member(institution, member),
+            None => session,
+        })
+    }
+
     fn ledger(&self) -> Ledger {
         Ledger::new(&self.rpc)
     }

@@ -40,19 +40,38 @@ pub(super) fn run(command: &Keys, caller: Caller, output: Output) -> Result<()> 
             make_folder(&home)?;
             restore((from, &backup), (&home, &passphrase), *force, output)?
         }
-        Keys::Rotate(_) | Keys::Recover(_) => bail!("this is done with the ledger's help"),
+        Keys::Publish | Keys::Rotate(_) | Keys::Recover(_) => bail!("this is done with the ledger's help"),
     };
     let wallet = bs58::encode(identity.wallet.address()).into_string();
     let encryption = hex::encode(identity.encryption.public());
+    let post_quantum = identity.encryption.post_quantum();
+    let post_quantum = post_quantum.map(|_| hex::encode(identity.encryption.post_quantum_hash()));
     output.say(
         &format!(
-            "wallet          {wallet}\nencryption key  {encryption}\nidentity        {}",
+            "wallet            {wallet}\nencryption key    {encryption}\npost-quantum key  {}\nidentity          {}",
+            post_quantum
+                .as_deref()
+                .unwrap_or("none: a patient takes one by `chartseal keys rotate`"),
             home.display()
         ),
         &json!({
-            "wallet": wallet, "encryption_key": encryption, "identity": home,
+            "wallet": wallet, "encryption_key": encryption, "post_quantum_key_sha256": post_quantum, "identity": home,
             "earlier_encryption_keys": identity.earlier.iter().map(|key| hex::encode(key.public())).collect::<Vec<_>>(),
         }),
+    );
+    Ok(())
+}
+
+/// Puts the X-Wing public key into the key stores.
+pub(super) async fn publish(caller: Caller, output: Output) -> Result<()> {
+    let keys = caller.session().await?.publish_keys().await?;
+    if keys.post_quantum_hash == [0; 32] {
+        bail!("this identity has no post-quantum key; a patient takes one by `chartseal keys rotate`");
+    }
+    let hash = hex::encode(keys.post_quantum_hash);
+    output.say(
+        &format!("post-quantum key {hash} is in the key stores"),
+        &json!({ "post_quantum_key_sha256": hash }),
     );
     Ok(())
 }

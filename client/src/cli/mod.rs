@@ -24,6 +24,7 @@ mod people;
 mod records;
 mod registry;
 mod requests;
+mod rewrap;
 mod sharing;
 
 use std::{process::ExitCode, time::Duration};
@@ -89,6 +90,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
     match command {
         Command::Keys(Keys::Rotate(of)) => people::rotate_key(&of.patient, caller, output).await,
         Command::Keys(Keys::Recover(of)) => guardians::recover(&of.patient, caller, output).await,
+        Command::Keys(Keys::Publish) => keys::publish(caller, output).await,
         Command::Keys(command) => off_thread(move || keys::run(&command, caller, output)).await,
         Command::Airdrop { sol } => registry::airdrop(sol, caller, output).await,
         Command::Registry(command) => registry::registry(&command, caller, output).await,
@@ -99,7 +101,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Guardian(command) => guardians::guardian(&command, caller, output).await,
         Command::Grant(command) => patients::grant(&command, caller, output).await,
         Command::Revoke { patient, grant } => patients::revoke(&patient, &grant, caller, output).await,
-        Command::Rewrap { patient, record } => patients::rewrap(&patient, record.as_ref(), caller, output).await,
+        Command::Rewrap(command) => rewrap::rewrap(&command, caller, output).await,
         Command::Grants { patient } => patients::grants(&patient, &caller, output).await,
         Command::Request(command) => requests::request(&command, caller, output).await,
         Command::Requests { patient } => requests::requests(patient.as_ref(), caller, output).await,

@@ -1,8 +1,11 @@
 //! A key store that holds nothing: for what needs no key, so that it leaves no folder behind where there was none.
 
-use crate::store::{
-    KeyStore, KeyStoreError,
-    keystore::{EnvelopeSlot, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot},
+use crate::{
+    seal::envelope::Wrapping,
+    store::{
+        KeyStore, KeyStoreError,
+        keystore::{Destruction, EnvelopeCopy, EnvelopeSlot, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot},
+    },
 };
 
 /// Holds nothing and takes nothing.
@@ -10,6 +13,20 @@ use crate::store::{
 pub(super) struct NoKeys;
 
 impl KeyStore for NoKeys {
+    type Member = Self;
+
+    fn members(&self) -> &[Self] {
+        std::slice::from_ref(self)
+    }
+
+    async fn name(&self) -> Result<String, KeyStoreError> {
+        Err(KeyStoreError::None)
+    }
+
+    async fn patients(&self) -> Result<Vec<[u8; 16]>, KeyStoreError> {
+        Ok(Vec::new())
+    }
+
     async fn put(&self, _: EnvelopeSlot, _: &[u8]) -> Result<(), KeyStoreError> {
         Err(KeyStoreError::NoEnvelope)
     }
@@ -18,7 +35,7 @@ impl KeyStore for NoKeys {
         Ok(Vec::new())
     }
 
-    async fn key_epoch(&self, _: EnvelopeSlot) -> Result<Option<u32>, KeyStoreError> {
+    async fn wrapping(&self, _: EnvelopeSlot) -> Result<Option<Wrapping>, KeyStoreError> {
         Ok(None)
     }
 
@@ -26,8 +43,16 @@ impl KeyStore for NoKeys {
         Ok(false)
     }
 
-    async fn destroy(&self, _: [u8; 16], _: [u8; 16]) -> Result<(), KeyStoreError> {
-        Ok(())
+    async fn destroy(&self, _: [u8; 16], _: [u8; 16]) -> Result<Destruction, KeyStoreError> {
+        Ok(Destruction::Absent)
+    }
+
+    async fn copies(&self, _: [u8; 16], _: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn opens(&self, _: &EnvelopeCopy) -> Result<bool, KeyStoreError> {
+        Ok(false)
     }
 
     async fn release(&self, _: &ReleaseRequest, _: &impl ReleaseGate) -> Result<ReleasedEnvelope, KeyStoreError> {
@@ -48,5 +73,13 @@ impl KeyStore for NoKeys {
 
     async fn discard_share(&self, _: ShareSlot) -> Result<bool, KeyStoreError> {
         Ok(false)
+    }
+
+    async fn put_public_key(&self, _: &[u8]) -> Result<[u8; 32], KeyStoreError> {
+        Err(KeyStoreError::None)
+    }
+
+    async fn public_key(&self, _: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        Ok(None)
     }
 }

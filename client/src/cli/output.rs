@@ -108,6 +108,18 @@ impl Output {
     }
 }
 
+impl Output {
+    /// A bar for things that are still being found.
+    pub(super) fn tally(self, things: &str) -> Bar {
+        let bar = if self.json || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(0).with_style(style(&format!("{{bar:30}} {{pos}} of {{len}} {things}, {{eta}} left")))
+        };
+        Bar(Arc::new(bar))
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -141,6 +153,17 @@ impl Bar {
     pub(super) fn counter(&self) -> impl Fn(usize) + Send + Sync + use<> {
         let bar = Arc::clone(&self.0);
         move |done| bar.set_position(done as u64)
+    }
+}
+
+impl Bar {
+    /// What counts things as they are found and done.
+    pub(super) fn tally(&self) -> impl Fn(usize, usize) + Send + Sync + use<> {
+        let bar = Arc::clone(&self.0);
+        move |done, found| {
+            bar.set_length(found as u64);
+            bar.set_position(done as u64);
+        }
     }
 }
 

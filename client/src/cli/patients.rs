@@ -97,15 +97,6 @@ pub(super) fn describe_keys(keys: &Rewrapped) -> String {
     }
 }
 
-pub(super) async fn rewrap(patient: &Id, record: Option<&Id>, caller: Caller, output: Output) -> Result<()> {
-    let keys = caller.session().await?.rewrap(patient, record).await?;
-    output.say(
-        &describe_keys(&keys),
-        &json!({ "wrapped": keys.wrapped, "pending": keys.pending, "because": keys.because }),
-    );
-    Ok(())
-}
-
 pub(super) async fn revoke(patient: &Id, grant: &Id, caller: Caller, output: Output) -> Result<()> {
     let revoked = caller.session().await?.revoke(patient, grant).await?;
     let what = match revoked.signature {

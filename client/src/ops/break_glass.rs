@@ -1,13 +1,20 @@
 //! Break-glass: who holds shares of a patient's data keys, how the shares come to them, how one is released against a live
 //! emergency, and how whoever opened it puts the key together.
 
+use std::collections::BTreeSet;
+
 use chartseal_program::{
     seeds::{Id, address},
     state::{Institution, Member, Record, Safeguards},
 };
 use solana_signature::Signature;
 
-use super::{Access, OpError, Session, chart::PublicKey, keys::Version};
+use super::{
+    Access, OpError, Session,
+    chart::{Chart, PublicKey, Recipients},
+    keys::Version,
+    post_quantum::recipient_key,
+};
 use crate::{
     keys::EncryptionKey,
     ledger::{HolderGate, LedgerError, ReleasedShareGate},
@@ -18,7 +25,7 @@ use crate::{
         fetch_manifest,
     },
     store::{
-        BlobStore, KeyStore,
+        BlobStore, KeyStore, KeyStoreError,
         keystore::{EnvelopeKind, EnvelopeSlot, ReleaseRequest},
     },
 };
@@ -29,7 +36,7 @@ pub(super) struct Holders {
     /// How many of them open a record together.
     threshold: u8,
     /// Those with a usable key, by the addresses of their accounts.
-    keys: Vec<([u8; 32], PublicKey)>,
+    pub(super) keys: Vec<([u8; 32], PublicKey)>,
 }
 
 /// A share that was released.
@@ -92,10 +99,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 && institution.key_epoch != 0
                 && envelope::check_key(&institution.keys.encryption).is_ok()
             {
-                let key = PublicKey {
-                    key: institution.keys.encryption,
-                    epoch: institution.key_epoch,
-                };
+                let key = PublicKey::of(&institution.keys, institution.key_epoch);
                 holders.keys.push((holder.to_bytes(), key));
             }
         }
@@ -103,13 +107,15 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     }
 
     /// Shares a version's data key among its holders, in the place of what they held of it before; how many shares there
-    /// are. What was before goes first, so that shares of two sharings never stand side by side.
+    /// are. What was before goes first, so that shares of two sharings never stand side by side. It goes only where the
+    /// new ones can be wrapped as this session wants them.
     pub(super) async fn share_out(
         &self,
         key: &DataKey,
         version: &Version,
         holders: &Holders,
     ) -> Result<usize, OpError> {
+        self.insist_on_post_quantum(&Recipients::new(), Some(holders)).await?;
         for slot in self.held(version).await? {
             self.keys.discard(slot).await?;
         }
@@ -119,14 +125,16 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let shares = break_glass::split(key, threshold, count)?;
         for (share, (holder, public)) in shares.iter().zip(&holders.keys) {
             let context = self.context(version, *holder, public.epoch).await?;
-            let envelope = break_glass::wrap(share, &public.key, &context)?;
+            let x_wing = self.x_wing_key(public).await?;
+            let envelope = break_glass::wrap(share, recipient_key(public, x_wing.as_deref()), &context)?;
             self.keys.put(holders.slot(version, *holder), &envelope).await?;
         }
         Ok(shares.len())
     }
 
     /// Whether the holders of a version's shares are others by now, or more of them have to agree, or one has a new key.
-    pub(super) async fn shares_due(&self, version: &Version, holders: &Holders) -> Result<bool, OpError> {
+    pub(super) async fn shares_due(&self, version: &Version, chart: &Chart) -> Result<bool, OpError> {
+        let holders = &chart.holders;
         let (mut held, mut wanted) = (self.held(version).await?, holders.slots(version));
         held.sort_unstable();
         wanted.sort_unstable();
@@ -134,7 +142,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             return Ok(true);
         }
         for (slot, (_, public)) in wanted.iter().zip(sorted(&holders.keys)) {
-            if self.keys.key_epoch(*slot).await? != Some(public.epoch) {
+            if !self.is_wrapped(*slot, &public, chart.prefers_post_quantum).await? {
                 return Ok(true);
             }
         }
@@ -225,7 +233,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             emergency: access.under,
         };
         let context = self.context(&version, reader.to_bytes(), member.key_epoch).await?;
-        let envelope = break_glass::wrap_released(&share, &member.keys.encryption, &context, &release)?;
+        let public = PublicKey::of(&member.keys, member.key_epoch);
+        let x_wing = self.x_wing_key(&public).await?;
+        let to = recipient_key(&public, x_wing.as_deref());
+        let envelope = break_glass::wrap_released(&share, to, &context, &release)?;
         self.keys
             .put(released_slot(&version, reader.to_bytes(), &release), &envelope)
             .await?;
@@ -274,7 +285,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let transaction: Signature = access.signature.parse().unwrap_or_default();
         let context = self.context(&version, recipient, epoch).await?;
         let mut shares = Vec::new();
-        for slot in self.keys.slots(version.patient, version.record).await? {
+        for slot in self.slots_at_hand(&version).await? {
             let EnvelopeKind::Released { holder, .. } = slot.kind else {
                 continue;
             };
@@ -287,7 +298,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 request_id: access.request,
                 recipient,
             };
-            let envelope = self.keys.release(&request, &gate).await?.envelope;
+            let envelope = match self.keys.release(&request, &gate).await {
+                Ok(released) => released.envelope,
+                // Of two key stores one is away, and the other one's shares may do.
+                Err(KeyStoreError::NoEnvelope | KeyStoreError::Unreachable(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
             let open = |envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext| {
                 break_glass::open_released(envelope, key, context, &release)
             };
@@ -304,6 +320,21 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 Err(missing(&held, released, access))
             }
             other => Ok(other?),
+        }
+    }
+
+    /// The envelopes in those key stores that are there: in an emergency one that is away must not keep the others shut.
+    async fn slots_at_hand(&self, version: &Version) -> Result<BTreeSet<EnvelopeSlot>, OpError> {
+        let (mut slots, mut away) = (BTreeSet::new(), None);
+        for store in self.keys.members() {
+            match store.slots(version.patient, version.record).await {
+                Ok(found) => slots.extend(found),
+                Err(error) => away = Some(error),
+            }
+        }
+        match away {
+            Some(error) if slots.is_empty() => Err(error.into()),
+            _ => Ok(slots),
         }
     }
 

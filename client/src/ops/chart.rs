@@ -7,7 +7,7 @@ use anchor_lang::prelude::Address;
 use chartseal_program::{
     policy::Subject,
     seeds::{Id, address},
-    state::{Delegate, Grant, Institution, Member, Patient, Policy, Record},
+    state::{Delegate, Grant, Institution, Keys, Member, Patient, Policy, Record},
     vocabulary::{Action, GranteeKind, Standing},
 };
 
@@ -17,11 +17,33 @@ use crate::{
     store::{BlobStore, KeyStore},
 };
 
-/// A public encryption key and its epoch.
+/// The public keys that an account holds, and their epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PublicKey {
+    /// X25519.
     pub(super) key: [u8; 32],
+    /// SHA-256 of the X-Wing key, or zeros where there is none.
+    pub(super) post_quantum: [u8; 32],
     pub(super) epoch: u32,
+}
+
+impl PublicKey {
+    pub(super) fn of(keys: &Keys, epoch: u32) -> Self {
+        Self {
+            key: keys.encryption,
+            post_quantum: keys.post_quantum_hash,
+            epoch,
+        }
+    }
+
+    /// The key of a person, which stands in the grant and has no X-Wing half.
+    fn of_person(key: [u8; 32]) -> Self {
+        Self {
+            key,
+            post_quantum: [0; 32],
+            epoch: PERSON_KEY_EPOCH,
+        }
+    }
 }
 
 /// Accounts that get an envelope, and their keys.
@@ -38,6 +60,8 @@ pub(super) struct Chart {
     /// The chain's time when it was read, in seconds since 1970.
     pub(super) now: i64,
     pub(super) holders: Holders,
+    /// Whether an X25519 envelope counts as none, where its reader has an X-Wing key.
+    pub(super) prefers_post_quantum: bool,
     policies: Vec<Policy>,
     delegates: Listed<Delegate>,
     members: BTreeMap<Address, Member>,
@@ -52,6 +76,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             grants: Vec::new(),
             now: self.ledger.now().await?,
             holders: self.holders(patient).await?,
+            prefers_post_quantum: self.requires_post_quantum,
             policies: Vec::new(),
             delegates: self.ledger.delegates(patient).await?,
             members: BTreeMap::new(),
@@ -111,18 +136,12 @@ impl Chart {
     pub(super) fn readers(&self, subject: &Subject<'_>) -> Recipients {
         let patient = &self.patient;
         let mut readers = Recipients::new();
-        let own = PublicKey {
-            key: patient.keys.encryption,
-            epoch: patient.key_epoch,
-        };
+        let own = PublicKey::of(&patient.keys, patient.key_epoch);
         readers.insert(address::patient(&patient.id).to_bytes(), own);
         for found in &self.delegates {
             let delegate = &found.account;
             if delegate.has(Action::Read) && delegate.fault(self.now).is_none() {
-                let key = PublicKey {
-                    key: delegate.keys.encryption,
-                    epoch: delegate.key_epoch,
-                };
+                let key = PublicKey::of(&delegate.keys, delegate.key_epoch);
                 readers.insert(found.address.to_bytes(), key);
             }
         }
@@ -135,11 +154,7 @@ impl Chart {
                 }
                 Some(GranteeKind::Institution) => self.insert_institution(&grant.grantee, &mut readers),
                 Some(GranteeKind::Person) if grant.grantee_key != [0; 32] => {
-                    let key = PublicKey {
-                        key: grant.grantee_key,
-                        epoch: PERSON_KEY_EPOCH,
-                    };
-                    readers.insert(grant.grantee.to_bytes(), key);
+                    readers.insert(grant.grantee.to_bytes(), PublicKey::of_person(grant.grantee_key));
                 }
                 Some(GranteeKind::Person) | None => {}
             }
@@ -227,10 +242,7 @@ impl Chart {
         if !institution.is_active(self.now) {
             return;
         }
-        let key = PublicKey {
-            key: institution.keys.encryption,
-            epoch: institution.key_epoch,
-        };
+        let key = PublicKey::of(&institution.keys, institution.key_epoch);
         readers.insert(at.to_bytes(), key);
         for found in staff {
             self.insert_member(&found.address, &found.account, readers);
@@ -239,13 +251,7 @@ impl Chart {
 
     fn insert_member(&self, at: &Address, member: &Member, readers: &mut Recipients) {
         if member.standing() == Standing::Active && self.now < member.expires {
-            readers.insert(
-                at.to_bytes(),
-                PublicKey {
-                    key: member.keys.encryption,
-                    epoch: member.key_epoch,
-                },
-            );
+            readers.insert(at.to_bytes(), PublicKey::of(&member.keys, member.key_epoch));
         }
     }
 }

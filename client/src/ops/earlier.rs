@@ -32,9 +32,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         for (version, missing) in earlier {
             match self.reopen(chart, record, version.version).await {
                 Ok(key) => {
-                    let refused = self.wrap_all(&key, &version, &missing).await?;
-                    done.wrapped += missing.len() - refused;
-                    done.pending += refused;
+                    self.wrap_missing(&key, &version, &missing, done).await?;
                 }
                 Err(error) => {
                     done.pending += missing.len();
@@ -55,7 +53,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let owners = chart.owners(&Subject::of(record));
         let mut earlier = Vec::new();
         for version in versions.iter().skip(1).map(Version::of) {
-            let missing = self.without_envelope(&version, owners.clone()).await?;
+            let missing = self.without_envelope(&version, chart, owners.clone()).await?;
             if !missing.is_empty() {
                 earlier.push((version, missing));
             }

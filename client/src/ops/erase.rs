@@ -1,5 +1,8 @@
-//! Erasing: a tombstone on chain, every key that this key store keeps destroyed, and a receipt that says so, whose hash goes
-//! on chain too. Whatever breaks it off, run again it goes on where it stopped.
+//! Erasing: a tombstone on chain, every key that the key stores keep destroyed, and a receipt that says so, whose hash goes
+//! on chain too. Afterwards every copy of an envelope that was found is put before every key store: none opens it any more.
+//! Whatever breaks it off, a key store that is away for example, run again it goes on where it stopped.
+
+mod stores;
 
 use std::{
     collections::BTreeSet,
@@ -15,17 +18,18 @@ use chartseal_program::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::stores::{StoreErasure, StoreOutcome};
 use super::{OpError, Session};
 use crate::{
     crypto,
     store::{
-        BlobStore, Existing, KeyStore, KeyStoreError,
+        BlobStore, Existing, KeyStore,
         keystore::{EnvelopeKind, EnvelopeSlot},
         read_file, write_file,
     },
 };
 
-const FORMAT: &str = "chartseal/erasure-receipt/v1";
+const FORMAT: &str = "chartseal/erasure-receipt/v2";
 /// Some thousands of envelopes.
 const RECEIPT_LIMIT: usize = 16 << 20;
 
@@ -48,6 +52,8 @@ pub struct ErasureReceipt {
     pub erased_at: i64,
     /// The wallet that attests.
     pub attested_by: String,
+    /// Every key store that was given, and what was done in it.
+    pub key_stores: Vec<StoreErasure>,
     /// Every envelope and every share that was destroyed.
     pub destroyed: BTreeSet<DestroyedKey>,
     /// When that was done, in seconds since 1970 by the chain's clock; none as long as it is not.
@@ -92,12 +98,13 @@ struct Attestor {
 }
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
-    /// Erases a record: on chain, where this session decides for the patient and it is none yet, and out of this key store.
-    /// Members of the institution that wrote it last, and whoever wrote it first, do the second for their own store once the
+    /// Erases a record: on chain, where this session decides for the patient and it is none yet, and out of every key store.
+    /// Members of the institution that wrote it last, and whoever wrote it first, do the second for their own stores once the
     /// first was done. The receipt is written to a file that must not exist, or be this record's.
     ///
     /// # Errors
-    /// [`OpError`]; run it again then.
+    /// [`OpError`]; run it again then. Where a key store is away, what the others keep is destroyed all the same, and nothing is
+    /// attested before that one is there too.
     pub async fn erase(&self, patient: &Id, record: &Id, receipt: &Path) -> Result<Erased, OpError> {
         let account = self.ledger.record(patient, record).await?;
         let patient = self.ledger.patient(patient).await?;
@@ -115,7 +122,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let (destroyed, attested) = match written {
             Some(written) => {
-                self.destroy_keys(&account).await?;
+                self.destroy_again(&account, &written).await?;
                 let hash = hash_of(receipt)?;
                 (written, self.attestation(&patient.id, record, &hash).await?)
             }
@@ -161,12 +168,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let path = draft_of(receipt);
         if let Some(before) = existing(&path, &draft)? {
             draft.destroyed.extend(before.destroyed);
+            draft.key_stores = before.key_stores;
         }
-        let slots = self.keys.slots(patient, record).await?;
-        draft.destroyed.extend(slots.iter().map(DestroyedKey::of));
+        let found = self.look_into_stores(&account, &mut draft.key_stores).await;
+        let slots = found.iter().flat_map(|found| &found.copies).map(|copy| copy.slot);
+        draft.destroyed.extend(slots.map(|slot| DestroyedKey::of(&slot)));
         write(&path, &draft, Existing::Replace)?;
 
-        self.destroy_keys(&account).await?;
+        draft.key_stores = self.destroy_in_stores(&account, found, draft.key_stores).await?;
         draft.destroyed_at = Some(self.ledger.now().await?);
         write(receipt, &draft, Existing::Refuse)?;
         // The receipt says all that it said; one that stays is litter and no more.
@@ -174,13 +183,20 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(draft)
     }
 
-    async fn destroy_keys(&self, record: &Record) -> Result<(), OpError> {
-        self.keys.destroy(record.patient, record.id).await?;
-        match self.keys.slots(record.patient, record.id).await?.is_empty() {
-            true => Ok(()),
-            // Somebody stored one at this very moment: the next run destroys it.
-            false => Err(KeyStoreError::Interrupted.into()),
+    /// Destroys once more what came into the key stores since the receipt was written. A store that the receipt does not know
+    /// takes another receipt.
+    async fn destroy_again(&self, record: &Record, written: &ErasureReceipt) -> Result<(), OpError> {
+        for store in self.keys.members() {
+            let name = store.name().await?;
+            if !written.key_stores.iter().any(|known| known.key_store == name) {
+                return Err(OpError::Usage(format!(
+                    "the receipt that is there says nothing of key store {name}; choose another name for one that does"
+                )));
+            }
         }
+        let mut known = written.key_stores.clone();
+        let found = self.look_into_stores(record, &mut known).await;
+        self.destroy_in_stores(record, found, known).await.map(|_| ())
     }
 
     /// The transaction that attests with this receipt, if there is one.
@@ -231,15 +247,17 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             versions: Vec::new(),
             erased_at: 0,
             attested_by: self.wallet().to_string(),
+            key_stores: Vec::new(),
             destroyed: BTreeSet::new(),
             destroyed_at: None,
             proves: "The wallet that signed the attestation on chain states that every envelope and share listed here, and the \
-                     key that the key store encrypted them with, was destroyed at this time in the key store that it worked with, \
-                     which takes none for this record any more."
+                     keys that the key stores listed here encrypted them with, were destroyed at this time in each of these \
+                     stores; that each of them was given every copy of an envelope that had been found, and opened none; and \
+                     that they take none for this record any more."
                 .into(),
-            does_not_prove: "That no copy was kept: by a reader who opened the record before, in another key store, or by whoever \
-                             copied the key store together with its record keys. The ciphertext stays on Arweave; without a key \
-                             nobody can read it."
+            does_not_prove: "That no copy was kept: by a reader who opened the record before, in a key store that is not \
+                             listed, or by whoever copied a key store together with its record keys. The ciphertext stays on \
+                             Arweave; without a key nobody can read it."
                 .into(),
         })
     }

@@ -51,7 +51,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub async fn accept_wallet(&self, patient: &Id) -> Result<Receipt, OpError> {
         let account = self.ledger.patient(patient).await?;
         let steward = (!account.has_wallet()).then_some(account.steward);
-        let keys = self.public_keys();
+        let keys = self.publish_keys().await?;
         self.send(builders::accept_wallet(self.wallet(), steward.as_ref(), patient, keys))
             .await
     }
@@ -86,7 +86,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// # Errors
     /// [`OpError::Ledger`].
     pub async fn accept_delegation(&self, patient: &Id, delegate: &Id) -> Result<Receipt, OpError> {
-        let keys = self.public_keys();
+        let keys = self.publish_keys().await?;
         self.send(builders::accept_delegation(self.wallet(), patient, delegate, keys))
             .await
     }

@@ -13,6 +13,7 @@ use super::{
     acting::Chosen,
     chart::{Chart, Recipients},
     get::Reading,
+    post_quantum::recipient_key,
 };
 use crate::{
     ledger::{standing::Question, versions::may_read_version},
@@ -78,7 +79,17 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// # Errors
     /// [`OpError`] where ledger or key store cannot be asked; a key that cannot be wrapped is counted as pending.
     pub async fn rewrap(&self, patient: &Id, record: Option<&Id>) -> Result<Rewrapped, OpError> {
-        let chart = self.chart(patient).await?;
+        self.rewrap_as(patient, record, false).await
+    }
+
+    /// The same; `post_quantum` where envelopes wrapped by X25519 are to be wrapped again by X-Wing, for readers who have
+    /// such a key.
+    ///
+    /// # Errors
+    /// As [`rewrap`](Self::rewrap).
+    pub async fn rewrap_as(&self, patient: &Id, record: Option<&Id>, post_quantum: bool) -> Result<Rewrapped, OpError> {
+        let mut chart = self.chart(patient).await?;
+        chart.prefers_post_quantum |= post_quantum;
         let mut done = Rewrapped::default();
         for found in self.ledger.records(&chart.patient.id).await? {
             let ours = record.is_none_or(|id| *id == found.account.id);
@@ -95,17 +106,19 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         done.pending += chart.keyless(&Subject::of(record));
         let version = Version::of(record);
         let missing = self.missing(chart, record).await?;
-        let shares_due = self.shares_due(&version, &chart.holders).await?;
+        let shares_due = self.shares_due(&version, chart).await?;
         if missing.is_empty() && !shares_due {
             return Ok(());
         }
         match self.reopen(chart, record, record.version).await {
             Ok(key) => {
-                let refused = self.wrap_all(&key, &version, &missing).await?;
-                done.wrapped += missing.len() - refused;
-                done.pending += refused;
+                self.wrap_missing(&key, &version, &missing, done).await?;
                 if shares_due {
-                    done.wrapped += self.share_out(&key, &version, &chart.holders).await?;
+                    match self.share_out(&key, &version, &chart.holders).await {
+                        Ok(shares) => done.wrapped += shares,
+                        Err(error @ OpError::Usage(_)) => done.because = Some(error.to_string()),
+                        Err(error) => return Err(error),
+                    }
                 }
             }
             // The grant stands, the rest can be made up for later: what failed is told, not lost.
@@ -119,7 +132,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// The readers of a record who have no envelope, or one for a key that they have replaced since.
     pub(super) async fn missing(&self, chart: &Chart, record: &Record) -> Result<Recipients, OpError> {
-        self.without_envelope(&Version::of(record), chart.readers(&Subject::of(record)))
+        self.without_envelope(&Version::of(record), chart, chart.readers(&Subject::of(record)))
             .await
     }
 
@@ -127,15 +140,16 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub(super) async fn without_envelope(
         &self,
         version: &Version,
+        chart: &Chart,
         mut missing: Recipients,
     ) -> Result<Recipients, OpError> {
         for slot in self.keys.slots(version.patient, version.record).await? {
             let ours = slot == version.slot(slot.recipient);
-            if ours && let Some(reader) = missing.get(&slot.recipient) {
-                let epoch = self.keys.key_epoch(slot).await?;
-                if epoch == Some(reader.epoch) {
-                    missing.remove(&slot.recipient);
-                }
+            if ours
+                && let Some(reader) = missing.get(&slot.recipient)
+                && self.is_wrapped(slot, reader, chart.prefers_post_quantum).await?
+            {
+                missing.remove(&slot.recipient);
             }
         }
         Ok(missing)
@@ -174,8 +188,28 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         Ok(key)
     }
 
-    /// Wraps a data key for readers and puts the envelopes into the key store. How many published a key that nothing can
-    /// be wrapped to: that is their loss, and must not be the others'.
+    /// Wraps a data key for readers who lack it, and counts what became of that.
+    pub(super) async fn wrap_missing(
+        &self,
+        key: &DataKey,
+        version: &Version,
+        missing: &Recipients,
+        done: &mut Rewrapped,
+    ) -> Result<(), OpError> {
+        let refused = self.wrap_all(key, version, missing).await?;
+        done.wrapped += missing.len() - refused;
+        done.pending += refused;
+        if refused != 0
+            && let Err(error) = self.insist_on_post_quantum(missing, None).await
+        {
+            done.because = Some(error.to_string());
+        }
+        Ok(())
+    }
+
+    /// Wraps a data key for readers, by X-Wing for those who have such a key, and puts the envelopes into the key store. How
+    /// many published a key that nothing can be wrapped to, or none that this session insists on: that is their loss, and must
+    /// not be the others'.
     pub(super) async fn wrap_all(
         &self,
         key: &DataKey,
@@ -185,7 +219,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let mut refused = 0;
         for (recipient, public) in readers {
             let context = self.context(version, *recipient, public.epoch).await?;
-            match envelope::wrap(key, &public.key, &context) {
+            let x_wing = self.x_wing_key(public).await?;
+            if x_wing.is_none() && self.requires_post_quantum {
+                refused += 1;
+                continue;
+            }
+            match envelope::wrap(key, recipient_key(public, x_wing.as_deref()), &context) {
                 Ok(envelope) => self.keys.put(version.slot(*recipient), &envelope).await?,
                 Err(EnvelopeError::BadRecipientKey) => refused += 1,
                 Err(error) => return Err(error.into()),

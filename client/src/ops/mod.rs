@@ -6,6 +6,7 @@ mod acting;
 mod agreement;
 mod batch;
 mod break_glass;
+mod bulk;
 mod chart;
 mod earlier;
 mod emergency;
@@ -19,6 +20,7 @@ mod keys;
 mod pass_on;
 mod pending;
 mod policy;
+mod post_quantum;
 mod put;
 mod register;
 mod renewal;
@@ -32,8 +34,9 @@ use chartseal_program::seeds::Id;
 pub use agreement::{AgreementId, Payment, Proposal};
 pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
 pub use break_glass::ReleasedShare;
+pub use bulk::{BulkProgress, BulkRewrapped, RewrapFailure};
 pub use emergency::{OpenedEmergency, Reason};
-pub use erase::{DestroyedKey, Erased, ErasureReceipt};
+pub use erase::{DestroyedKey, Erased, ErasureReceipt, StoreErasure, StoreOutcome};
 pub use error::OpError;
 pub use get::{Access, GetRequest, Got};
 pub use grant::{GrantRequest, Granted, Grantee, Revoked};
@@ -63,6 +66,7 @@ pub struct Session<S, K> {
     keys: K,
     identity: Identity,
     membership: Option<(Id, Id)>,
+    requires_post_quantum: bool,
 }
 
 impl<S: BlobStore, K: KeyStore> Session<S, K> {
@@ -74,6 +78,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             keys,
             identity,
             membership: None,
+            requires_post_quantum: false,
         }
     }
 
@@ -82,6 +87,15 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     pub fn as_member(self, institution: Id, member: Id) -> Self {
         Self {
             membership: Some((institution, member)),
+            ..self
+        }
+    }
+
+    /// Wraps keys by X-Wing or not at all: nobody without such a key gets one.
+    #[must_use]
+    pub fn requiring_post_quantum(self, requires_post_quantum: bool) -> Self {
+        Self {
+            requires_post_quantum,
             ..self
         }
     }

@@ -271,13 +271,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 continue;
             }
             if let Some(member) = self.ledger.try_read::<Member>(&account).await? {
-                let key = PublicKey {
-                    key: member.keys.encryption,
-                    epoch: member.key_epoch,
-                };
+                let key = PublicKey::of(&member.keys, member.key_epoch);
                 readers.insert(account.to_bytes(), key);
             }
         }
+        self.insist_on_post_quantum(&readers, Some(&chart.holders)).await?;
 
         let gone_on_with = journal
             .as_ref()

@@ -5,7 +5,6 @@ use chartseal_program::{
     builders,
     instructions::{OpenPatientArgs, RegisterInstitutionArgs, RegisterMemberArgs},
     seeds::Id,
-    state::Keys,
     vocabulary::{InstitutionKind, Role, Standing},
 };
 
@@ -89,17 +88,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         ))
     }
 
-    /// Accepts for an institution, and publishes this identity's encryption key as the institution's.
+    /// Accepts for an institution, and publishes this identity's public keys as the institution's.
     ///
     /// # Errors
     /// [`OpError::Ledger`].
     pub async fn accept_institution(&self, institution: &Id) -> Result<Receipt, OpError> {
-        self.send(builders::accept_institution(
-            self.wallet(),
-            institution,
-            self.public_keys(),
-        ))
-        .await
+        let keys = self.publish_keys().await?;
+        self.send(builders::accept_institution(self.wallet(), institution, keys))
+            .await
     }
 
     /// Suspends an institution, or lifts that. For the admin.
@@ -137,18 +133,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         ))
     }
 
-    /// Accepts a membership, and publishes this identity's encryption key.
+    /// Accepts a membership, and publishes this identity's public keys.
     ///
     /// # Errors
     /// [`OpError::Ledger`].
     pub async fn accept_membership(&self, institution: &Id, member: &Id) -> Result<Receipt, OpError> {
-        self.send(builders::accept_membership(
-            self.wallet(),
-            institution,
-            member,
-            self.public_keys(),
-        ))
-        .await
+        let keys = self.publish_keys().await?;
+        self.send(builders::accept_membership(self.wallet(), institution, member, keys))
+            .await
     }
 
     /// Suspends a member, or lifts that. For the institution's authority.
@@ -197,7 +189,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let id = new_id()?;
         let args = OpenPatientArgs {
             id,
-            keys: self.public_keys(),
+            keys: self.publish_keys().await?,
         };
         let wallet = self.wallet();
         Ok((
@@ -208,13 +200,6 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     pub(super) async fn send(&self, instruction: solana_instruction::Instruction) -> Result<Receipt, OpError> {
         Ok(self.ledger.submit(instruction, &[&self.identity.wallet]).await?)
-    }
-
-    pub(super) fn public_keys(&self) -> Keys {
-        Keys {
-            encryption: self.identity.encryption.public(),
-            post_quantum_hash: [0; 32],
-        }
     }
 }
 

@@ -47,7 +47,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             save(&identity)?;
             self.identity = identity;
         }
-        let keys = self.public_keys();
+        let keys = self.publish_keys().await?;
         let receipt = self
             .send(builders::rotate_patient_key(self.wallet(), patient, keys))
             .await?;

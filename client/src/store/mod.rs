@@ -21,7 +21,7 @@ pub use backend::Backend;
 pub use blob::{BlobStore, ItemId, Price, StoreError};
 pub use erasure::{Code, ErasureError, MOST_PIECES};
 pub use gateway::{Gateway, GatewayOptions};
-pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError};
+pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError, KeyStores};
 pub(crate) use line_file::LineFile;
 pub use line_file::LineFileError;
 pub use objects::Objects;

@@ -101,6 +101,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let record = draw_id(|id| address::fits_record(&patient, id))?;
         let mut readers = chart.readers(&Subject::new(&record, file.class, TO_COME));
         readers.insert(author.account, author.key);
+        self.insist_on_post_quantum(&readers, Some(&chart.holders)).await?;
         let source = tokio::fs::File::open(&file.path)
             .await
             .map_err(|source| FileError::new("read", &file.path, source))?;
@@ -212,15 +213,9 @@ impl Charts {
 }
 
 fn key_of(member: &Member) -> PublicKey {
-    PublicKey {
-        key: member.keys.encryption,
-        epoch: member.key_epoch,
-    }
+    PublicKey::of(&member.keys, member.key_epoch)
 }
 
 fn key_of_institution(institution: &Institution) -> PublicKey {
-    PublicKey {
-        key: institution.keys.encryption,
-        epoch: institution.key_epoch,
-    }
+    PublicKey::of(&institution.keys, institution.key_epoch)
 }

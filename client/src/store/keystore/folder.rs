@@ -8,32 +8,38 @@
 //!                                               AAD: label and all of these names
 //! <root>/record-keys/<patient>/<record>         32 random bytes; keep this folder out of backups
 //! <root>/record-keys/<patient>/<record>.destroyed
-//!                                               empty: the record was erased, its key must not come back
+//!                                               the record was erased, its key must not come back; `absent` where there
+//!                                               was none, otherwise empty
 //! <root>/shares/<patient>/<key epoch>/<dealing>/<guardian>-<key>
 //!                                               a share of the patient's key, sealed to that key; fit for backups
+//! <root>/public/<SHA-256>                       an X-Wing public key
+//! <root>/name                                   32 hexadecimal digits, random: what receipts call this store
 //! ```
 //! Names are hexadecimal, versions and epochs decimal. Folders are for their owner only (0700), files too (0600): whoever can read
 //! them holds the store, and only the envelopes' own wrapping keeps the data keys from that person.
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::disk::{delete, exists, make_folder, names, parse_hex, present, wipe};
 use super::{
-    EnvelopeKind, EnvelopeSlot, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot,
-    pass_gate,
+    Destruction, EnvelopeCopy, EnvelopeKind, EnvelopeSlot, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
+    ReleasedEnvelope, ShareSlot, pass_gate,
 };
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
-use crate::seal::envelope;
-use crate::store::{Existing, FileError, read_file, sync_folder, write_file};
+use crate::seal::envelope::{self, Wrapping};
+use crate::store::{Existing, FileError, read_file, write_file};
 
 const LABEL: &[u8] = b"chartseal/keystore/v1";
 /// An envelope is some hundred bytes, with a post-quantum one some thousand.
 const ENVELOPE_LIMIT: usize = 4096;
+const NAME_LIMIT: usize = 64;
+/// What a tombstone says where there were no keys to destroy.
+const NOTHING_TO_DESTROY: &[u8] = b"absent";
 
 /// A key store in a folder of the local disk.
 #[derive(Debug, Clone)]
@@ -55,7 +61,22 @@ impl FolderKeyStore {
         if !marker.exists() {
             write_file(&marker, b"", Existing::Replace)?;
         }
-        Ok(Self { root: root.into() })
+        let store = Self { root: root.into() };
+        Files { root: &store.root }.name(crypto::random()?)?;
+        Ok(store)
+    }
+
+    /// A key store that is there already. Nothing is made and nothing is asked: where it turns out not to be there, each
+    /// operation says so.
+    pub fn existing(root: impl Into<PathBuf>) -> Self {
+        let root: PathBuf = root.into();
+        Self { root: root.into() }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Runs file work where it may block.
@@ -64,13 +85,36 @@ impl FolderKeyStore {
         work: impl FnOnce(&Files<'_>) -> Result<T, KeyStoreError> + Send + 'static,
     ) -> Result<T, KeyStoreError> {
         let root = Arc::clone(&self.root);
-        tokio::task::spawn_blocking(move || work(&Files { root: &root }))
+        let task = move || {
+            // A disk that is not mounted leaves an empty folder behind, or none: no key store that keeps nothing.
+            if root.join("record-keys").is_dir() {
+                work(&Files { root: &root })
+            } else {
+                Err(KeyStoreError::Unreachable(root.to_path_buf()))
+            }
+        };
+        tokio::task::spawn_blocking(task)
             .await
             .map_err(|_| KeyStoreError::Interrupted)?
     }
 }
 
 impl KeyStore for FolderKeyStore {
+    type Member = Self;
+
+    fn members(&self) -> &[Self] {
+        std::slice::from_ref(self)
+    }
+
+    async fn name(&self) -> Result<String, KeyStoreError> {
+        let fresh = crypto::random()?;
+        self.run(move |files| Ok(files.name(fresh)?)).await
+    }
+
+    async fn patients(&self) -> Result<Vec<[u8; 16]>, KeyStoreError> {
+        self.run(|files| Ok(files.patients()?)).await
+    }
+
     async fn put(&self, slot: EnvelopeSlot, envelope: &[u8]) -> Result<(), KeyStoreError> {
         if envelope.len() > ENVELOPE_LIMIT {
             return Err(KeyStoreError::TooLong(envelope.len()));
@@ -83,9 +127,9 @@ impl KeyStore for FolderKeyStore {
         self.run(move |files| files.slots(patient, record)).await
     }
 
-    async fn key_epoch(&self, slot: EnvelopeSlot) -> Result<Option<u32>, KeyStoreError> {
+    async fn wrapping(&self, slot: EnvelopeSlot) -> Result<Option<Wrapping>, KeyStoreError> {
         match self.run(move |files| files.get(&slot)).await {
-            Ok(envelope) => Ok(envelope::key_epoch(&envelope).ok()),
+            Ok(envelope) => Ok(envelope::wrapping(&envelope).ok()),
             Err(KeyStoreError::NoEnvelope | KeyStoreError::Damaged) => Ok(None),
             Err(error) => Err(error),
         }
@@ -95,8 +139,21 @@ impl KeyStore for FolderKeyStore {
         self.run(move |files| Ok(delete(&files.envelope_file(&slot))?)).await
     }
 
-    async fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<(), KeyStoreError> {
+    async fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Destruction, KeyStoreError> {
         self.run(move |files| files.destroy(patient, record)).await
+    }
+
+    async fn copies(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
+        self.run(move |files| files.copies(patient, record)).await
+    }
+
+    async fn opens(&self, copy: &EnvelopeCopy) -> Result<bool, KeyStoreError> {
+        let copy = copy.clone();
+        match self.run(move |files| files.open_copy(&copy)).await {
+            Ok(_) => Ok(true),
+            Err(KeyStoreError::NoEnvelope | KeyStoreError::Damaged | KeyStoreError::Destroyed) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn release(
@@ -129,6 +186,15 @@ impl KeyStore for FolderKeyStore {
 
     async fn discard_share(&self, slot: ShareSlot) -> Result<bool, KeyStoreError> {
         self.run(move |files| Ok(delete(&slot.file(files.root))?)).await
+    }
+
+    async fn put_public_key(&self, key: &[u8]) -> Result<[u8; 32], KeyStoreError> {
+        let key = key.to_vec();
+        self.run(move |files| files.put_public_key(&key)).await
+    }
+
+    async fn public_key(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        self.run(move |files| files.public_key(&hash)).await
     }
 }
 
@@ -182,16 +248,57 @@ impl Files<'_> {
     }
 
     fn get(&self, slot: &EnvelopeSlot) -> Result<Vec<u8>, KeyStoreError> {
-        let Some(key) = self.record_key(slot.patient, slot.record)? else {
-            return Err(KeyStoreError::NoEnvelope);
-        };
-        let path = self.envelope_file(slot);
-        let Some(file) = present(read_file(&path, NONCE_LEN + ENVELOPE_LIMIT + TAG_LEN))? else {
-            return Err(KeyStoreError::NoEnvelope);
-        };
-        let (nonce, sealed) = file.split_first_chunk::<NONCE_LEN>().ok_or(KeyStoreError::Damaged)?;
-        let envelope = crypto::open(&key, *nonce, &aad(slot), sealed)?.ok_or(KeyStoreError::Damaged)?;
-        Ok(envelope.to_vec())
+        let key = self.record_key(slot.patient, slot.record)?;
+        match (key, self.sealed(slot)?) {
+            (Some(key), Some(sealed)) => open_sealed(&key, slot, &sealed),
+            _ => Err(KeyStoreError::NoEnvelope),
+        }
+    }
+
+    /// An envelope as it lies on the disk.
+    fn sealed(&self, slot: &EnvelopeSlot) -> Result<Option<Vec<u8>>, FileError> {
+        present(read_file(
+            &self.envelope_file(slot),
+            NONCE_LEN + ENVELOPE_LIMIT + TAG_LEN,
+        ))
+    }
+
+    fn open_copy(&self, copy: &EnvelopeCopy) -> Result<Vec<u8>, KeyStoreError> {
+        let key = self.record_key(copy.slot.patient, copy.slot.record)?;
+        open_sealed(&*key.ok_or(KeyStoreError::NoEnvelope)?, &copy.slot, &copy.bytes)
+    }
+
+    fn copies(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
+        let mut copies = Vec::new();
+        for slot in self.slots(patient, record)? {
+            if let Some(bytes) = self.sealed(&slot)? {
+                copies.push(EnvelopeCopy { slot, bytes });
+            }
+        }
+        Ok(copies)
+    }
+
+    fn patients(&self) -> Result<Vec<[u8; 16]>, FileError> {
+        let mut patients: Vec<_> = names(&self.root.join("envelopes"))?
+            .iter()
+            .filter_map(|name| parse_hex(name))
+            .collect();
+        patients.sort_unstable();
+        Ok(patients)
+    }
+
+    /// The store's name: this one, where it has none yet.
+    fn name(&self, fresh: [u8; 16]) -> Result<String, FileError> {
+        let path = self.root.join("name");
+        if present(read_file(&path, NAME_LIMIT))?.is_none() {
+            match write_file(&path, hex::encode(fresh).as_bytes(), Existing::Refuse) {
+                Ok(()) | Err(FileError::Exists { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let name = String::from_utf8(read_file(&path, NAME_LIMIT)?).ok();
+        name.filter(|name| parse_hex::<16>(name).is_some())
+            .ok_or_else(|| FileError::new("read", &path, io::ErrorKind::InvalidData.into()))
     }
 
     fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
@@ -216,19 +323,28 @@ impl Files<'_> {
         Ok(slots)
     }
 
-    fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<(), KeyStoreError> {
+    fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Destruction, KeyStoreError> {
+        let (key_file, folder) = (self.key_file(patient, record), self.record_folder(patient, record));
+        let tombstone = self.tombstone(patient, record);
+        let found = match present(read_file(&tombstone, NOTHING_TO_DESTROY.len()))? {
+            Some(said) if said == NOTHING_TO_DESTROY => Destruction::Absent,
+            None if !exists(&key_file)? && !exists(&folder)? => Destruction::Absent,
+            Some(_) | None => Destruction::Destroyed,
+        };
         // The tombstone first: whatever stops us in between, the key cannot come back, and a second run ends the work.
         make_folder(&self.key_folder(patient))?;
-        write_file(&self.tombstone(patient, record), b"", Existing::Replace)?;
-        let key_file = self.key_file(patient, record);
+        let said = match found {
+            Destruction::Destroyed => b"".as_slice(),
+            Destruction::Absent => NOTHING_TO_DESTROY,
+        };
+        write_file(&tombstone, said, Existing::Replace)?;
         wipe(&key_file)?;
         delete(&key_file)?;
-        let folder = self.record_folder(patient, record);
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(FileError::new("delete", &folder, error).into())
             }
-            _ => Ok(()),
+            _ => Ok(found),
         }
     }
 
@@ -268,11 +384,14 @@ impl Files<'_> {
 
     /// A disk that does not say whether a record was erased is no reason to make it a key.
     fn is_destroyed(&self, patient: [u8; 16], record: [u8; 16]) -> Result<bool, FileError> {
-        let tombstone = self.tombstone(patient, record);
-        tombstone
-            .try_exists()
-            .map_err(|error| FileError::new("read", &tombstone, error))
+        exists(&self.tombstone(patient, record))
     }
+}
+
+fn open_sealed(key: &[u8; 32], slot: &EnvelopeSlot, sealed: &[u8]) -> Result<Vec<u8>, KeyStoreError> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(KeyStoreError::Damaged)?;
+    let envelope = crypto::open(key, *nonce, &aad(slot), sealed)?.ok_or(KeyStoreError::Damaged)?;
+    Ok(envelope.to_vec())
 }
 
 fn aad(slot: &EnvelopeSlot) -> Vec<u8> {
@@ -292,75 +411,4 @@ fn aad(slot: &EnvelopeSlot) -> Vec<u8> {
 fn parse_name(name: &str) -> Option<([u8; 32], EnvelopeKind)> {
     let (recipient, suffix) = name.split_at_checked(64)?;
     Some((parse_hex(recipient)?, EnvelopeKind::from_suffix(suffix)?))
-}
-
-pub(super) fn parse_hex<const N: usize>(name: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    hex::decode_to_slice(name, &mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// A file that need not be there.
-fn present(read: Result<Vec<u8>, FileError>) -> Result<Option<Vec<u8>>, FileError> {
-    match read {
-        Err(error) if error.is_not_found() => Ok(None),
-        other => other.map(Some),
-    }
-}
-
-/// The names in a folder that need not be there.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>, FileError> {
-    let at = |source| FileError::new("list", folder, source);
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(at)?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        if let Ok(name) = entry.map_err(at)?.file_name().into_string() {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
-/// Makes a folder and its parents, each for its owner only, and makes their names last.
-pub(super) fn make_folder(folder: &Path) -> Result<(), FileError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_folder(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => return Ok(()),
-        made => made.map_err(|source| FileError::new("make the folder", folder, source))?,
-    }
-    folder
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .map_or(Ok(()), sync_folder)
-}
-
-/// Deletes a file for good and says whether there was one.
-fn delete(path: &Path) -> Result<bool, FileError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        deleted => deleted.map_err(|source| FileError::new("delete", path, source))?,
-    }
-    path.parent().map_or(Ok(()), sync_folder)?;
-    Ok(true)
-}
-
-/// Writes zeros over a key before its file goes. Disks that move blocks may keep the old ones all the same: that is
-/// why an erasure's receipt attests what was done and does not claim more.
-fn wipe(path: &Path) -> Result<(), FileError> {
-    let wiped = fs::OpenOptions::new().write(true).open(path).and_then(|mut file| {
-        file.write_all(&[0; 32])?;
-        file.sync_all()
-    });
-    match wiped {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("wipe", path, error)),
-        _ => Ok(()),
-    }
 }

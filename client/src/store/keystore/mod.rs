@@ -1,21 +1,26 @@
 //! Where envelopes live: data keys wrapped to their readers, kept where they can be deleted. Arweave cannot forget, so
 //! revoking and erasing mean forgetting here. An envelope leaves a key store in one way only, [`KeyStore::release`]:
-//! against a decision that stands on chain, and to the reader whom that decision names.
+//! against a decision that stands on chain, and to the reader whom that decision names. Several key stores work as one
+//! ([`KeyStores`]). Beside envelopes they keep the X-Wing public keys of those whom keys are wrapped for, which are too long
+//! for the chain.
 
+mod disk;
+mod error;
 mod folder;
 mod kind;
+mod public;
+mod several;
 mod shares;
 
 use std::fmt;
 use std::future::Future;
 
-use thiserror::Error;
-
+pub use self::error::{GateError, KeyStoreError};
 pub use self::folder::FolderKeyStore;
 pub use self::kind::EnvelopeKind;
+pub use self::several::KeyStores;
 pub use self::shares::ShareSlot;
-use super::FileError;
-use crate::CryptoError;
+use crate::seal::envelope::Wrapping;
 
 /// The place of one envelope.
 ///
@@ -76,23 +81,6 @@ pub trait ReleaseGate: Send + Sync {
     fn check(&self, request_id: [u8; 16]) -> impl Future<Output = Result<Released, GateError>> + Send;
 }
 
-/// Why a gate stays shut.
-#[derive(Debug, Error)]
-pub enum GateError {
-    /// The decision was, or would be by now, a refusal.
-    #[error("the ledger refuses: {reason}")]
-    Refused {
-        /// The reason, as the contract names it.
-        reason: String,
-    },
-    /// No confirmed transaction carries an allowing event of this request.
-    #[error("no confirmed transaction allows this request; ask for access first, or wait until it is confirmed")]
-    NoDecision,
-    /// The ledger could not be asked.
-    #[error("cannot ask the ledger: {0}")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
 /// An envelope that left the store, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleasedEnvelope {
@@ -102,8 +90,45 @@ pub struct ReleasedEnvelope {
     pub envelope: Vec<u8>,
 }
 
+/// An envelope as it lies in a key store, encrypted once more: what a backup of the store carries. Only the store's key of
+/// that record opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvelopeCopy {
+    /// Where it lies.
+    pub slot: EnvelopeSlot,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What destroying a record's keys found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destruction {
+    /// The store kept keys of the record, and they are destroyed.
+    Destroyed,
+    /// It never kept any, and takes none any more.
+    Absent,
+}
+
 /// Keeps envelopes and forgets them when told.
 pub trait KeyStore: Send + Sync {
+    /// One of the stores that this one is made of.
+    type Member: KeyStore;
+
+    /// The stores that this one is made of: itself, or several.
+    fn members(&self) -> &[Self::Member];
+
+    /// What the store is called towards others: random, so that it tells nothing of where it is.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Unreachable`] where it is not there.
+    fn name(&self) -> impl Future<Output = Result<String, KeyStoreError>> + Send;
+
+    /// Every patient of whom envelopes are kept, or were.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn patients(&self) -> impl Future<Output = Result<Vec<[u8; 16]>, KeyStoreError>> + Send;
+
     /// Stores an envelope, in the place of one that was there.
     ///
     /// # Errors
@@ -120,11 +145,11 @@ pub trait KeyStore: Send + Sync {
         record: [u8; 16],
     ) -> impl Future<Output = Result<Vec<EnvelopeSlot>, KeyStoreError>> + Send;
 
-    /// The epoch of the key that an envelope is wrapped to; `None` where there is none, or nothing that is an envelope.
+    /// How an envelope is wrapped, and to which key; `None` where there is none, or nothing that is an envelope.
     ///
     /// # Errors
     /// What the storage says.
-    fn key_epoch(&self, slot: EnvelopeSlot) -> impl Future<Output = Result<Option<u32>, KeyStoreError>> + Send;
+    fn wrapping(&self, slot: EnvelopeSlot) -> impl Future<Output = Result<Option<Wrapping>, KeyStoreError>> + Send;
 
     /// Deletes one envelope, and says whether it was there.
     ///
@@ -133,11 +158,31 @@ pub trait KeyStore: Send + Sync {
     fn discard(&self, slot: EnvelopeSlot) -> impl Future<Output = Result<bool, KeyStoreError>> + Send;
 
     /// Destroys the record's own key, and with it every envelope of the record, in backups too; then deletes these.
-    /// The record takes no envelopes any more. Destroying twice is no error.
+    /// The record takes no envelopes any more. Destroying twice is no error, and says the same.
     ///
     /// # Errors
     /// What the storage says; run it again then.
-    fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> impl Future<Output = Result<(), KeyStoreError>> + Send;
+    fn destroy(
+        &self,
+        patient: [u8; 16],
+        record: [u8; 16],
+    ) -> impl Future<Output = Result<Destruction, KeyStoreError>> + Send;
+
+    /// Every envelope of a record as it lies in the store.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn copies(
+        &self,
+        patient: [u8; 16],
+        record: [u8; 16],
+    ) -> impl Future<Output = Result<Vec<EnvelopeCopy>, KeyStoreError>> + Send;
+
+    /// Whether the store could still open such a copy, were it put back. After [`destroy`](Self::destroy) it cannot.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn opens(&self, copy: &EnvelopeCopy) -> impl Future<Output = Result<bool, KeyStoreError>> + Send;
 
     /// Gives out the envelope that an allowed request is about, and no other. The gate is the store's owner's: a store
     /// that serves others over a network brings its own and takes nobody else's.
@@ -175,6 +220,18 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// What the storage says.
     fn discard_share(&self, slot: ShareSlot) -> impl Future<Output = Result<bool, KeyStoreError>> + Send;
+
+    /// Publishes an X-Wing public key under its SHA-256, which is what accounts on chain hold.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NoPublicKey`] where it is none by its length; otherwise what the storage says.
+    fn put_public_key(&self, key: &[u8]) -> impl Future<Output = Result<[u8; 32], KeyStoreError>> + Send;
+
+    /// The public key of this hash. One that does not match it is none.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn public_key(&self, hash: [u8; 32]) -> impl Future<Output = Result<Option<Vec<u8>>, KeyStoreError>> + Send;
 }
 
 /// The part of a release that is the same in every key store: ask the gate, and hold its answer against the request.
@@ -185,40 +242,4 @@ pub(crate) async fn pass_gate(request: &ReleaseRequest, gate: &impl ReleaseGate)
     } else {
         Err(KeyStoreError::NotTheReader)
     }
-}
-
-/// A key store that did not do what it was asked for.
-#[derive(Debug, Error)]
-pub enum KeyStoreError {
-    /// Nothing is filed for this reader.
-    #[error(
-        "no envelope for this reader: key pending or revoked; somebody who holds the key has to wrap it for the reader"
-    )]
-    NoEnvelope,
-    /// The record was erased.
-    #[error("the keys of this record were destroyed; nobody can open it with the help of this key store any more")]
-    Destroyed,
-    /// The decision names another account than the one that asks.
-    #[error("the ledger allowed this request to another reader; ask for access with your own wallet")]
-    NotTheReader,
-    /// The ledger does not allow it.
-    #[error(transparent)]
-    Gate(#[from] GateError),
-    /// An envelope file that was altered, moved here from elsewhere, or whose record key is another one.
-    #[error(
-        "a stored envelope does not match its key: it may have been tampered with or damaged; have it wrapped again"
-    )]
-    Damaged,
-    /// More bytes than an envelope has.
-    #[error("an envelope of {0} bytes is none; the limit is 4096")]
-    TooLong(usize),
-    /// The file system refused.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The work was stopped from outside.
-    #[error("the key store was stopped in the middle of its work; run again")]
-    Interrupted,
-    /// The primitives failed.
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
 }

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::KeyStoreError;
-use super::folder::{Files, make_folder, names, parse_hex};
+use super::disk::{make_folder, names, parse_hex};
+use super::folder::Files;
 use crate::store::{Existing, write_file};
 
 /// The place of one share.

@@ -1,0 +1,98 @@
+//! X-Wing keys: publishing one's own, finding those of readers, and insisting on them. An account on chain holds the hash of
+//! such a key and the key store the key, so what is found is the one that its owner registered. Where either is missing,
+//! keys are wrapped by X25519, unless this session insists.
+
+use chartseal_program::state::Keys;
+
+use super::{
+    OpError, Session,
+    break_glass::Holders,
+    chart::{PublicKey, Recipients},
+};
+use crate::{
+    seal::envelope::{self, RecipientKey, Suite},
+    store::{BlobStore, KeyStore, keystore::EnvelopeSlot},
+};
+
+/// Accounts that a refusal names at most.
+const MOST_NAMED: usize = 5;
+
+impl<S: BlobStore, K: KeyStore> Session<S, K> {
+    /// This identity's public keys, as they are registered on chain. The X-Wing key goes into the key store before its hash
+    /// stands anywhere: nobody is then promised a key that cannot be found.
+    ///
+    /// # Errors
+    /// What the key store says.
+    pub async fn publish_keys(&self) -> Result<Keys, OpError> {
+        let key = &self.identity.encryption;
+        envelope::check_key(&key.public())?;
+        if let Some(post_quantum) = key.post_quantum() {
+            envelope::check_post_quantum_key(post_quantum)?;
+            self.keys.put_public_key(post_quantum).await?;
+        }
+        Ok(Keys {
+            encryption: key.public(),
+            post_quantum_hash: key.post_quantum_hash(),
+        })
+    }
+
+    /// The X-Wing key that belongs to an account's hash. One that nothing can be wrapped to is none.
+    pub(super) async fn x_wing_key(&self, public: &PublicKey) -> Result<Option<Vec<u8>>, OpError> {
+        if public.post_quantum == [0; 32] {
+            return Ok(None);
+        }
+        let key = self.keys.public_key(public.post_quantum).await?;
+        Ok(key.filter(|key| envelope::check_post_quantum_key(key).is_ok()))
+    }
+
+    /// Whether an envelope is there and wrapped to its reader's present key: by X-Wing where that is preferred and possible.
+    pub(super) async fn is_wrapped(
+        &self,
+        slot: EnvelopeSlot,
+        reader: &PublicKey,
+        prefers_post_quantum: bool,
+    ) -> Result<bool, OpError> {
+        let Some(wrapping) = self.keys.wrapping(slot).await? else {
+            return Ok(false);
+        };
+        if wrapping.key_epoch != reader.epoch {
+            return Ok(false);
+        }
+        let better = prefers_post_quantum && wrapping.suite == Suite::X25519;
+        Ok(!better || self.x_wing_key(reader).await?.is_none())
+    }
+
+    /// Where this session insists on X-Wing: refuses where a reader, or a holder of shares, has no such key.
+    pub(super) async fn insist_on_post_quantum(
+        &self,
+        readers: &Recipients,
+        holders: Option<&Holders>,
+    ) -> Result<(), OpError> {
+        if !self.requires_post_quantum {
+            return Ok(());
+        }
+        let holders = holders.iter().flat_map(|holders| &holders.keys);
+        let everybody = readers.iter().chain(holders.map(|(account, key)| (account, key)));
+        let mut lacking = Vec::new();
+        for (account, public) in everybody {
+            if self.x_wing_key(public).await?.is_none() {
+                lacking.push(bs58::encode(account).into_string());
+            }
+        }
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let (count, more) = (lacking.len(), if lacking.len() > MOST_NAMED { ", ..." } else { "" });
+        lacking.truncate(MOST_NAMED);
+        Err(OpError::Usage(format!(
+            "{count} of those whom the key is wrapped for have no post-quantum key in this key store ({}{more}): they have to \
+             publish one (`chartseal keys publish`, and a patient `chartseal keys rotate`), or do without --require-post-quantum",
+            lacking.join(", ")
+        )))
+    }
+}
+
+/// The better of an account's keys.
+pub(super) fn recipient_key<'a>(public: &'a PublicKey, x_wing: Option<&'a [u8]>) -> RecipientKey<'a> {
+    x_wing.map_or(RecipientKey::X25519(&public.key), RecipientKey::XWing)
+}

@@ -1,0 +1,209 @@
+//! Several key stores that work as one: a clinic's own and one at another place, so that a disk that is lost takes no key
+//! with it. What is written goes to all of them, or it is an error; what is read comes from the first that has it, so one
+//! that is away stops nobody who reads; what is deleted or destroyed goes in every one, and which one could not is said.
+
+use std::fmt::Display;
+
+use super::{
+    Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, Released,
+    ReleasedEnvelope, ShareSlot, pass_gate,
+};
+use crate::seal::envelope::Wrapping;
+
+/// One key store or several, that work as one.
+#[derive(Debug, Clone)]
+pub struct KeyStores<K>(Vec<K>);
+
+impl<K: KeyStore> KeyStores<K> {
+    /// These stores, asked in this order.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::None`] where there are none.
+    pub fn new(members: Vec<K>) -> Result<Self, KeyStoreError> {
+        if members.is_empty() {
+            Err(KeyStoreError::None)
+        } else {
+            Ok(Self(members))
+        }
+    }
+}
+
+/// A gate that was passed already: the ledger is asked once, not once for every store.
+struct Passed(Released);
+
+impl ReleaseGate for Passed {
+    async fn check(&self, _: [u8; 16]) -> Result<Released, GateError> {
+        Ok(self.0)
+    }
+}
+
+/// What every member did; the first error where it is the only one, otherwise what each of those said who failed.
+struct Outcomes<T> {
+    done: Vec<T>,
+    failed: Vec<KeyStoreError>,
+}
+
+impl<T> Outcomes<T> {
+    fn new() -> Self {
+        Self {
+            done: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, outcome: Result<T, KeyStoreError>) {
+        match outcome {
+            Ok(done) => self.done.push(done),
+            Err(error) => self.failed.push(error),
+        }
+    }
+
+    fn all(mut self) -> Result<Vec<T>, KeyStoreError> {
+        match self.failed.len() {
+            0 => Ok(self.done),
+            1 => Err(self.failed.swap_remove(0)),
+            _ => Err(KeyStoreError::Some(said(&self.failed))),
+        }
+    }
+}
+
+fn said(errors: &[impl Display]) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// Everything that any of them named, once.
+fn union<T: Ord>(lists: Vec<Vec<T>>) -> Vec<T> {
+    let mut all: Vec<T> = lists.into_iter().flatten().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Asks every member, whatever the ones before it said.
+macro_rules! every {
+    ($stores:expr, |$member:ident| $asked:expr) => {{
+        let mut outcomes = Outcomes::new();
+        for $member in &$stores.0 {
+            outcomes.add($asked.await);
+        }
+        outcomes
+    }};
+}
+
+/// Asks one member after the other for what only one of them need have.
+macro_rules! first {
+    ($stores:expr, |$member:ident| $asked:expr) => {{
+        let mut outcomes = Outcomes::new();
+        for $member in &$stores.0 {
+            match $asked.await {
+                Ok(Some(found)) => return Ok(Some(found)),
+                outcome => outcomes.add(outcome),
+            }
+        }
+        // One that has none says so for all, as long as it is there to be asked.
+        if outcomes.done.is_empty() {
+            outcomes.all()?;
+        }
+        Ok(None)
+    }};
+}
+
+impl<K: KeyStore> KeyStore for KeyStores<K> {
+    type Member = K;
+
+    fn members(&self) -> &[K] {
+        &self.0
+    }
+
+    async fn name(&self) -> Result<String, KeyStoreError> {
+        Ok(every!(self, |store| store.name()).all()?.join("+"))
+    }
+
+    async fn patients(&self) -> Result<Vec<[u8; 16]>, KeyStoreError> {
+        Ok(union(every!(self, |store| store.patients()).all()?))
+    }
+
+    async fn put(&self, slot: EnvelopeSlot, envelope: &[u8]) -> Result<(), KeyStoreError> {
+        every!(self, |store| store.put(slot, envelope)).all().map(|_| ())
+    }
+
+    /// What any of them keeps.
+    async fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
+        Ok(union(every!(self, |store| store.slots(patient, record)).all()?))
+    }
+
+    /// How an envelope is wrapped in all of them; `None` where one lacks it or has another, so that it is wrapped again.
+    async fn wrapping(&self, slot: EnvelopeSlot) -> Result<Option<Wrapping>, KeyStoreError> {
+        let wrappings = every!(self, |store| store.wrapping(slot)).all()?;
+        let first = wrappings.first().copied().flatten();
+        Ok(first.filter(|_| wrappings.iter().all(|wrapping| *wrapping == first)))
+    }
+
+    async fn discard(&self, slot: EnvelopeSlot) -> Result<bool, KeyStoreError> {
+        Ok(every!(self, |store| store.discard(slot)).all()?.contains(&true))
+    }
+
+    async fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Destruction, KeyStoreError> {
+        let found = every!(self, |store| store.destroy(patient, record)).all()?;
+        // `Destroyed` comes before `Absent`.
+        Ok(found.into_iter().min().unwrap_or(Destruction::Absent))
+    }
+
+    async fn copies(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
+        let copies = every!(self, |store| store.copies(patient, record)).all()?;
+        Ok(copies.into_iter().flatten().collect())
+    }
+
+    async fn opens(&self, copy: &EnvelopeCopy) -> Result<bool, KeyStoreError> {
+        Ok(every!(self, |store| store.opens(copy)).all()?.contains(&true))
+    }
+
+    async fn release(
+        &self,
+        request: &ReleaseRequest,
+        gate: &impl ReleaseGate,
+    ) -> Result<ReleasedEnvelope, KeyStoreError> {
+        let passed = Passed(pass_gate(request, gate).await?);
+        let mut outcomes: Outcomes<ReleasedEnvelope> = Outcomes::new();
+        let mut lacking = None;
+        for store in &self.0 {
+            match store.release(request, &passed).await {
+                Ok(released) => return Ok(released),
+                // A record that was erased in one of them is erased.
+                Err(KeyStoreError::Destroyed) => return Err(KeyStoreError::Destroyed),
+                Err(error @ KeyStoreError::NoEnvelope) => lacking = Some(error),
+                Err(error) => outcomes.add(Err(error)),
+            }
+        }
+        // One that has none says so, and another that is away changes nothing about what there is to do.
+        match lacking {
+            Some(error) => Err(error),
+            None => Err(outcomes.all().err().unwrap_or(KeyStoreError::NoEnvelope)),
+        }
+    }
+
+    async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {
+        every!(self, |store| store.put_share(slot, share)).all().map(|_| ())
+    }
+
+    async fn share(&self, slot: ShareSlot) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        first!(self, |store| store.share(slot))
+    }
+
+    async fn shares(&self, patient: [u8; 16]) -> Result<Vec<ShareSlot>, KeyStoreError> {
+        Ok(union(every!(self, |store| store.shares(patient)).all()?))
+    }
+
+    async fn discard_share(&self, slot: ShareSlot) -> Result<bool, KeyStoreError> {
+        Ok(every!(self, |store| store.discard_share(slot)).all()?.contains(&true))
+    }
+
+    async fn put_public_key(&self, key: &[u8]) -> Result<[u8; 32], KeyStoreError> {
+        let hashes = every!(self, |store| store.put_public_key(key)).all()?;
+        hashes.first().copied().ok_or(KeyStoreError::None)
+    }
+
+    async fn public_key(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        first!(self, |store| store.public_key(hash))
+    }
+}
