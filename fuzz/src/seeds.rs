@@ -9,7 +9,7 @@ use chartseal::media::{Codec, Frame, FrameIndex};
 use chartseal::seal::break_glass::{self, KeyShare};
 use chartseal::seal::envelope::{self, RecipientKey};
 use chartseal::seal::recovery_share::{self, RecoveryShare};
-use chartseal::seal::{Manifest, ManifestBody, RecordIds, SEGMENT_LEN};
+use chartseal::seal::{ManifestBody, Piece, Placing, RecordIds};
 use chartseal::store::SignedItem;
 
 use crate::targets::{self, data_key};
@@ -257,7 +257,7 @@ fn manifest() -> Vec<Vec<u8>> {
             name: name.to_owned(),
             media_type: "text/plain".to_owned(),
             length: frames.original_len(),
-            sha256: [1; 32],
+            sha256: (!name.is_empty()).then_some([1; 32]),
             frames,
         }
     };
@@ -272,17 +272,26 @@ fn manifest() -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     for (body, last_segment) in bodies.iter().zip([16_u32, 1_040, 2_000]) {
         for full in [0, 2] {
-            let shards = targets::shards(full, last_segment);
-            if let Ok(sealed) = fuzzing::seal_manifest(&data_key(&[9; 32]), &shards, body) {
-                let manifest = Manifest::parse(&sealed).expect("what we seal parses");
-                assert!(manifest.padded_size() >= full as u64 * SEGMENT_LEN as u64);
-                inputs.push(sealed);
+            let (shards, whole) = targets::shards(full, last_segment);
+            let piece = Piece {
+                signature: [4; 64],
+                sha256: [5; 32],
+            };
+            let spread = Placing::Spread {
+                data: 2,
+                parity: 1,
+                pieces: vec![piece; 3 * shards.len()],
+            };
+            for placing in [whole, spread] {
+                let sealed = fuzzing::seal_manifest(&data_key(&[9; 32]), [6; 32], &shards, &placing, body);
+                inputs.extend(sealed.ok());
+                let count = u8::try_from(shards.len()).expect("there are few");
+                let mut described = [&[9; 32][..], &[40, 0, 3, count]].concat();
+                shards.iter().for_each(|shard| described.extend(borsh(shard)));
+                described.extend(borsh(&placing));
+                described.extend(borsh(body));
+                inputs.push(described);
             }
-            let count = u8::try_from(shards.len()).expect("there are few");
-            let mut described = [&[9; 32][..], &[40, 0, 3, count]].concat();
-            shards.iter().for_each(|shard| described.extend(borsh(shard)));
-            described.extend(borsh(body));
-            inputs.push(described);
         }
     }
     inputs

@@ -5,11 +5,14 @@ use zeroize::Zeroizing;
 use super::break_glass::{self, KeyShare};
 use super::envelope::EnvelopeError;
 use super::leaves::leaves;
+use super::manifest::Content;
 use super::segment::ShardCipher;
 use super::shard::{self, OpenedSegments};
-use super::{DataKey, Manifest, ManifestBody, ManifestError, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, ShardEntry};
+use super::{
+    DataKey, Manifest, ManifestBody, ManifestError, Placing, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, ShardEntry,
+};
 use crate::CryptoError;
-use crate::crypto::{self, TAG_LEN};
+use crate::crypto::{self, NONCE_LEN, TAG_LEN};
 
 /// A data key of these bytes; `None` never, for there are enough of them.
 #[must_use]
@@ -23,12 +26,22 @@ pub fn same_data_key(a: &DataKey, b: &DataKey) -> bool {
     crypto::same(a.as_bytes(), b.as_bytes())
 }
 
-/// Makes the bytes of a manifest.
+/// Makes the bytes of a manifest; always the same for the same content.
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn seal_manifest(key: &DataKey, shards: &[ShardEntry], body: &ManifestBody) -> Result<Vec<u8>, ManifestError> {
-    Manifest::seal(key, shards, body)
+pub fn seal_manifest(
+    key: &DataKey,
+    owner: [u8; 32],
+    shards: &[ShardEntry],
+    placing: &Placing,
+    body: &ManifestBody,
+) -> Result<Vec<u8>, ManifestError> {
+    let content = Content {
+        shards: shards.to_vec(),
+        placing: placing.clone(),
+    };
+    Manifest::seal(key, [0; NONCE_LEN], owner, &content, body)
 }
 
 /// Reads a share of a data key as it stands in its envelope.
@@ -81,7 +94,6 @@ pub fn describe_segments(segments: &[u8], salt: [u8; 16]) -> Option<(Vec<u8>, Sh
     let count = u32::try_from(segments.len().div_ceil(SEGMENT_LEN)).ok()?;
     let last_segment = u32::try_from(segments.chunks(SEGMENT_LEN).last()?.len()).ok()?;
     let entry = ShardEntry {
-        item: [0; 32],
         salt,
         root: shard::shard_root(count, last_segment, &leaf_list),
         segments: count,

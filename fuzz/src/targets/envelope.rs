@@ -230,6 +230,7 @@ fn key_share(input: &mut Bytes<'_>, most: u8) -> KeyShare {
 }
 
 fn manifest_of(key: &DataKey) -> Manifest {
+    let (shards, placing) = shards(0, 16);
     let ids = RecordIds {
         patient: [3; 16],
         record: [4; 16],
@@ -240,9 +241,9 @@ fn manifest_of(key: &DataKey) -> Manifest {
         name: String::new(),
         media_type: String::new(),
         length: 0,
-        sha256: [0; 32],
+        sha256: None,
         frames: FrameIndex::default(),
     };
-    let bytes = fuzzing::seal_manifest(key, &shards(0, 16), &body).expect("an empty record has a manifest");
+    let bytes = fuzzing::seal_manifest(key, [1; 32], &shards, &placing, &body).expect("an empty record has a manifest");
     Manifest::parse(&bytes).expect("what we seal parses")
 }

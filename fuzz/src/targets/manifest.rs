@@ -4,7 +4,7 @@
 
 use borsh::BorshDeserialize as _;
 use chartseal::fuzzing;
-use chartseal::seal::{Manifest, ManifestBody, RecordIds, SEGMENT_LEN, ShardEntry};
+use chartseal::seal::{Manifest, ManifestBody, Place, Placing, RecordIds, SEGMENT_LEN, ShardEntry};
 
 use super::data_key;
 use crate::bytes::Bytes;
@@ -26,6 +26,15 @@ fn parse(input: &[u8]) {
         manifest.content_root(),
         Manifest::parse(input).expect("it parsed before").content_root()
     );
+    for number in 0..shards.len() {
+        let (entry, place) = manifest.shard(number).expect("every shard has a place");
+        assert_eq!(*entry, shards[number]);
+        if let Place::Spread(code, pieces) = place {
+            assert_eq!(pieces.len(), code.pieces());
+            assert!(code.data >= 2 && usize::from(code.data) <= pieces.len());
+        }
+    }
+    assert!(manifest.shard(shards.len()).is_none());
     // A key that the input cannot know.
     let ids = RecordIds {
         patient: [0; 16],
@@ -35,21 +44,27 @@ fn parse(input: &[u8]) {
     assert!(manifest.open(&data_key(&[0x5a; 32]), &ids).is_err());
 }
 
-/// A key, ids, one byte to alter, the shards and the body, in the format's own encoding.
+/// A key, one byte to alter, then shards, their places and the body, in the format's own encoding.
 fn round_trip(input: &mut Bytes<'_>) {
     let key = data_key(&input.array());
     let (place, bit) = (usize::from(input.u16()), 1 << (input.byte() % 8));
     let count = usize::from(input.byte());
     let mut rest = input.rest();
     let shards: Result<Vec<ShardEntry>, _> = (0..count).map(|_| ShardEntry::deserialize(&mut rest)).collect();
-    let (Ok(shards), Ok(body)) = (shards, ManifestBody::deserialize(&mut rest)) else {
+    let (Ok(shards), Ok(placing)) = (shards, Placing::deserialize(&mut rest)) else {
         return;
     };
-    let Ok(sealed) = fuzzing::seal_manifest(&key, &shards, &body) else {
+    let Ok(body) = ManifestBody::deserialize(&mut rest) else {
+        return;
+    };
+    let Ok(sealed) = fuzzing::seal_manifest(&key, [bit; 32], &shards, &placing, &body) else {
         return;
     };
     let manifest = Manifest::parse(&sealed).expect("what we seal parses");
-    assert_eq!(manifest.shards(), shards);
+    assert_eq!(
+        (manifest.shards(), manifest.placing(), manifest.owner()),
+        (&*shards, &placing, [bit; 32])
+    );
     match manifest.open(&key, &body.ids) {
         Ok(opened) => assert_eq!(opened, body),
         // More frames than the shards hold: that is seen when it is opened.
@@ -67,10 +82,9 @@ fn round_trip(input: &mut Bytes<'_>) {
     assert!(opened.is_err(), "byte {place} was altered, and nobody noticed");
 }
 
-/// So many full shards, and one that is not.
-pub(crate) fn shards(full: usize, last_segment: u32) -> Vec<ShardEntry> {
+/// So many full shards and one that is not, and the items that they are in.
+pub(crate) fn shards(full: usize, last_segment: u32) -> (Vec<ShardEntry>, Placing) {
     let shard = |segments, last_segment| ShardEntry {
-        item: [1; 32],
         salt: [2; 16],
         root: [3; 32],
         segments,
@@ -78,5 +92,6 @@ pub(crate) fn shards(full: usize, last_segment: u32) -> Vec<ShardEntry> {
     };
     let mut shards = vec![shard(64, 65_536); full];
     shards.push(shard(1, last_segment));
-    shards
+    let placing = Placing::Whole(vec![[1; 64]; shards.len()]);
+    (shards, placing)
 }
