@@ -4,6 +4,7 @@
 //! [`crate::seal`]. A key store is trusted to forget.
 
 pub mod ans104;
+pub mod arweave;
 mod atomic_file;
 mod backend;
 mod blob;
@@ -15,6 +16,7 @@ mod objects;
 mod stores;
 
 pub use ans104::SignedItem;
+pub use arweave::{LayerOne, LayerOneOptions};
 pub use atomic_file::{AtomicFile, Existing, FileError, write_file};
 pub(crate) use atomic_file::{is_full, read_file, sync_folder};
 pub use backend::Backend;

@@ -5,8 +5,8 @@
 
 mod download;
 mod parts;
-mod price;
-mod retry;
+pub(super) mod price;
+pub(super) mod retry;
 mod upload;
 
 use std::future::Future;
@@ -105,7 +105,21 @@ impl Gateway {
         })
     }
 
-    fn url(&self, path: &str) -> Result<Url, StoreError> {
+    pub(super) fn options(&self) -> &GatewayOptions {
+        &self.options
+    }
+
+    /// Gives up on a silent server.
+    pub(super) fn downloads(&self) -> &Client {
+        &self.downloads
+    }
+
+    /// Does not by itself: each request says how long it may take.
+    pub(super) fn uploads(&self) -> &Client {
+        &self.uploads
+    }
+
+    pub(super) fn url(&self, path: &str) -> Result<Url, StoreError> {
         self.base.join(path).map_err(|error| StoreError::BadUrl {
             url: self.base.to_string(),
             detail: error.to_string(),
@@ -166,7 +180,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// A request that got no response.
-fn no_response(error: &reqwest::Error) -> Attempt {
+pub(super) fn no_response(error: &reqwest::Error) -> Attempt {
     Attempt::again(StoreError::Unreachable {
         detail: innermost(error),
     })
@@ -182,7 +196,7 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 /// The statuses that mean the same for every request.
-async fn common_failure(response: Response) -> Attempt {
+pub(super) async fn common_failure(response: Response) -> Attempt {
     let status = response.status();
     match status {
         StatusCode::TOO_MANY_REQUESTS => Attempt::after(StoreError::RateLimited, retry::asked_pause(&response)),
@@ -202,7 +216,7 @@ async fn common_failure(response: Response) -> Attempt {
 }
 
 /// A short answer, read up to `limit` bytes and not further.
-async fn read_answer(
+pub(super) async fn read_answer(
     mut response: Response,
     limit: usize,
     bad: impl Fn(String) -> StoreError,
@@ -224,7 +238,7 @@ async fn read_answer(
 const DETAIL_LEN: usize = 160;
 
 /// What the server says about a failure: the beginning, printable.
-async fn detail(mut response: Response) -> String {
+pub(super) async fn detail(mut response: Response) -> String {
     let mut said = Vec::new();
     while said.len() < DETAIL_LEN {
         match response.chunk().await {

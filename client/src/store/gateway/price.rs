@@ -20,7 +20,7 @@ struct Answer {
     winc: String,
 }
 
-pub(crate) fn bad(detail: String) -> StoreError {
+pub(in crate::store) fn bad(detail: String) -> StoreError {
     StoreError::BadAnswer {
         what: "the price",
         detail,
@@ -28,7 +28,7 @@ pub(crate) fn bad(detail: String) -> StoreError {
 }
 
 /// The sum of what `price` says of each length; `None` as soon as it names no price.
-pub(crate) async fn of_all<F, Priced>(lengths: &[u64], price: F) -> Result<Option<Price>, StoreError>
+pub(in crate::store) async fn of_all<F, Priced>(lengths: &[u64], price: F) -> Result<Option<Price>, StoreError>
 where
     F: Fn(u64) -> Priced + Send + Sync,
     Priced: Future<Output = Result<Option<u128>, StoreError>> + Send,
@@ -72,7 +72,7 @@ pub(super) async fn of_upload(gateway: &Gateway, length: u64) -> Result<Option<u
 }
 
 /// A whole number of winston.
-pub(crate) fn amount(text: &str) -> Result<u128, StoreError> {
+pub(in crate::store) fn amount(text: &str) -> Result<u128, StoreError> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()

@@ -11,7 +11,7 @@ use super::GatewayOptions;
 use crate::store::StoreError;
 
 /// How one try ended when it did not end well.
-pub(super) struct Attempt {
+pub(in crate::store) struct Attempt {
     error: StoreError,
     again: bool,
     /// What the server asked us to wait.
@@ -20,7 +20,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Trying again would give the same.
-    pub(super) fn over(error: StoreError) -> Self {
+    pub(in crate::store) fn over(error: StoreError) -> Self {
         Self {
             error,
             again: false,
@@ -29,12 +29,12 @@ impl Attempt {
     }
 
     /// It may pass.
-    pub(super) fn again(error: StoreError) -> Self {
+    pub(in crate::store) fn again(error: StoreError) -> Self {
         Self::after(error, None)
     }
 
     /// It may pass after a pause that the server names.
-    pub(super) fn after(error: StoreError, pause: Option<Duration>) -> Self {
+    pub(in crate::store) fn after(error: StoreError, pause: Option<Duration>) -> Self {
         Self {
             error,
             again: true,
@@ -44,7 +44,10 @@ impl Attempt {
 }
 
 /// Tries until it works, cannot work, or has been tried often enough; the last error is the answer then.
-pub(super) async fn with_retries<T, F, Tried>(options: &GatewayOptions, mut request: F) -> Result<T, StoreError>
+pub(in crate::store) async fn with_retries<T, F, Tried>(
+    options: &GatewayOptions,
+    mut request: F,
+) -> Result<T, StoreError>
 where
     F: FnMut() -> Tried + Send,
     Tried: Future<Output = Result<T, Attempt>> + Send,
