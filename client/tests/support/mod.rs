@@ -15,6 +15,7 @@ use chartseal::store::ans104::ParsedItem;
 use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError, Stores};
 
 pub mod gateway;
+pub mod jwk;
 
 pub const IDS: RecordIds = RecordIds {
     patient: [1; 16],
