@@ -24,7 +24,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run every test there is: unit, contract, gateway, indexer, the story
+    /// Run every test there is: unit, contract, gateway, indexer, the story; then fuzz every parser for 30 seconds
     Test {
         /// Print one JSON object a line
         #[arg(long)]
@@ -49,7 +49,7 @@ enum Command {
     #[command(subcommand)]
     Bench(Bench),
     /// Strain the system for long: `memory` of large files, `kills` at random moments, `contract` by random sequences,
-    /// `guards` of the contract taken out one by one
+    /// `guards` of the contract taken out one by one, `media` by the inputs that fuzzers find
     Soak(Trial),
     /// Write the query files in .sqlx, by which the indexer compiles without a database
     SqlxPrepare {

@@ -4,6 +4,7 @@
 //! Results go to standard output, as text or with `--json` as one object a line; progress goes to standard error.
 
 mod cli;
+mod fuzz;
 mod guards;
 mod process;
 mod report;
@@ -16,9 +17,12 @@ mod workspace;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // While a contract is being built, rustc calls this same program in place of a linker (see `sbf::link`).
+    let arguments = || std::env::args_os().skip(1).collect::<Vec<_>>();
+    // While a contract is being built, rustc calls this same program in place of a linker (see `sbf::link`), and while
+    // the fuzzers are, cargo calls it in place of rustc (see `fuzz::call`).
     let outcome = match sbf::link::requested() {
-        Some(job) => job.run(&std::env::args_os().skip(1).collect::<Vec<_>>()),
+        Some(job) => job.run(&arguments()),
+        None if fuzz::requested() => fuzz::call(&arguments()),
         None => cli::run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -2,11 +2,12 @@
 
 use std::ffi::OsStr;
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
 
+use crate::fuzz;
 use crate::guards;
 use crate::process;
 use crate::report::{Report, progress};
@@ -23,7 +24,10 @@ pub(crate) fn demo(workspace: &Workspace, json: bool) -> Result<ExitCode> {
     process::become_it(story.args(json.then_some("--json")))
 }
 
-/// Runs every test of every package.
+/// How long each parser and codec is fuzzed when everything is tested.
+const FUZZING: Duration = Duration::from_secs(30);
+
+/// Runs every test of every package, then the fuzzers.
 ///
 /// # Errors
 /// When set-up or build fail; how the tests end is in the exit code.
@@ -66,7 +70,8 @@ pub(crate) fn test(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
         &format!("tests: {passed} passed, {failed} failed, {ignored} ignored, in {seconds} s"),
         json!({ "passed": passed, "failed": failed, "ignored": ignored, "seconds": seconds }),
     );
-    Ok(if status.success() {
+    let nothing_found = fuzz::briefly(workspace, FUZZING, report)?;
+    Ok(if status.success() && nothing_found {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -88,9 +93,10 @@ pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
 /// When set-up or build fail; how the trial ends is in the exit code.
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     match arguments.split_first() {
-        // These two need no stack: they run the real .so in a virtual machine of their own.
+        // These need no stack: they run the real .so in a virtual machine of their own, or parsers alone.
         Some((name, options)) if name == "contract" => return run_example(workspace, "soak", &["--release"], options),
         Some((name, options)) if name == "guards" => return guards::run(workspace, options),
+        Some((name, options)) if name == "media" => return fuzz::soak(workspace, options),
         _ => {}
     }
     setup::ensure()?;
