@@ -194,6 +194,9 @@ impl Fuzzer {
         if status.success() {
             // It keeps slow inputs, too.
             run.finding = None;
+            // Nothing was found: then these are empty, or hold what was found before.
+            let _ = std::fs::remove_dir(self.artifacts(name));
+            let _ = std::fs::remove_dir(self.artifacts(""));
         } else if run.finding.is_none() {
             let said = Vec::from(run.last_lines).join("\n");
             bail!("this ended with {status}: {}\n{said}", process::line(&command));
@@ -201,9 +204,14 @@ impl Fuzzer {
         Ok(run)
     }
 
+    /// Where inputs of a target go that broke a promise.
+    fn artifacts(&self, name: &str) -> PathBuf {
+        self.root.join("fuzz/artifacts").join(name)
+    }
+
     fn command(&self, name: &str, longest: u32, time: Duration) -> Result<Command> {
         let learned = self.learned.join(name);
-        let artifacts = self.root.join("fuzz/artifacts").join(name);
+        let artifacts = self.artifacts(name);
         for folder in [&learned, &artifacts] {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
