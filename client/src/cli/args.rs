@@ -5,6 +5,7 @@ mod consent;
 mod people;
 mod records;
 mod registry;
+mod stores;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(super) use self::consent::{Approve, Decide, Erase, Policy, Request, Share, c
 pub(super) use self::people::{Delegate, Guardian, HandOver, Holders, OfPatient};
 pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing};
 pub(super) use self::registry::{Institution, Member, Patient, Registry};
+pub(super) use self::stores::{Kept, Repair, StoreArgs};
 use super::{
     emergencies::{BreakGlass, Emergency},
     parse,
@@ -24,7 +26,8 @@ use super::{
 
 /// Seals medical files, keeps them on Arweave, and lets the patient decide who may open them.
 ///
-/// Exit codes: 0 done, 1 error, 2 refused by policy (the chain logs its refusals), 3 stored bytes do not match their hash.
+/// Exit codes: 0 done, 1 error, 2 refused by policy (the chain logs its refusals), 3 stored bytes do not match their hash
+/// or too little of them is left.
 #[derive(Debug, Parser)]
 #[command(name = "chartseal", version, max_term_width = 100)]
 pub(super) struct Args {
@@ -54,6 +57,8 @@ pub(super) struct Globals {
         value_name = "URL"
     )]
     pub(super) gateway: String,
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
     /// The folder that keeps envelopes [default: keys in the data folder]. Several, separated by colons or each with this
     /// option, work as one: what is written goes to all of them, what is read comes from the first that has it.
     #[arg(
@@ -224,6 +229,13 @@ pub(super) enum Command {
     /// Shares of data keys, which open records in an emergency.
     #[command(subcommand)]
     BreakGlass(BreakGlass),
+    /// Look at what each store has of a patient's records, every byte of it. Needs no key and no right.
+    ///
+    /// Exit codes: 0 all is there, 1 something is missing, damaged or out of reach and the records can be read all the same
+    /// (run `chartseal repair`), 3 too little is left to read one.
+    Health(Kept),
+    /// Store anew what a store lost or damaged of a patient's records, from what the others have. Needs no key and no right.
+    Repair(Repair),
     /// Show all that happened to a patient and all that was refused, and check that nothing is missing.
     Log {
         /// The patient's id.
@@ -274,6 +286,8 @@ impl Command {
                 | Self::Requests { .. }
                 | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }
+                | Self::Health(_)
+                | Self::Repair(_)
                 | Self::Verify { .. }
                 | Self::List { .. }
                 | Self::Batch(Batch::Show { .. } | Batch::Prove { .. })

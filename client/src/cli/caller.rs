@@ -1,18 +1,22 @@
 //! Who types a command, and what they work with.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use super::{args::Globals, no_keys::NoKeys, passphrase::Source};
+use super::{
+    args::{Globals, StoreArgs},
+    no_keys::NoKeys,
+    passphrase::Source,
+};
 use crate::{
     keys::{Identity, KdfCost, KeyError, Passphrase},
     ledger::Ledger,
     ops::{OpError, Session},
-    store::{FolderKeyStore, Gateway, GatewayOptions, KeyStores},
+    store::{Backend, BlobStore as _, FolderKeyStore, Gateway, GatewayOptions, KeyStores, Stores},
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 /// The session that commands work with.
-pub(super) type Here = Session<Gateway, KeyStores<FolderKeyStore>>;
+pub(super) type Here = Session<Backend, KeyStores<FolderKeyStore>>;
 
 /// Somebody at the command line.
 pub(super) struct Caller {
@@ -83,13 +87,13 @@ impl Caller {
         let nobody = Identity::generate().map_err(OpError::from)?;
         let keys = KeyStores::new(folders.into_iter().map(FolderKeyStore::existing).collect());
         let keys = keys.map_err(OpError::from)?;
-        Ok(Some(Session::new(nobody, self.ledger(), self.globals.gateway()?, keys)))
+        Ok(Some(Session::new(nobody, self.ledger(), self.globals.stores()?, keys)))
     }
 
     /// A session of nobody, for what needs neither identity nor keys.
-    pub(super) fn anonymous(&self) -> Result<Session<Gateway, NoKeys>> {
+    pub(super) fn anonymous(&self) -> Result<Session<Backend, NoKeys>> {
         let nobody = Identity::generate().map_err(OpError::from)?;
-        Ok(Session::new(nobody, self.ledger(), self.globals.gateway()?, NoKeys))
+        Ok(Session::new(nobody, self.ledger(), self.globals.stores()?, NoKeys))
     }
 }
 
@@ -117,7 +121,7 @@ impl Globals {
     }
 
     fn session(&self, identity: Identity, keys: KeyStores<FolderKeyStore>) -> Result<Here> {
-        let session = Session::new(identity, self.ledger(), self.gateway()?, keys);
+        let session = Session::new(identity, self.ledger(), self.stores()?, keys);
         let session = session.requiring_post_quantum(self.require_post_quantum);
         Ok(match self.act_as {
             Some((institution, member)) => session.as_member(institution, member),
@@ -129,8 +133,29 @@ impl Globals {
         Ledger::new(&self.rpc)
     }
 
-    fn gateway(&self) -> Result<Gateway> {
-        Ok(Gateway::new(&self.gateway, GatewayOptions::default()).map_err(OpError::from)?)
+    /// The stores that were named, or else the gateway.
+    fn stores(&self) -> Result<Stores<Backend>> {
+        let StoreArgs {
+            stores,
+            spread,
+            arweave_wallet,
+        } = &self.stores;
+        let members: Result<Vec<_>, _> = match stores.as_slice() {
+            [] => Gateway::new(&self.gateway, GatewayOptions::default()).map(|gateway| vec![gateway.into()]),
+            named => named
+                .iter()
+                .map(|address| Backend::paid_by(address, arweave_wallet.as_deref()))
+                .collect(),
+        };
+        let members = members.map_err(OpError::from)?;
+        let names: BTreeSet<_> = members.iter().map(Backend::name).collect();
+        if names.len() < members.len() {
+            bail!("a store is named twice; to lose one of several they must be different stores");
+        }
+        Ok(match spread {
+            Some(code) => Stores::spread(members, *code)?,
+            None => Stores::copies(members)?,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::ops::OpError;
 
-use super::patients::BrokenLog;
+use super::{patients::BrokenLog, stores::Unhealthy};
 
 /// Why a command was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) enum Failure {
     Error,
     /// The policy refused, and the refusal is logged.
     Refused,
-    /// What is stored or told does not match its hash.
+    /// What is stored or told does not match its hash, or too little of it is left.
     Tampered,
 }
 
@@ -21,6 +21,7 @@ impl Failure {
             Some(error) if error.is_refusal() => Self::Refused,
             Some(error) if error.is_tampered() => Self::Tampered,
             _ if error.is::<BrokenLog>() => Self::Tampered,
+            _ if matches!(error.downcast_ref(), Some(Unhealthy::Lost { .. })) => Self::Tampered,
             _ => Self::Error,
         }
     }

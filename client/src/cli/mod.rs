@@ -1,5 +1,6 @@
 //! The command line. Output is for people, or with `--json` one object a line for programs; errors go to standard
-//! error. Exit codes: 0 done, 1 error, 2 refused by policy, 3 stored bytes do not match their hash.
+//! error. Exit codes: 0 done, 1 error, 2 refused by policy, 3 stored bytes do not match their hash or too little of them is
+//! left.
 //!
 //! A run begins with what must come before anything is opened, the passphrase on a descriptor. Then it listens for
 //! signals, and asks for what has to be typed; only after that it reads files and talks to others.
@@ -26,6 +27,7 @@ mod registry;
 mod requests;
 mod rewrap;
 mod sharing;
+mod stores;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -112,6 +114,8 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Agreement(command) => agreements::agreement(&command, caller, output).await,
         Command::Emergency(command) => emergencies::emergency(command, caller, output).await,
         Command::BreakGlass(command) => emergencies::break_glass(&command, caller, output).await,
+        Command::Health(kept) => stores::health(&kept, &caller, output).await,
+        Command::Repair(command) => stores::repair(&command, caller, output).await,
         Command::Log { patient } => patients::log(&patient, &caller, output).await,
         Command::Put(command) => records::put(&command, caller, output).await,
         Command::Amend(command) => records::amend(&command, caller, output).await,

@@ -307,7 +307,7 @@ fn no_answer() -> OpError {
 }
 
 /// What stands on chain of a record.
-fn on_chain(record: &Record) -> OnChain {
+pub(super) fn on_chain(record: &Record) -> OnChain {
     OnChain {
         manifest_hash: record.manifest_hash,
         content_root: record.content_root,

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::ManifestError;
 use crate::CryptoError;
 use crate::media::MediaError;
-use crate::store::{ErasureError, FileError, StoreError};
+use crate::store::{ErasureError, FileError, StoreError, StoresError};
 
 /// A file that could not be sealed or stored. Shards that the store took already are ciphertext that nothing refers to.
 #[derive(Debug, Error)]
@@ -77,6 +77,9 @@ pub enum OpenError {
         /// What is wrong with the others: with the worst of them.
         first: Box<OpenError>,
     },
+    /// The stores are not those that the record is spread over.
+    #[error(transparent)]
+    Stores(#[from] StoresError),
     /// Pieces do not give a shard.
     #[error(transparent)]
     Erasure(#[from] ErasureError),

@@ -23,6 +23,7 @@ mod error;
 mod fetch;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod health;
 mod input;
 mod journal;
 mod leaves;
@@ -51,6 +52,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 pub use data_key::DataKey;
 pub use error::{OpenError, SealError};
 pub use fetch::fetch_manifest;
+pub use health::{Fault, Health, LostPart, Part, Repaired, State, health, repair};
 pub use input::Input;
 pub use journal::{Journal, JournalError, Upload};
 pub use manifest::{Manifest, ManifestBody, ManifestError, ShardEntry, manifest_hash};

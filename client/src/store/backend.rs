@@ -1,8 +1,11 @@
-//! The kinds of store that can be named by an address, as one type: an Arweave gateway, or an object store.
+//! The kinds of store that can be named by an address, as one type: an Arweave gateway, Arweave itself, or an
+//! object store.
 
 use std::ops::Range;
+use std::path::Path;
 use std::str::FromStr;
 
+use super::arweave::{LayerOne, LayerOneOptions};
 use super::{BlobStore, Gateway, GatewayOptions, ItemId, Objects, Price, SignedItem, StoreError};
 
 /// A store of one of the kinds that there are.
@@ -12,6 +15,19 @@ pub enum Backend {
     Gateway(Gateway),
     /// An object store: `s3://…`, `gs://…`, `az://…`, `file://…`, or the path of a folder.
     Objects(Objects),
+    /// Arweave itself, paid by a wallet: `arweave+https://…` or `arweave+http://…`.
+    LayerOne(LayerOne),
+}
+
+/// Does the same with a store of whichever kind.
+macro_rules! each {
+    ($backend:expr, $store:ident => $what:expr) => {
+        match $backend {
+            Backend::Gateway($store) => $what,
+            Backend::Objects($store) => $what,
+            Backend::LayerOne($store) => $what,
+        }
+    };
 }
 
 impl Backend {
@@ -20,13 +36,27 @@ impl Backend {
     /// # Errors
     /// [`StoreError::BadUrl`].
     pub fn at(address: &str) -> Result<Self, StoreError> {
+        Self::paid_by(address, None)
+    }
+
+    /// The same, with the file of the wallet that pays where it goes straight onto Arweave.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`], [`StoreError::Wallet`].
+    pub fn paid_by(address: &str, wallet: Option<&Path>) -> Result<Self, StoreError> {
+        let bad = |detail: &str| StoreError::BadUrl {
+            url: address.to_owned(),
+            detail: detail.to_owned(),
+        };
+        if let Some(base) = address.strip_prefix("arweave+") {
+            let wallet = wallet.ok_or_else(|| bad("a wallet must pay for it: name its file, --arweave-wallet"))?;
+            let store = LayerOne::with_wallet_file(base, wallet, LayerOneOptions::default())?;
+            return Ok(Self::LayerOne(store));
+        }
         match address.split_once("://") {
             Some(("http" | "https", _)) => Ok(Self::Gateway(Gateway::new(address, GatewayOptions::default())?)),
             Some(_) => Ok(Self::Objects(Objects::at(address)?)),
-            None if address.is_empty() => Err(StoreError::BadUrl {
-                url: address.to_owned(),
-                detail: "it is empty".to_owned(),
-            }),
+            None if address.is_empty() => Err(bad("it is empty")),
             None => Ok(Self::Objects(Objects::folder(address)?)),
         }
     }
@@ -52,54 +82,39 @@ impl From<Objects> for Backend {
     }
 }
 
+impl From<LayerOne> for Backend {
+    fn from(layer_one: LayerOne) -> Self {
+        Self::LayerOne(layer_one)
+    }
+}
+
 impl BlobStore for Backend {
     fn name(&self) -> String {
-        match self {
-            Self::Gateway(store) => store.name(),
-            Self::Objects(store) => store.name(),
-        }
+        each!(self, store => store.name())
     }
 
     async fn put(&self, item: &SignedItem) -> Result<(), StoreError> {
-        match self {
-            Self::Gateway(store) => store.put(item).await,
-            Self::Objects(store) => store.put(item).await,
-        }
+        each!(self, store => store.put(item).await)
     }
 
     async fn replace(&self, item: &SignedItem) -> Result<(), StoreError> {
-        match self {
-            Self::Gateway(store) => store.replace(item).await,
-            Self::Objects(store) => store.replace(item).await,
-        }
+        each!(self, store => store.replace(item).await)
     }
 
     async fn get(&self, id: ItemId, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>, StoreError> {
-        match self {
-            Self::Gateway(store) => store.get(id, range, limit).await,
-            Self::Objects(store) => store.get(id, range, limit).await,
-        }
+        each!(self, store => store.get(id, range, limit).await)
     }
 
     async fn has(&self, id: ItemId) -> Result<bool, StoreError> {
-        match self {
-            Self::Gateway(store) => store.has(id).await,
-            Self::Objects(store) => store.has(id).await,
-        }
+        each!(self, store => store.has(id).await)
     }
 
     async fn signature(&self, id: ItemId) -> Result<Option<[u8; 64]>, StoreError> {
-        match self {
-            Self::Gateway(store) => store.signature(id).await,
-            Self::Objects(store) => store.signature(id).await,
-        }
+        each!(self, store => store.signature(id).await)
     }
 
     async fn price(&self, lengths: &[u64]) -> Result<Option<Price>, StoreError> {
-        match self {
-            Self::Gateway(store) => store.price(lengths).await,
-            Self::Objects(store) => store.price(lengths).await,
-        }
+        each!(self, store => store.price(lengths).await)
     }
 }
 
@@ -128,7 +143,7 @@ mod tests {
                 "{address}"
             );
         }
-        for wrong in ["", "http://", "gopher://host", "arweave://x"] {
+        for wrong in ["", "http://", "gopher://host", "arweave://x", "arweave+https://host"] {
             assert!(matches!(Backend::at(wrong), Err(StoreError::BadUrl { .. })), "{wrong}");
         }
     }

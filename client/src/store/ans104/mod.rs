@@ -7,6 +7,7 @@
 //! the deep hash of `["dataitem", "1", "2", owner, target, anchor, tags, data]`, and the item's id is its SHA-256.
 
 mod deep_hash;
+mod rebuild;
 mod tags;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use sha2::{Digest as _, Sha384};
 use thiserror::Error;
 
 use self::deep_hash::{Chunk, deep_hash};
+pub use self::rebuild::item_from_parts;
 pub use self::tags::Tag;
 use super::ItemId;
 use crate::crypto;

@@ -1,0 +1,503 @@
+//! What each store has of a record, and making good what is lost. Every copy and every piece is fetched and held against
+//! the manifest, which is held against the chain; what is missing or damaged is made anew from any that are enough, as
+//! the very data item that it was, and is read back before it counts. It takes no key and no right: a record's author
+//! may be gone. At no time more than a few shards are in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+
+use super::manifest::{self, Manifest, ShardEntry};
+use super::opener::checked_manifest;
+use super::placing::Place;
+use super::{OnChain, OpenError, ProgressFn, meter::Meter, shard};
+use crate::crypto;
+use crate::keys::StorageKey;
+use crate::store::{BlobStore, Code, ItemId, SignedItem, StoreError, Stores, StoresError, ans104};
+
+/// Shards that are looked at together.
+const TOGETHER: usize = 2;
+/// Stores that are asked for one of them together.
+const AT_ONCE: usize = 8;
+
+/// A part of a record that stores keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The manifest, whole at each.
+    Manifest,
+    /// A shard, from 0: whole at each, or a piece of it at each.
+    Shard(usize),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest => f.write_str("manifest"),
+            Self::Shard(number) => write!(f, "shard {number}"),
+        }
+    }
+}
+
+/// What a store has of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// What it must have.
+    Good,
+    /// Nothing.
+    Missing,
+    /// Something else.
+    Damaged,
+    /// It does not say.
+    Unreachable(String),
+}
+
+impl State {
+    /// A word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Missing => "missing",
+            Self::Damaged => "damaged",
+            Self::Unreachable(_) => "unreachable",
+        }
+    }
+}
+
+/// What is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Of what.
+    pub part: Part,
+    /// At which store, from 0.
+    pub store: usize,
+    /// What is there instead.
+    pub state: State,
+}
+
+/// A part of which too little is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostPart {
+    /// Which.
+    pub part: Part,
+    /// Copies or pieces that are good.
+    pub good: usize,
+    /// How many it takes.
+    pub needed: usize,
+    /// Stores that did not say whether they have theirs: what is lost may come back with them.
+    pub unreachable: usize,
+}
+
+/// How a record is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// What the stores are called.
+    pub stores: Vec<String>,
+    /// Parts that were looked at.
+    pub parts: usize,
+    /// Whatever is not good, by part and store.
+    pub faults: Vec<Fault>,
+    /// What cannot be read any more.
+    pub lost: Vec<LostPart>,
+}
+
+impl Health {
+    /// Whether every store has all that it must have.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.faults.is_empty() && self.lost.is_empty()
+    }
+
+    /// Whether the record can be read from what is good.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.lost.is_empty()
+    }
+
+    /// How many parts a store has in a state other than good.
+    #[must_use]
+    pub fn count(&self, store: usize, is: impl Fn(&State) -> bool) -> usize {
+        let faults = self.faults.iter();
+        faults.filter(|fault| fault.store == store && is(&fault.state)).count()
+    }
+
+    fn add(&mut self, part: Part, needed: usize, states: Vec<State>) {
+        self.parts += 1;
+        let good = states.iter().filter(|state| **state == State::Good).count();
+        if good < needed {
+            let unreachable = |state: &&State| matches!(state, State::Unreachable(_));
+            self.lost.push(LostPart {
+                part,
+                good,
+                needed,
+                unreachable: states.iter().filter(unreachable).count(),
+            });
+        }
+        let bad = states
+            .into_iter()
+            .enumerate()
+            .filter(|(_, state)| *state != State::Good);
+        self.faults
+            .extend(bad.map(|(store, state)| Fault { part, store, state }));
+    }
+}
+
+/// What a repair came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// How the record was kept.
+    pub before: Health,
+    /// How it is kept now.
+    pub after: Health,
+    /// Copies and pieces that were made anew, stored, and read back.
+    pub restored: u64,
+    /// Stores that did not take theirs, from 0, and the first reason that each gave.
+    pub refused: BTreeMap<usize, String>,
+}
+
+/// Looks at all that stores have of a record.
+///
+/// # Errors
+/// [`OpenError`] where a good manifest was found and is not usable. Whatever stores do is part of the answer.
+pub async fn health<S: BlobStore>(
+    locator: [u8; 32],
+    on_chain: &OnChain,
+    stores: &Stores<S>,
+    progress: ProgressFn<'_>,
+) -> Result<Health, OpenError> {
+    Ok(Survey::new(stores, None, progress)
+        .of(locator, on_chain, false)
+        .await?
+        .before)
+}
+
+/// Looks at all that stores have of a record, and stores anew what is not good, where enough is. The `signer` is asked
+/// only for a manifest whose signature no store can tell: if it is the record's author, it can sign that again.
+///
+/// # Errors
+/// As [`health`]. A store that does not take its part keeps its fault in the answer.
+pub async fn repair<S: BlobStore>(
+    locator: [u8; 32],
+    on_chain: &OnChain,
+    stores: &Stores<S>,
+    signer: Option<&StorageKey>,
+    progress: ProgressFn<'_>,
+) -> Result<Repaired, OpenError> {
+    Survey::new(stores, signer, progress).of(locator, on_chain, true).await
+}
+
+/// How it is told that bytes are right.
+#[derive(Clone, Copy)]
+enum Proof {
+    Sha256([u8; 32]),
+    Root(ShardEntry),
+}
+
+impl Proof {
+    fn holds(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Sha256(hash) => crypto::sha256(&[bytes]) == *hash,
+            Self::Root(entry) => {
+                let (sealed, listed) = (entry.sealed_len(), entry.payload_len());
+                let split = usize::try_from(sealed).ok().filter(|_| bytes.len() as u64 == listed);
+                let parts = split.and_then(|at| bytes.split_at_checked(at));
+                parts.is_some_and(|(segments, leaf_list)| shard::matches(entry, leaf_list, 0, segments))
+            }
+        }
+    }
+}
+
+/// What a store must have of a part.
+#[derive(Clone, Copy)]
+struct Expected {
+    id: ItemId,
+    longest: u64,
+    proof: Proof,
+}
+
+/// Good bytes, and at which store they are.
+type Found = (usize, Vec<u8>);
+
+struct Survey<'a, S> {
+    stores: &'a Stores<S>,
+    signer: Option<&'a StorageKey>,
+    /// Stores that did not answer: they are not waited for again and again.
+    gone: Vec<AtomicBool>,
+    meter: Meter<'a>,
+}
+
+/// The states of a part before and after, for each store.
+struct Outcome {
+    part: Part,
+    needed: usize,
+    before: Vec<State>,
+    after: Vec<State>,
+    refused: Vec<(usize, String)>,
+}
+
+impl<'a, S: BlobStore> Survey<'a, S> {
+    fn new(stores: &'a Stores<S>, signer: Option<&'a StorageKey>, progress: ProgressFn<'a>) -> Self {
+        Self {
+            stores,
+            signer,
+            gone: stores.members().iter().map(|_| AtomicBool::new(false)).collect(),
+            meter: Meter::new(progress),
+        }
+    }
+
+    async fn of(&self, locator: [u8; 32], on_chain: &OnChain, repair: bool) -> Result<Repaired, OpenError> {
+        let empty = Health {
+            stores: self.stores.members().iter().map(S::name).collect(),
+            ..Health::default()
+        };
+        let mut repaired = Repaired {
+            before: empty.clone(),
+            after: empty,
+            restored: 0,
+            refused: BTreeMap::new(),
+        };
+        let (manifest, outcome) = self.manifest(ItemId(locator), on_chain, repair).await?;
+        repaired.add(outcome);
+        let Some(manifest) = &manifest else {
+            return Ok(repaired);
+        };
+        let shards = stream::iter(0..manifest.shards().len()).map(|number| self.shard(manifest, number, repair));
+        let mut shards = std::pin::pin!(shards.buffered(TOGETHER));
+        while let Some(outcome) = shards.next().await {
+            repaired.add(outcome?);
+        }
+        Ok(repaired)
+    }
+
+    async fn manifest(
+        &self,
+        id: ItemId,
+        on_chain: &OnChain,
+        repair: bool,
+    ) -> Result<(Option<Manifest>, Outcome), OpenError> {
+        let expected = Expected {
+            id,
+            longest: manifest::MAX_LEN as u64,
+            proof: Proof::Sha256(on_chain.manifest_hash),
+        };
+        let all = vec![expected; self.stores.members().len()];
+        let (before, mut found) = self.look_at_all(&all, 1).await;
+        let mut outcome = Outcome::unchanged(Part::Manifest, 1, before);
+        let Some((_, bytes)) = found.pop() else {
+            return Ok((None, outcome));
+        };
+        let manifest = checked_manifest(&bytes, on_chain)?;
+        if repair && outcome.is_repairable() {
+            let signature = self.manifest_signature(id, &bytes).await;
+            if let Some(item) = signature.and_then(|signature| item(&manifest, &signature, &bytes)) {
+                self.restore(&mut outcome, &all, |_| Some(item.clone())).await;
+            }
+        }
+        Ok((Some(manifest), outcome))
+    }
+
+    /// The signature of the manifest's item, which cannot stand in the manifest.
+    async fn manifest_signature(&self, id: ItemId, manifest: &[u8]) -> Option<[u8; 64]> {
+        for store in self.stores.members() {
+            if let Ok(Some(signature)) = store.signature(id).await {
+                return Some(signature);
+            }
+        }
+        let item = SignedItem::sign(manifest, self.signer?);
+        let parsed = ans104::ParsedItem::parse(item.bytes()).ok()?;
+        (item.id() == id).then_some(parsed.signature)
+    }
+
+    async fn shard(&self, manifest: &Manifest, number: usize, repair: bool) -> Result<Outcome, OpenError> {
+        let (entry, place) = manifest.shard(number).ok_or(OpenError::Interrupted)?;
+        let part = Part::Shard(number);
+        let members = self.stores.members().len();
+        match place {
+            Place::Whole(signature) => {
+                let expected = Expected {
+                    id: ans104::item_id(signature),
+                    longest: entry.payload_len(),
+                    proof: Proof::Root(*entry),
+                };
+                let all = vec![expected; members];
+                let (before, mut found) = self.look_at_all(&all, 1).await;
+                let mut outcome = Outcome::unchanged(part, 1, before);
+                if repair
+                    && outcome.is_repairable()
+                    && let Some((_, payload)) = found.pop()
+                    && let Some(item) = item(manifest, signature, &payload)
+                {
+                    self.restore(&mut outcome, &all, |_| Some(item.clone())).await;
+                }
+                Ok(outcome)
+            }
+            Place::Spread(code, pieces) if pieces.len() != members => Err(StoresError::AnotherNumber {
+                code,
+                needed: pieces.len(),
+                given: members,
+            }
+            .into()),
+            Place::Spread(code, pieces) => {
+                let payload_len = usize::try_from(entry.payload_len()).map_err(|_| OpenError::Interrupted)?;
+                let expected = pieces.iter().map(|piece| Expected {
+                    id: piece.item(),
+                    longest: code.piece_len(payload_len) as u64,
+                    proof: Proof::Sha256(piece.sha256),
+                });
+                let all: Vec<_> = expected.collect();
+                let needed = usize::from(code.data);
+                let (before, found) = self.look_at_all(&all, needed).await;
+                let mut outcome = Outcome::unchanged(part, needed, before);
+                if repair && outcome.is_repairable() && found.len() >= needed {
+                    let missing = outcome.bad();
+                    let made = rebuild(code, payload_len, found, missing.clone()).await?;
+                    let signed = missing.iter().zip(&made).filter_map(|(at, bytes)| {
+                        let piece = pieces
+                            .get(*at)
+                            .filter(|piece| crypto::sha256(&[bytes]) == piece.sha256)?;
+                        Some((*at, item(manifest, &piece.signature, bytes)?))
+                    });
+                    let items: Vec<_> = signed.collect();
+                    self.restore(&mut outcome, &all, |at| {
+                        let of_it = items.iter().find(|(of, _)| *of == at);
+                        of_it.map(|(_, item)| item.clone())
+                    })
+                    .await;
+                }
+                Ok(outcome)
+            }
+        }
+    }
+
+    /// Asks every store for its own; gives the states, and good bytes of at most `keep` stores.
+    async fn look_at_all(&self, all: &[Expected], keep: usize) -> (Vec<State>, Vec<Found>) {
+        let looks = stream::iter(all.iter().enumerate()).map(|(at, expected)| self.look(at, *expected));
+        let mut looks = std::pin::pin!(looks.buffered(AT_ONCE));
+        let (mut states, mut found) = (Vec::new(), Vec::new());
+        while let Some((state, bytes)) = looks.next().await {
+            if let Some(bytes) = bytes.filter(|_| found.len() < keep) {
+                found.push((states.len(), bytes));
+            }
+            states.push(state);
+        }
+        (states, found)
+    }
+
+    async fn look(&self, at: usize, expected: Expected) -> (State, Option<Vec<u8>>) {
+        let (Some(store), Some(gone)) = (self.stores.members().get(at), self.gone.get(at)) else {
+            return (State::Missing, None);
+        };
+        if gone.load(Ordering::Relaxed) {
+            return (State::Unreachable("it did not answer before".to_owned()), None);
+        }
+        let bytes = match store.get(expected.id, None, expected.longest).await {
+            Ok(bytes) => bytes,
+            Err(StoreError::NotFound { .. }) => return (State::Missing, None),
+            Err(error) if error.is_another_file() => return (State::Damaged, None),
+            Err(error) => {
+                if matches!(error, StoreError::Unreachable { .. }) {
+                    gone.store(true, Ordering::Relaxed);
+                }
+                return (State::Unreachable(error.to_string()), None);
+            }
+        };
+        let proof = expected.proof;
+        let len = bytes.len() as u64;
+        let checked = tokio::task::spawn_blocking(move || proof.holds(&bytes).then_some(bytes));
+        match checked.await {
+            Ok(Some(bytes)) => {
+                self.meter.sealed(len);
+                (State::Good, Some(bytes))
+            }
+            _ => (State::Damaged, None),
+        }
+    }
+
+    /// Stores items where what is there is not good, and believes no store that it did.
+    async fn restore(&self, outcome: &mut Outcome, all: &[Expected], item: impl Fn(usize) -> Option<SignedItem>) {
+        let bad = outcome.bad().into_iter();
+        let stored = bad.map(|at| {
+            let item = item(at);
+            async move {
+                let store = self.stores.members().get(at)?;
+                let expected = all.get(at)?;
+                if self.gone.get(at)?.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let stored = store.replace(&item?).await;
+                Some((
+                    at,
+                    stored.map_err(|error| error.to_string()),
+                    self.look(at, *expected).await.0,
+                ))
+            }
+        });
+        for (at, stored, state) in join_all(stored).await.into_iter().flatten() {
+            let reason = match (stored, &state) {
+                (_, State::Good) => None,
+                (Err(reason), _) => Some(reason),
+                (Ok(()), _) => Some("it said that it stored it, and does not give it back".to_owned()),
+            };
+            outcome.refused.extend(reason.map(|reason| (at, reason)));
+            if let Some(slot) = outcome.after.get_mut(at) {
+                *slot = state;
+            }
+        }
+    }
+}
+
+impl Repaired {
+    fn add(&mut self, outcome: Outcome) {
+        let pairs = outcome.before.iter().zip(&outcome.after);
+        let restored = pairs.filter(|(before, after)| before != after && **after == State::Good);
+        self.restored += restored.count() as u64;
+        for (store, reason) in outcome.refused {
+            self.refused.entry(store).or_insert(reason);
+        }
+        self.before.add(outcome.part, outcome.needed, outcome.before);
+        self.after.add(outcome.part, outcome.needed, outcome.after);
+    }
+}
+
+impl Outcome {
+    fn unchanged(part: Part, needed: usize, states: Vec<State>) -> Self {
+        Self {
+            part,
+            needed,
+            after: states.clone(),
+            before: states,
+            refused: Vec::new(),
+        }
+    }
+
+    /// The stores that do not have what they must have.
+    fn bad(&self) -> Vec<usize> {
+        let states = self.before.iter().enumerate();
+        states
+            .filter(|(_, state)| **state != State::Good)
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// Whether something is bad at a store that can be talked to.
+    fn is_repairable(&self) -> bool {
+        let mut states = self.before.iter();
+        states.any(|state| matches!(state, State::Missing | State::Damaged))
+    }
+}
+
+/// The item of a record's author with these bytes.
+fn item(manifest: &Manifest, signature: &[u8; 64], data: &[u8]) -> Option<SignedItem> {
+    ans104::item_from_parts(&manifest.owner(), signature, data).ok()
+}
+
+async fn rebuild(code: Code, len: usize, found: Vec<Found>, missing: Vec<usize>) -> Result<Vec<Vec<u8>>, OpenError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let found: Vec<(usize, &[u8])> = found.iter().map(|(at, bytes)| (*at, bytes.as_slice())).collect();
+        code.rebuild_missing(len, &found, &missing)
+    });
+    Ok(made.await.map_err(|_| OpenError::Interrupted)??)
+}
