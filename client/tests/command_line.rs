@@ -278,3 +278,21 @@ fn errors_for_programs_name_their_kind() {
     );
     assert!(object["error"].as_str().unwrap().contains("identity"), "{object}");
 }
+
+#[test]
+fn several_key_stores_are_named_by_option_or_by_environment() {
+    let desk = Desk::with_identity();
+    let publish = ["--json", "--passphrase-file", "passphrase", "keys", "publish"];
+    let by_option = ["--key-store", "a", "--key-store", "b", "--key-store", "a"];
+    let published = desk.shell(r#"exec "$@""#, &[&by_option[..], &publish[..]].concat());
+    assert!(published.status.success(), "{}", said(&published));
+    let by_environment = desk.shell(r#"CHARTSEAL_KEY_STORE=c:d exec "$@""#, &publish);
+    assert!(by_environment.status.success(), "{}", said(&by_environment));
+
+    let object: serde_json::Value = serde_json::from_slice(&published.stdout).unwrap();
+    let hash = object["post_quantum_key_sha256"].as_str().unwrap();
+    for store in ["a", "b", "c", "d"] {
+        let key = std::fs::read(desk.folder.path().join(store).join("public").join(hash)).unwrap();
+        assert_eq!(key.len(), 1216);
+    }
+}

@@ -171,10 +171,13 @@ fn a_run_for_everything_touches_what_this_identity_opens_and_says_what_it_could_
         "7",
     ];
     patient.does(&put).unwrap();
+    // Something is filed under what is no patient.
+    fs::create_dir(patient.key_store().join("envelopes").join("ab".repeat(16))).unwrap();
     let stranger = scene.clinic.stack.person("stranger");
     stranger.arrives().unwrap();
     let nothing = stranger.does(&["rewrap", "--all"]).unwrap();
     assert_eq!(nothing.objects[0]["records"], 0);
+    assert_eq!(nothing.objects[0]["failed"], serde_json::json!([]));
     let his = doctor.does(&["rewrap", "--all"]).unwrap();
     assert_eq!(his.objects[0]["records"], 1, "the other one is none of his");
 

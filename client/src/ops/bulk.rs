@@ -11,7 +11,10 @@ use chartseal_program::{
 use futures_util::{StreamExt as _, stream};
 
 use super::{OpError, Rewrapped, Session, chart::Chart};
-use crate::store::{BlobStore, KeyStore, keystore::EnvelopeKind};
+use crate::{
+    ledger::LedgerError,
+    store::{BlobStore, KeyStore, keystore::EnvelopeKind},
+};
 
 /// Records that are worked on at a time. The ledger is asked for each, and it is others' too.
 const AT_A_TIME: usize = 4;
@@ -103,7 +106,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// The records of a patient that this identity has an envelope of.
     async fn work_on(&self, patient: &Id, post_quantum: bool) -> Result<Vec<Work>, OpError> {
-        let account = self.ledger.patient(patient).await?;
+        let account = match self.ledger.patient(patient).await {
+            // A batch's list, which is filed under its institution, or a patient of another cluster.
+            Err(LedgerError::NotFound { .. }) => return Ok(Vec::new()),
+            account => account?,
+        };
         let own = self.own_accounts(&account).await?;
         let mut records = Vec::new();
         for found in self.ledger.records(patient).await? {
