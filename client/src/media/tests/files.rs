@@ -1,6 +1,6 @@
 //! Whole files: those that the tests and the demo store, made ones of each kind, and both of them damaged.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proptest::prelude::*;
 
