@@ -2,6 +2,7 @@
 //! real files and real Postgres. The demo tells a [`story`] with them, the tests assert on it, and the soak programs
 //! strain them for longer than a test may last.
 
+pub mod bench;
 pub mod clinic;
 pub mod ending;
 pub mod kills;

@@ -45,7 +45,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure: `cu`, what each instruction of the contract costs
+    /// Measure: `cu`, what each instruction of the contract costs; `media`, how fast files are stored and opened and how
+    /// small they become
     #[command(subcommand)]
     Bench(Bench),
     /// Strain the system for long: `memory` of large files, `kills` at random moments, `contract` by random sequences,
@@ -66,6 +67,14 @@ enum Bench {
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Speed, memory and size of text, image, video and voice, beside the processor's limits, age, gpg, zstd and gzip.
+    /// Takes some ten minutes
+    #[command(disable_help_flag = true)]
+    Media {
+        /// Options of the measurement itself, for example --json or --report; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -109,6 +118,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             }
         }
         Command::Bench(Bench::Cu { json }) => run::bench_cu(&workspace, json),
+        Command::Bench(Bench::Media { arguments }) => run::bench_media(&workspace, &arguments),
         Command::Soak(trial) => run::soak(&workspace, &trial.into_arguments()),
         Command::SqlxPrepare { check } => sqlx_prepare::run(&workspace, check),
     }
@@ -157,6 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn a_measurement_of_media_gets_every_argument_after_its_name() {
+        for line in ["bench media --json --runs 3", "bench media --help"] {
+            let Command::Bench(Bench::Media { arguments }) = parse(line).unwrap() else {
+                panic!("not media")
+            };
+            assert_eq!(arguments, line.split_whitespace().skip(2).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn a_measurement_and_a_trial_need_a_name() {
         assert!(parse("bench").is_err());
         assert!(parse("soak").is_err());
@@ -165,6 +185,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_offered() {
         assert!(parse("localnet").is_err());
-        assert!(parse("bench media").is_err());
+        assert!(parse("bench speed").is_err());
     }
 }

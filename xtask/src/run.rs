@@ -87,6 +87,15 @@ pub(crate) fn bench_cu(workspace: &Workspace, json: bool) -> Result<ExitCode> {
     run_example(workspace, "cu", &[], json.then_some("--json"))
 }
 
+/// Measures how fast files are stored and opened, optimised, beside programs that others would use for it.
+///
+/// # Errors
+/// When set-up or build fail; how the measurement ends is in the exit code.
+pub(crate) fn bench_media(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    setup::peers::ensure()?;
+    process::become_it(build_program(workspace, "chartseal-bench-media", &["--release"])?.args(arguments))
+}
+
 /// Runs a trial that lasts, optimised.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! but for the fuzzers, which want C++.
 
 pub(crate) mod debian;
+pub(crate) mod peers;
 pub(crate) mod postgres;
 
 use anyhow::Result;
@@ -30,7 +31,10 @@ pub(crate) fn cpp_compiler() -> Result<()> {
     if std::env::var_os("CXX").is_some() || process::find("c++").is_some() {
         return Ok(());
     }
-    let apt = Apt::find("A C++ compiler, for the fuzzers", "apt-get update && apt-get install -y g++")?;
+    let apt = Apt::find(
+        "A C++ compiler, for the fuzzers",
+        "apt-get update && apt-get install -y g++",
+    )?;
     progress("installing with apt-get: g++");
     apt.update()?;
     apt.install(&["g++"])
