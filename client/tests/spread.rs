@@ -151,7 +151,9 @@ async fn any_two_of_six_stores_may_lose_everything_and_repair_gives_it_back() {
 
         let found = look(&six.stores, &six.sealed).await;
         let missing = [Part::Manifest, Part::Shard(0), Part::Shard(1)];
-        let faults = missing.iter().flat_map(|part| [one, other].map(|store| fault(*part, store, State::Missing)));
+        let faults = missing
+            .iter()
+            .flat_map(|part| [one, other].map(|store| fault(*part, store, State::Missing)));
         assert_eq!(found.faults, faults.collect::<Vec<_>>());
         assert!(found.is_readable() && !found.is_whole());
 
@@ -180,7 +182,10 @@ async fn a_damaged_piece_is_found_by_its_hash_read_around_and_repaired() {
         let found = look(&six.stores, &six.sealed).await;
         assert_eq!(found.faults, [fault(Part::Shard(0), store, State::Damaged)], "{what}");
         assert!(found.is_readable(), "{what}");
-        assert!(open(&six.stores, &six.sealed, None).await.unwrap() == six.bytes, "{what}");
+        assert!(
+            open(&six.stores, &six.sealed, None).await.unwrap() == six.bytes,
+            "{what}"
+        );
         let part = open(&six.stores, &six.sealed, Some(0..70_000)).await.unwrap();
         assert!(part == six.bytes[..70_000], "{what}");
 
@@ -209,7 +214,10 @@ async fn with_three_of_six_lost_the_error_names_what_is_missing_and_nothing_is_m
     let [lost] = found.lost.as_slice() else {
         panic!("{found:?}");
     };
-    assert_eq!((lost.part, lost.good, lost.needed, lost.unreachable), (Part::Shard(1), 3, 4, 0));
+    assert_eq!(
+        (lost.part, lost.good, lost.needed, lost.unreachable),
+        (Part::Shard(1), 3, 4, 0)
+    );
     let repaired = mend(&six.stores, &six.sealed).await;
     assert_eq!((repaired.restored, repaired.after), (0, found));
 
@@ -230,7 +238,10 @@ async fn a_record_without_any_manifest_is_lost() {
     let [lost] = found.lost.as_slice() else {
         panic!("{found:?}");
     };
-    assert_eq!((lost.part, lost.good, lost.needed, found.parts), (Part::Manifest, 0, 1, 1));
+    assert_eq!(
+        (lost.part, lost.good, lost.needed, found.parts),
+        (Part::Manifest, 0, 1, 1)
+    );
     assert_eq!(mend(&six.stores, &six.sealed).await.restored, 0);
 }
 
@@ -240,7 +251,10 @@ async fn of_whole_copies_one_is_enough() {
     let stores = Stores::copies(objects(&folders)).unwrap();
     let bytes = file();
     let sealed = seal(&stores, &bytes).await;
-    let kept: Vec<_> = folders.iter().map(|folder| files(folder.path()).into_values().collect::<Vec<_>>()).collect();
+    let kept: Vec<_> = folders
+        .iter()
+        .map(|folder| files(folder.path()).into_values().collect::<Vec<_>>())
+        .collect();
     assert!(kept[0] == kept[1] && kept[1] == kept[2] && kept[0].len() == 3);
     for left in 0..3 {
         for folder in (0..3).filter(|folder| *folder != left) {
@@ -308,11 +322,18 @@ async fn only_its_author_signs_a_manifest_whose_signature_no_store_tells() {
     let both = Stores::copies(vec![gateway.client(), another.client()]).unwrap();
     let stranger = StorageKey::generate().unwrap();
     for signer in [None, Some(&stranger)] {
-        let repaired = repair(sealed.locator, &sealed.on_chain, &both, signer, &silent).await.unwrap();
+        let repaired = repair(sealed.locator, &sealed.on_chain, &both, signer, &silent)
+            .await
+            .unwrap();
         let missing = [fault(Part::Manifest, 1, State::Missing)];
-        assert_eq!(repaired.after.faults, missing, "the shard was copied, the manifest cannot be");
+        assert_eq!(
+            repaired.after.faults, missing,
+            "the shard was copied, the manifest cannot be"
+        );
     }
-    let repaired = repair(sealed.locator, &sealed.on_chain, &both, Some(&key), &silent).await.unwrap();
+    let repaired = repair(sealed.locator, &sealed.on_chain, &both, Some(&key), &silent)
+        .await
+        .unwrap();
     assert!(repaired.after.is_whole());
     assert!(open(&Stores::one(another.client()), &sealed, None).await.unwrap() == bytes);
 }
@@ -346,7 +367,10 @@ async fn another_number_of_stores_is_an_error_that_says_so() {
         .await
         .unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("to spread 4+2 takes 6 stores") && text.contains("and 5 are named"), "{text}");
+    assert!(
+        text.contains("to spread 4+2 takes 6 stores") && text.contains("and 5 are named"),
+        "{text}"
+    );
 }
 
 /// What a store does instead of what it should.
