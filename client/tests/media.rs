@@ -64,7 +64,7 @@ async fn dicom_files_come_back_from_much_less() {
     // At least so many hundredths of what is stored.
     for (name, at_least) in [
         ("CT_small", 220),
-        ("MR_small", 150),
+        ("MR_small", 160),
         ("examples_overlay", 300),
         ("examples_rgb_color", 400),
         ("examples_ybr_color", 200),

@@ -21,7 +21,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use thiserror::Error;
 
 use super::placing::{Place, Placing};
-use super::{DataKey, Padding, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_SEGMENTS, SUITE, merkle};
+use super::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_SEGMENTS, SUITE, merkle, padding};
 use crate::CryptoError;
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
 use crate::media::{FrameIndex, MediaError};
@@ -30,6 +30,9 @@ const MAGIC: &[u8; 8] = b"CHSEALMF";
 const VERSION: u16 = 1;
 /// The longest manifest that is made or read, in bytes: enough for some 1.6 TB in one record.
 pub(super) const MAX_LEN: usize = 32 << 20;
+/// The shortest encrypted part, in bytes: with the usual media types it does not tell names of up to a hundred letters
+/// apart. Small files are many, and a record is no smaller than its manifest.
+const FLOOR: u64 = 256;
 /// The longest file name and media type, in bytes.
 const MAX_TEXT_LEN: usize = 1024;
 
@@ -220,7 +223,7 @@ impl Manifest {
 
         let mut plaintext = Vec::new();
         write(&mut plaintext, body)?;
-        let padded = Padding::Padme.apply(plaintext.len() as u64);
+        let padded = padding::padme(FLOOR.max(plaintext.len() as u64));
         plaintext.resize(
             usize::try_from(padded).map_err(|_| ManifestError::TooLong(plaintext.len()))?,
             0,
