@@ -195,8 +195,10 @@ impl Drop for Seized<'_> {
     }
 }
 
-/// Whether an upload was last written too long ago. One that cannot be read is of a process that was killed as it began.
+/// Whether an upload was last written too long ago, or never: then the process was killed as it began.
 fn is_old(path: &Path) -> bool {
-    let written = fs::metadata(path).and_then(|metadata| metadata.modified());
-    written.is_ok_and(|written| SystemTime::now().duration_since(written).is_ok_and(|age| age > MAX_AGE))
+    match fs::metadata(path).and_then(|metadata| metadata.modified()) {
+        Ok(written) => SystemTime::now().duration_since(written).is_ok_and(|age| age > MAX_AGE),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }

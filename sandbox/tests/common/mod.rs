@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod items;
+pub mod transactions;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
