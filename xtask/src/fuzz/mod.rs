@@ -225,8 +225,9 @@ impl Fuzzer {
         command.arg(format!("-max_total_time={}", time.as_secs()));
         command.arg(format!("-max_len={longest}"));
         command.arg(format!("-artifact_prefix={}/", artifacts.display()));
-        // A second is a thousand times what the slowest takes; the fuzzer itself limits what may be allocated.
-        command.args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
+        // The slowest takes milliseconds, but a machine that has much else to do stands still for longer than one thinks.
+        // What may be allocated the fuzzer limits itself.
+        command.args(["-timeout=60", "-rss_limit_mb=1024", "-print_final_stats=1"]);
         let dictionary = Path::new("fuzz/dictionaries").join(name);
         if self.root.join(&dictionary).is_file() {
             command.arg(format!("-dict={}", dictionary.display()));
