@@ -178,4 +178,3 @@ pub async fn repair<S: BlobStore>(
 ) -> Result<Repaired, OpenError> {
     Survey::new(stores, signer, progress).of(locator, on_chain, true).await
 }
-

@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::{Health, Part, Repaired, State};
 use crate::crypto;
 use crate::keys::StorageKey;
+use crate::seal::leaves::leaves;
 use crate::seal::manifest::{self, Manifest, ShardEntry};
 use crate::seal::opener::checked_manifest;
 use crate::seal::placing::Place;
@@ -35,7 +36,10 @@ impl Proof {
                 let (sealed, listed) = (entry.sealed_len(), entry.payload_len());
                 let split = usize::try_from(sealed).ok().filter(|_| bytes.len() as u64 == listed);
                 let parts = split.and_then(|at| bytes.split_at_checked(at));
-                parts.is_some_and(|(segments, leaf_list)| shard::matches(entry, leaf_list, 0, segments))
+                parts.is_some_and(|(segments, leaf_list)| {
+                    let root = shard::shard_root(entry.segments, entry.last_segment, leaf_list);
+                    root == entry.root && leaves(segments).as_flattened() == leaf_list
+                })
             }
         }
     }
