@@ -369,3 +369,38 @@ fn wrapping_key(secret: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, CryptoError> {
 fn associated(ids: &RecordIds) -> Vec<u8> {
     [ids.patient.as_slice(), &ids.record, &ids.version.to_le_bytes()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const IDS: RecordIds = RecordIds {
+        patient: [1; 16],
+        record: [2; 16],
+        version: 3,
+    };
+
+    #[test]
+    fn the_data_key_is_never_in_the_clear() {
+        let (key, identity) = (DataKey::generate().unwrap(), Identity::generate().unwrap());
+        let wrapped = wrap(&key, &IDS, &identity).unwrap();
+        assert!(!wrapped.contains(&hex::encode(key.as_bytes())));
+        assert!(!wrapped.contains(&hex::encode(identity.encryption.secret())));
+        let again = wrap(&key, &IDS, &identity).unwrap();
+        assert_ne!(wrapped[2 * NONCE_LEN..], again[2 * NONCE_LEN..], "under another nonce");
+        let opened = unwrap(&wrapped, &IDS, &identity).unwrap();
+        assert_eq!(opened.as_bytes(), key.as_bytes());
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_only_for_its_owner_and_its_record() {
+        let (key, identity) = (DataKey::generate().unwrap(), Identity::generate().unwrap());
+        let wrapped = wrap(&key, &IDS, &identity).unwrap();
+        assert!(unwrap(&wrapped, &IDS, &Identity::generate().unwrap()).is_none());
+        assert!(unwrap(&wrapped, &RecordIds { version: 4, ..IDS }, &identity).is_none());
+        for wrong in ["", "zz", &wrapped[2..], &wrapped[..wrapped.len() - 2]] {
+            assert!(unwrap(wrong, &IDS, &identity).is_none(), "{wrong}");
+        }
+    }
+}

@@ -68,6 +68,11 @@ impl MemoryStore {
         self.items.lock().unwrap().remove(&id);
     }
 
+    /// Loses everything.
+    pub fn clear(&self) {
+        self.items.lock().unwrap().clear();
+    }
+
     /// Bytes served since the last call.
     pub fn take_served(&self) -> u64 {
         std::mem::take(&mut *self.served.lock().unwrap())
