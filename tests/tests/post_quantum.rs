@@ -236,3 +236,39 @@ fn a_patient_who_takes_a_new_key_still_opens_everything() {
     assert_eq!(scene.suites(&record), [Suite::XWing, Suite::XWing]);
     scene.ends();
 }
+
+#[test]
+fn a_person_without_an_account_gets_x25519_or_nothing_where_somebody_insists() {
+    let scene = Scene::new();
+    let (patient, id) = (&scene.clinic.patient, &scene.clinic.patient_id);
+    let record = scene.puts(patient);
+    let friend = scene.clinic.stack.person("friend");
+    friend.arrives().unwrap();
+    let shown = friend.does(&["keys", "show"]).unwrap();
+    let to = format!(
+        "person:{}:{}",
+        shown.text("wallet").unwrap(),
+        shown.text("encryption_key").unwrap()
+    );
+    let grant = ["--require-post-quantum", "grant", id, "--to", &to, "--record", &record];
+    let before = scene.accesses();
+    let granted = patient
+        .does(&[&grant[..], &["--purposes", "personal"]].concat())
+        .unwrap();
+    let keys = &granted.objects[0];
+    assert_eq!((&keys["wrapped"], &keys["pending"]), (&0.into(), &1.into()));
+    assert!(keys["because"].as_str().unwrap().contains("no post-quantum key"));
+    assert_eq!(
+        scene.accesses(),
+        before,
+        "nothing is opened for whom nothing is wrapped"
+    );
+    assert!(!scene.opens(&friend, &record));
+
+    patient.does(&["rewrap", id]).unwrap();
+    assert!(scene.opens(&friend, &record));
+    let mut suites = scene.suites(&record);
+    suites.sort_unstable();
+    assert_eq!(suites, [Suite::X25519, Suite::XWing, Suite::XWing]);
+    scene.ends();
+}

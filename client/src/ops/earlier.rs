@@ -30,6 +30,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             earlier => earlier?,
         };
         for (version, missing) in earlier {
+            let missing = self.within_reach(missing, done).await?;
+            if missing.is_empty() {
+                continue;
+            }
             match self.reopen(chart, record, version.version).await {
                 Ok(key) => {
                     self.wrap_missing(&key, &version, &missing, done).await?;

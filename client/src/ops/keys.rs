@@ -106,6 +106,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         done.pending += chart.keyless(&Subject::of(record));
         let version = Version::of(record);
         let missing = self.missing(chart, record).await?;
+        let missing = self.within_reach(missing, done).await?;
         let shares_due = self.shares_due(&version, chart).await?;
         if missing.is_empty() && !shares_due {
             return Ok(());
@@ -199,11 +200,6 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let refused = self.wrap_all(key, version, missing).await?;
         done.wrapped += missing.len() - refused;
         done.pending += refused;
-        if refused != 0
-            && let Err(error) = self.insist_on_post_quantum(missing, None).await
-        {
-            done.because = Some(error.to_string());
-        }
         Ok(())
     }
 

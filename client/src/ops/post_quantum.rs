@@ -5,7 +5,7 @@
 use chartseal_program::state::Keys;
 
 use super::{
-    OpError, Session,
+    OpError, Rewrapped, Session,
     break_glass::Holders,
     chart::{PublicKey, Recipients},
 };
@@ -60,6 +60,30 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
         let better = prefers_post_quantum && wrapping.suite == Suite::X25519;
         Ok(!better || self.x_wing_key(reader).await?.is_none())
+    }
+
+    /// Of readers who lack an envelope those whom this session would wrap one for; the others are counted as pending. It is
+    /// asked before an envelope is opened for them, because that is logged.
+    pub(super) async fn within_reach(&self, missing: Recipients, done: &mut Rewrapped) -> Result<Recipients, OpError> {
+        if !self.requires_post_quantum {
+            return Ok(missing);
+        }
+        let mut reached = Recipients::new();
+        let lacking = missing.len();
+        for (account, public) in missing {
+            if self.x_wing_key(&public).await?.is_some() {
+                reached.insert(account, public);
+            }
+        }
+        let refused = lacking - reached.len();
+        if refused != 0 {
+            done.pending += refused;
+            done.because = Some(format!(
+                "{refused} of the readers have no post-quantum key, and without one nothing is wrapped for them \
+                 (--require-post-quantum)"
+            ));
+        }
+        Ok(reached)
     }
 
     /// Where this session insists on X-Wing: refuses where a reader, or a holder of shares, has no such key.
