@@ -3,11 +3,12 @@
 
 mod support;
 
+use chartseal::media::FRAME_LEN;
 use chartseal::seal::{
     DataKey, Manifest, ManifestError, OnChain, OpenError, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN,
-    SealOptions, Sealed, manifest_hash, open_stream, verify_stream,
+    SHARD_SEGMENTS, SealOptions, Sealed, manifest_hash, open_stream, verify_stream,
 };
-use chartseal::store::{AtomicFile, Existing, StoreError, Stores};
+use chartseal::store::{AtomicFile, Existing, ItemId, StoreError, Stores};
 use proptest::prelude::*;
 use support::{IDS, MemoryStore, noise, open, open_as, plain_options, seal, shard_ids, silent};
 
@@ -98,7 +99,11 @@ async fn a_range_is_checked_like_the_whole() {
     let id = shard_ids(&sealed)[0];
     let good = store.data(id);
     let in_last_frame = SHARD_PLAIN_LEN as u64 - 10..SHARD_PLAIN_LEN as u64;
-    for position in [127 * SEGMENT_LEN + 5, 128 * SEGMENT_LEN + 1, good.len() - 1] {
+    for position in [
+        (SHARD_SEGMENTS - 1) * SEGMENT_LEN + 5,
+        SHARD_SEGMENTS * SEGMENT_LEN + 1,
+        good.len() - 1,
+    ] {
         let mut flipped = good.clone();
         flipped[position] ^= 1;
         store.replace(id, flipped);
@@ -139,6 +144,92 @@ async fn a_shard_of_another_record_or_an_older_version_is_found() {
     }
     store.replace(first, good);
     assert!(open(&store, &ours, None).await.is_ok());
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_a_shard_is_named_and_the_others_stay_readable() {
+    let store = MemoryStore::default();
+    let bytes = noise(2 * SHARD_PLAIN_LEN + 10, 1);
+    let newer = RecordIds { version: 1, ..IDS };
+    let foreign = RecordIds {
+        record: [9; 16],
+        ..newer
+    };
+    let older = shard_ids(&seal(&store, IDS, &bytes, &plain_options()).await);
+    let again = shard_ids(&seal(&store, newer, &bytes, &plain_options()).await);
+    let other = shard_ids(&seal(&store, foreign, &bytes, &plain_options()).await);
+    let ours = seal(&store, newer, &bytes, &plain_options()).await;
+    let ids = shard_ids(&ours);
+    for (number, id) in ids.iter().copied().enumerate() {
+        let good = store.data(id);
+        let flipped = |position: usize| {
+            let mut flipped = good.clone();
+            flipped[position] ^= 1;
+            flipped
+        };
+        let start = (number * SHARD_PLAIN_LEN) as u64;
+        for (what, wrong) in [
+            ("altered", flipped(3)),
+            ("its leaves altered", flipped(good.len() - 1)),
+            ("cut", good[..good.len() - 1].to_vec()),
+            ("emptied", Vec::new()),
+            ("its neighbour in its place", store.data(ids[(number + 1) % ids.len()])),
+            ("another record's", store.data(other[number])),
+            ("an older version's", store.data(older[number])),
+            ("that of another sealing", store.data(again[number])),
+            ("twice", [&good[..], &good].concat()),
+        ] {
+            store.replace(id, wrong);
+            let whole = open_as(&store, &ours, newer, None).await.unwrap_err();
+            let verified = verify_stream(&ours.manifest, &ours.on_chain, &Stores::one(&store), &silent).await;
+            let mut errors = vec![whole, verified.unwrap_err()];
+            // What stands after the shard is not fetched for a range of it, so it is not judged.
+            if what != "twice" {
+                errors.push(open_as(&store, &ours, newer, Some(start..start + 1)).await.unwrap_err());
+            }
+            for error in errors {
+                let named = error
+                    .to_string()
+                    .contains(&format!("shard {number} (item {})", ItemId(id)));
+                assert!(named && error.is_tampered(), "shard {number}, {what}: {error}");
+            }
+            for beside in (0..ids.len()).filter(|beside| *beside != number) {
+                // In frames that no byte of the other shard is in.
+                let within = (beside * SHARD_PLAIN_LEN)
+                    .next_multiple_of(FRAME_LEN)
+                    .min(bytes.len() - 1);
+                let range = Some(within as u64..within as u64 + 1);
+                let (byte, _) = open_as(&store, &ours, newer, range).await.unwrap();
+                assert_eq!(
+                    byte,
+                    bytes[within..=within],
+                    "shard {beside} beside shard {number}, {what}"
+                );
+            }
+        }
+        store.replace(id, good);
+    }
+    assert!(open_as(&store, &ours, newer, None).await.unwrap().0 == bytes);
+}
+
+#[tokio::test]
+async fn two_shards_that_changed_places_are_found_even_if_the_chain_vouched_for_them() {
+    let store = MemoryStore::default();
+    let mut ours = seal(&store, IDS, &noise(2 * SHARD_PLAIN_LEN, 1), &plain_options()).await;
+    let shards = 11 + 32 + 32 + 4;
+    let (one, other) = (shards..shards + 56, shards + 56..shards + 112);
+    let first = ours.manifest[one.clone()].to_vec();
+    ours.manifest.copy_within(other.clone(), one.start);
+    ours.manifest[other].copy_from_slice(&first);
+    ours.on_chain = OnChain {
+        manifest_hash: manifest_hash(&ours.manifest),
+        content_root: Manifest::parse(&ours.manifest).unwrap().content_root(),
+    };
+    let error = open(&store, &ours, None).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Manifest(ManifestError::Altered)) && error.is_tampered(),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -289,13 +380,13 @@ async fn unknown_manifests_say_what_they_are() {
     assert!(matches!(with(0, b'X'), ManifestError::NotAManifest));
     assert!(matches!(with(8, 2), ManifestError::UnknownVersion(2)));
     assert!(matches!(with(10, 9), ManifestError::UnknownSuite(9)));
-    // The list of shards: no shards, more than there are bytes for, and impossible ones.
-    assert!(matches!(with(46, 0xff), ManifestError::Truncated));
-    assert!(matches!(with(47 + 80, 129), ManifestError::BadShards(_)));
-    assert!(matches!(with(47 + 80, 0), ManifestError::BadShards(_)));
+    // The list of shards, after commitment and owner: more than there are bytes for, impossible ones, and none.
+    assert!(matches!(with(78, 0xff), ManifestError::Truncated));
+    assert!(matches!(with(79 + 48, 65), ManifestError::BadShards(_)));
+    assert!(matches!(with(79 + 48, 0), ManifestError::BadShards(_)));
     assert!(Manifest::parse(&vec![0; (32 << 20) + 1]).is_err());
     assert!(matches!(
-        with(43, 0),
+        with(75, 0),
         ManifestError::BadShards(_) | ManifestError::Truncated | ManifestError::TrailingBytes(_)
     ));
 }
