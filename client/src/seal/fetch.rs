@@ -3,6 +3,7 @@
 //! in pieces, any that are enough will do.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
@@ -10,7 +11,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::manifest::{self, ShardEntry};
 use super::placing::{Piece, Place};
-use super::{OpenError, SEGMENT_LEN, shard};
+use super::segment::ShardCipher;
+use super::shard::{self, Fault};
+use super::{OpenError, SEGMENT_LEN};
 use crate::crypto;
 use crate::store::ans104;
 use crate::store::{BlobStore, Code, ItemId, Stores};
@@ -27,6 +30,8 @@ pub(super) struct Wanted<'a> {
     pub(super) number: usize,
     pub(super) entry: &'a ShardEntry,
     pub(super) place: Place<'a>,
+    /// Decrypts what was found right; without one it is only checked.
+    pub(super) cipher: Option<&'a Arc<ShardCipher>>,
 }
 
 impl Wanted<'_> {
@@ -40,6 +45,16 @@ impl Wanted<'_> {
 
     fn tampered(&self) -> OpenError {
         OpenError::tampered(self.name())
+    }
+
+    fn faulty(&self, fault: Fault) -> OpenError {
+        match fault {
+            Fault::Differs => self.tampered(),
+            Fault::Undecryptable(segment) => OpenError::Undecryptable {
+                shard: self.number,
+                segment,
+            },
+        }
     }
 }
 
@@ -70,7 +85,7 @@ pub async fn fetch_manifest<S: BlobStore>(
     first(attempts.collect(), what).await
 }
 
-/// All segments of a shard.
+/// All segments of a shard, decrypted if that is wanted.
 pub(super) async fn whole<S: BlobStore>(wanted: Wanted<'_>, stores: &Stores<S>) -> Result<Vec<u8>, OpenError> {
     match wanted.place {
         Place::Whole(signature) => {
@@ -135,18 +150,26 @@ pub(super) fn piece_len(wanted: Wanted<'_>, code: Code) -> Result<u64, OpenError
 
 /// Holds a payload against the root, and gives its segments.
 async fn checked_payload(wanted: Wanted<'_>, mut payload: Vec<u8>) -> Result<Vec<u8>, OpenError> {
-    let entry = *wanted.entry;
-    let matches = tokio::task::spawn_blocking(move || {
-        let leaf_list = match payload.len() as u64 == entry.payload_len() {
-            true => payload.split_off(payload.len() - entry.segments as usize * 32),
-            false => return None,
-        };
-        shard::matches(&entry, &leaf_list, 0, &payload).then_some(payload)
+    if payload.len() as u64 != wanted.entry.payload_len() {
+        return Err(wanted.tampered());
+    }
+    let leaf_list = payload.split_off(payload.len() - wanted.entry.segments as usize * 32);
+    checked(wanted, 0, payload, leaf_list).await
+}
+
+/// Holds segments, from the `first` on, against the root, and gives them, decrypted if that is wanted.
+async fn checked(
+    wanted: Wanted<'_>,
+    first: u32,
+    mut segments: Vec<u8>,
+    leaf_list: Vec<u8>,
+) -> Result<Vec<u8>, OpenError> {
+    let (entry, cipher) = (*wanted.entry, wanted.cipher.map(Arc::clone));
+    let checked = tokio::task::spawn_blocking(move || {
+        shard::check(&entry, &leaf_list, first, &mut segments, cipher.as_deref()).map(|()| segments)
     });
-    matches
-        .await
-        .map_err(|_| OpenError::Interrupted)?
-        .ok_or_else(|| wanted.tampered())
+    let checked = checked.await.map_err(|_| OpenError::Interrupted)?;
+    checked.map_err(|fault| wanted.faulty(fault))
 }
 
 /// Some consecutive segments of a shard, which is not fetched whole for them.
@@ -242,16 +265,10 @@ async fn across<S: BlobStore>(
 }
 
 async fn checked_part(wanted: Wanted<'_>, first: u32, fetched: Vec<Vec<u8>>) -> Result<Vec<u8>, OpenError> {
-    let entry = *wanted.entry;
-    let Ok([segments, leaf_list]) = <[Vec<u8>; 2]>::try_from(fetched) else {
-        return Err(OpenError::Interrupted);
-    };
-    let matches =
-        tokio::task::spawn_blocking(move || shard::matches(&entry, &leaf_list, first, &segments).then_some(segments));
-    matches
-        .await
-        .map_err(|_| OpenError::Interrupted)?
-        .ok_or_else(|| wanted.tampered())
+    match <[Vec<u8>; 2]>::try_from(fetched) {
+        Ok([segments, leaf_list]) => checked(wanted, first, segments, leaf_list).await,
+        Err(_) => Err(OpenError::Interrupted),
+    }
 }
 
 /// The first of some attempts that comes to something good.

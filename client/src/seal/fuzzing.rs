@@ -105,24 +105,23 @@ pub fn describe_segments(segments: &[u8], salt: [u8; 16]) -> Option<(Vec<u8>, Sh
 /// Holds a leaf list against a shard's root, and segments, from the `first` on, against their leaves.
 #[must_use]
 pub fn segments_match(entry: &ShardEntry, leaf_list: &[u8], first: u32, segments: &[u8]) -> bool {
-    shard::matches(entry, leaf_list, first, segments)
+    shard::check(entry, leaf_list, first, &mut segments.to_vec(), None).is_ok()
 }
 
-/// Decrypts segments of a shard, from the `first` on; `None` where one does not open.
+/// Holds segments, from the `first` on, against their leaves and these against the shard's root, and decrypts them;
+/// `None` where one is not right or does not open.
 #[must_use]
 pub fn open_segments(
     key: &DataKey,
     ids: &RecordIds,
     number: u32,
-    entry: &ShardEntry,
+    (leaf_list, entry): &(Vec<u8>, ShardEntry),
     first: u32,
     segments: &[u8],
 ) -> Option<Vec<u8>> {
     let cipher = ShardCipher::new(key, ids, number, &entry.salt).ok()?;
-    let opened = OpenedSegments::open(&cipher, entry, first, segments.to_vec()).ok()?;
-    let mut plaintext = Vec::new();
-    for part in opened.plaintexts() {
-        plaintext.extend_from_slice(part.as_ref());
-    }
-    Some(plaintext)
+    let mut segments = segments.to_vec();
+    shard::check(entry, leaf_list, first, &mut segments, Some(&cipher)).ok()?;
+    let opened = OpenedSegments::new(segments);
+    Some(opened.plaintexts().collect::<Vec<_>>().concat())
 }

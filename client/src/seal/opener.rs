@@ -2,6 +2,7 @@
 //! against the content root on chain, before a byte of it is decrypted; a full open ends by comparing the file's own hash.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::FutureExt as _;
@@ -110,21 +111,21 @@ impl<S: BlobStore> Opener<S> {
     async fn fetch(&self, piece: Piece) -> Result<(OpenedSegments, u64), OpenError> {
         let number = piece.shard as usize;
         let (entry, place) = self.manifest.shard(number).ok_or(OpenError::Interrupted)?;
-        let wanted = Wanted { number, entry, place };
-        let (segments, first) = if piece.count == entry.segments {
-            (fetch::whole(wanted, &self.stores).await?, 0)
+        let cipher = Arc::new(ShardCipher::new(&self.key, &self.ids, piece.shard, &entry.salt)?);
+        let wanted = Wanted {
+            number,
+            entry,
+            place,
+            cipher: Some(&cipher),
+        };
+        let segments = if piece.count == entry.segments {
+            fetch::whole(wanted, &self.stores).await?
         } else {
             let segments = piece.first..piece.first.saturating_add(piece.count);
-            (fetch::part(wanted, &self.stores, segments).await?, piece.first)
+            fetch::part(wanted, &self.stores, segments).await?
         };
         let fetched = segments.len() as u64;
-        let (entry, key, ids) = (*entry, self.key.clone(), self.ids);
-        let opened = tokio::task::spawn_blocking(move || {
-            let cipher = ShardCipher::new(&key, &ids, piece.shard, &entry.salt)?;
-            OpenedSegments::open(&cipher, &entry, first, segments)
-                .map_err(|segment| OpenError::Undecryptable { shard: number, segment })
-        });
-        Ok((opened.await.map_err(|_| OpenError::Interrupted)??, fetched))
+        Ok((OpenedSegments::new(segments), fetched))
     }
 }
 

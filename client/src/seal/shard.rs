@@ -13,6 +13,7 @@ use super::segment::ShardCipher;
 use super::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN};
 use crate::CryptoError;
 use crate::crypto::{self, TAG_LEN};
+use crate::store::Borrowed;
 use crate::store::ans104::HEADER_LEN;
 
 const ROOT_LABEL: &[u8] = b"chartseal/shard/root/v1";
@@ -178,38 +179,66 @@ fn fits_u32(len: usize) -> Result<u32, CryptoError> {
     u32::try_from(len).map_err(|_| CryptoError::Refused)
 }
 
-/// Holds a leaf list against the shard's root, and segments, from the `first` on, against their leaves.
+/// Whether a leaf list is that of the shard's root, and segments, from the `first` on, that of their leaves.
 pub(super) fn matches(entry: &ShardEntry, leaf_list: &[u8], first: u32, segments: &[u8]) -> bool {
+    leaves_of(entry, leaf_list, first, segments.len()).is_some_and(|listed| leaves(segments) == listed)
+}
+
+/// The leaves of so many bytes of segments, from the `first` on, if the leaf list is that of the shard's root.
+fn leaves_of<'a>(entry: &ShardEntry, leaf_list: &'a [u8], first: u32, len: usize) -> Option<&'a [[u8; 32]]> {
     if !crypto::same(&shard_root(entry.segments, entry.last_segment, leaf_list), &entry.root) {
-        return false;
+        return None;
     }
     let (listed, rest) = leaf_list.as_chunks::<32>();
-    let found = leaves(segments);
     let start = first as usize;
-    rest.is_empty()
-        && listed.len() == entry.segments as usize
-        && listed
-            .get(start..start.saturating_add(found.len()))
-            .is_some_and(|listed| listed == found)
+    let end = start.saturating_add(len.div_ceil(SEGMENT_LEN));
+    let all_are_listed = rest.is_empty() && listed.len() == entry.segments as usize;
+    listed.get(start..end).filter(|_| all_are_listed)
+}
+
+/// What is wrong with segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// They, or the leaf list, are not what the root was made of.
+    Differs,
+    /// They are, and this one does not decrypt.
+    Undecryptable(u32),
+}
+
+/// Holds a leaf list against the shard's root, and segments, from the `first` on, against their leaves; and decrypts each
+/// of them where it lies, with a cipher, once it was found right. After a fault the segments are to be dropped.
+pub(super) fn check(
+    entry: &ShardEntry,
+    leaf_list: &[u8],
+    first: u32,
+    segments: &mut [u8],
+    cipher: Option<&ShardCipher>,
+) -> Result<(), Fault> {
+    let listed = leaves_of(entry, leaf_list, first, segments.len()).ok_or(Fault::Differs)?;
+    let mut numbers = first..;
+    // A few at a time: what was just hashed is decrypted while the processor still has it at hand.
+    let groups = segments.chunks_mut(leaves::GROUP * SEGMENT_LEN);
+    for (group, listed) in groups.zip(listed.chunks(leaves::GROUP)) {
+        if leaves(group) != listed {
+            return Err(Fault::Differs);
+        }
+        let Some(cipher) = cipher else { continue };
+        for (segment, number) in group.chunks_mut(SEGMENT_LEN).zip(numbers.by_ref()) {
+            cipher
+                .open(number, number + 1 == entry.segments, segment)
+                .ok_or(Fault::Undecryptable(number))?;
+        }
+    }
+    Ok(())
 }
 
 /// Segments of one shard, decrypted where they lay.
 pub(super) struct OpenedSegments(Bytes);
 
 impl OpenedSegments {
-    /// Decrypts consecutive segments, from the `first` on. Fails with the number of the one that does not open.
-    pub(super) fn open(
-        cipher: &ShardCipher,
-        entry: &ShardEntry,
-        first: u32,
-        mut segments: Vec<u8>,
-    ) -> Result<Self, u32> {
-        for (number, segment) in (first..).zip(segments.chunks_mut(SEGMENT_LEN)) {
-            cipher
-                .open(number, number + 1 == entry.segments, segment)
-                .ok_or(number)?;
-        }
-        Ok(Self(segments.into()))
+    /// Segments that [`check`] decrypted.
+    pub(super) fn new(segments: Vec<u8>) -> Self {
+        Self(Bytes::from_owner(Borrowed(segments)))
     }
 
     /// The plaintexts, in order. They share the memory that the segments were in.
@@ -240,6 +269,27 @@ mod tests {
         entry: ShardEntry,
         segments: Vec<u8>,
         leaf_list: Vec<u8>,
+    }
+
+    /// Opens segments that anybody claims to be right.
+    fn open(cipher: &ShardCipher, entry: &ShardEntry, leaf_list: &[u8], segments: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut segments = segments.to_vec();
+        check(entry, leaf_list, 0, &mut segments, Some(cipher))?;
+        let opened = OpenedSegments::new(segments);
+        Ok(opened.plaintexts().collect::<Vec<_>>().concat())
+    }
+
+    /// An entry and a leaf list that segments match, whatever they are: what a forger would make.
+    fn forged(entry: &ShardEntry, segments: &[u8]) -> (ShardEntry, Vec<u8>) {
+        let leaf_list = leaves(segments).as_flattened().to_vec();
+        let count = u32::try_from(leaf_list.len() / 32).unwrap();
+        let root = shard_root(count, entry.last_segment, &leaf_list);
+        let entry = ShardEntry {
+            segments: count,
+            root,
+            ..*entry
+        };
+        (entry, leaf_list)
     }
 
     fn empty() -> OpenShard {
@@ -284,8 +334,7 @@ mod tests {
             } = sealed(len);
             assert!(matches(&entry, &leaf_list, 0, &segments));
             let cipher = ShardCipher::new(&key, &IDS, 0, &entry.salt).unwrap();
-            let opened = OpenedSegments::open(&cipher, &entry, 0, segments).unwrap();
-            assert_eq!(opened.plaintexts().collect::<Vec<_>>().concat(), plain);
+            assert!(open(&cipher, &entry, &leaf_list, &segments) == Ok(plain));
         }
     }
 
@@ -377,12 +426,14 @@ mod tests {
         let cipher = ShardCipher::new(&key, &IDS, 0, &entry.salt).unwrap();
         let mut swapped = segments.clone();
         swapped.rotate_left(SEGMENT_LEN);
-        assert_eq!(OpenedSegments::open(&cipher, &entry, 0, swapped).err(), Some(0));
-        // Cut after the second: its number fits, but it was not sealed as the last one.
-        let shorter = ShardEntry { segments: 2, ..entry };
+        let (forgery, leaf_list) = forged(&entry, &swapped);
         assert_eq!(
-            OpenedSegments::open(&cipher, &shorter, 0, segments[..2 * SEGMENT_LEN].to_vec()).err(),
-            Some(1)
+            open(&cipher, &forgery, &leaf_list, &swapped),
+            Err(Fault::Undecryptable(0))
         );
+        // Cut after the second: its number fits, but it was not sealed as the last one.
+        let cut = &segments[..2 * SEGMENT_LEN];
+        let (forgery, leaf_list) = forged(&entry, cut);
+        assert_eq!(open(&cipher, &forgery, &leaf_list, cut), Err(Fault::Undecryptable(1)));
     }
 }

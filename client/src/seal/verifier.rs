@@ -47,6 +47,12 @@ pub async fn verify_stream<S: BlobStore>(
 /// Checks one shard, and says how many bytes it has.
 async fn check<S: BlobStore>(manifest: &Manifest, number: usize, stores: &Stores<S>) -> Result<u64, OpenError> {
     let (entry, place) = manifest.shard(number).ok_or(OpenError::Interrupted)?;
-    fetch::whole(Wanted { number, entry, place }, stores).await?;
+    let wanted = Wanted {
+        number,
+        entry,
+        place,
+        cipher: None,
+    };
+    fetch::whole(wanted, stores).await?;
     Ok(entry.payload_len())
 }

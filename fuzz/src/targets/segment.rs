@@ -3,7 +3,7 @@
 //! a forger writes a root that they do match, they do not decrypt.
 
 use chartseal::fuzzing;
-use chartseal::seal::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN};
+use chartseal::seal::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, ShardEntry};
 
 use super::data_key;
 use crate::bytes::Bytes;
@@ -22,57 +22,54 @@ pub(super) fn run(input: &[u8]) {
     let (how, one, other) = (input.byte(), input.u32(), input.u32());
     let plaintext = plaintext(&mut input);
     let sealed = place.seal(&plaintext);
-    let (leaf_list, entry) = fuzzing::describe_segments(&sealed, place.salt).expect("a shard has a segment");
-    assert!(fuzzing::segments_match(&entry, &leaf_list, 0, &sealed));
-    let count = entry.segments;
-    let first = one % count;
-    let from = first as usize;
-    let opened = fuzzing::open_segments(
-        &place.key,
-        &place.ids,
-        place.number,
-        &entry,
-        first,
-        &sealed[from * SEGMENT_LEN..],
-    );
-    assert!(opened.is_some_and(|opened| opened == plaintext[from * SEGMENT_PLAIN_LEN..]));
-    assert!(fuzzing::segments_match(
-        &entry,
-        &leaf_list,
-        first,
-        &sealed[from * SEGMENT_LEN..]
-    ));
+    let written = fuzzing::describe_segments(&sealed, place.salt).expect("a shard has a segment");
+    let (leaf_list, entry) = &written;
+    for first in [0, one % entry.segments] {
+        let from = first as usize;
+        let (sealed, plaintext) = (&sealed[from * SEGMENT_LEN..], &plaintext[from * SEGMENT_PLAIN_LEN..]);
+        assert!(fuzzing::segments_match(entry, leaf_list, first, sealed));
+        assert!(
+            place
+                .open(&written, first, sealed)
+                .is_some_and(|opened| opened == plaintext)
+        );
+    }
 
     if how % 2 == 0 {
         let touched = touch(&sealed, how / 2, one, other, &place);
-        if touched != sealed {
-            // As many bytes as the manifest says, or they are not even compared.
-            let whole = touched.len() as u64 == entry.sealed_len();
+        if touched == sealed {
+            return;
+        }
+        // The author's segments but fewer of them are seen before: the manifest has their length.
+        if !(sealed.starts_with(&touched) && touched.len().is_multiple_of(SEGMENT_LEN)) {
             assert!(
-                !(whole && fuzzing::segments_match(&entry, &leaf_list, 0, &touched)),
+                !fuzzing::segments_match(entry, leaf_list, 0, &touched),
                 "the author's root fits other segments"
             );
-            let Some((leaf_list, forged)) = fuzzing::describe_segments(&touched, place.salt) else {
-                return;
-            };
-            assert!(
-                fuzzing::segments_match(&forged, &leaf_list, 0, &touched),
-                "a forger's root fits his own"
-            );
-            let opened = fuzzing::open_segments(&place.key, &place.ids, place.number, &forged, 0, &touched);
-            assert!(opened.is_none(), "touched segments decrypt");
+            assert!(place.open(&written, 0, &touched).is_none(), "they open, too");
         }
+        let Some(forged) = fuzzing::describe_segments(&touched, place.salt) else {
+            return;
+        };
+        assert!(
+            fuzzing::segments_match(&forged.1, &forged.0, 0, &touched),
+            "a forger's root fits his own"
+        );
+        assert!(place.open(&forged, 0, &touched).is_none(), "touched segments decrypt");
     } else {
         let elsewhere = place.elsewhere(how / 2);
-        let opened = elsewhere.open(&sealed);
+        // The author's own root and leaves, which the salt is no part of.
+        let moved = fuzzing::describe_segments(&sealed, elsewhere.salt).expect("a shard has a segment");
+        let opened = elsewhere.open(&moved, 0, &sealed);
         assert!(opened.is_none(), "segments decrypt in another place");
         let mut list = leaf_list.clone();
         let at = other as usize % list.len();
         list[at] ^= 1;
         assert!(
-            !fuzzing::segments_match(&entry, &list, 0, &sealed),
+            !fuzzing::segments_match(entry, &list, 0, &sealed),
             "another leaf list fits the root"
         );
+        assert!(place.open(&(list, *entry), 0, &sealed).is_none());
     }
 }
 
@@ -128,7 +125,8 @@ fn touch(sealed: &[u8], how: u8, one: u32, other: u32, place: &Place) -> Vec<u8>
                 salt: [place.salt[0].wrapping_add(1); 16],
                 ..place.again()
             };
-            let plaintext = place.open(sealed).expect("they are ours");
+            let written = fuzzing::describe_segments(sealed, place.salt).expect("a shard has a segment");
+            let plaintext = place.open(&written, 0, sealed).expect("they are ours");
             return older.seal(&plaintext);
         }
     }
@@ -160,8 +158,7 @@ impl Place {
         fuzzing::seal_segments(&self.key, &self.ids, self.number, &self.salt, plaintext).expect("it has its size")
     }
 
-    fn open(&self, segments: &[u8]) -> Option<Vec<u8>> {
-        let (_, entry) = fuzzing::describe_segments(segments, self.salt)?;
-        fuzzing::open_segments(&self.key, &self.ids, self.number, &entry, 0, segments)
+    fn open(&self, written: &(Vec<u8>, ShardEntry), first: u32, segments: &[u8]) -> Option<Vec<u8>> {
+        fuzzing::open_segments(&self.key, &self.ids, self.number, written, first, segments)
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError};
+use chartseal::store::{BlobStore, ItemId, SignedItem, StoreError, buffer};
 
 /// Items as files named by their ids.
 #[derive(Clone, Debug)]
@@ -17,7 +17,10 @@ impl Folder {
     fn read(&self, id: ItemId, range: Option<Range<u64>>) -> io::Result<Vec<u8>> {
         let path = self.0.join(id.to_string());
         let Some(range) = range else {
-            return std::fs::read(path);
+            let mut file = std::fs::File::open(path)?;
+            let mut bytes = buffer(usize::try_from(file.metadata()?.len()).unwrap_or(0));
+            file.read_to_end(&mut bytes)?;
+            return Ok(bytes);
         };
         let mut file = std::fs::File::open(path)?;
         file.seek(SeekFrom::Start(range.start))?;

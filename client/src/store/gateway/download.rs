@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode};
 
 use super::retry::Attempt;
 use super::{Gateway, common_failure, no_response};
-use crate::store::{ItemId, StoreError};
+use crate::store::{ItemId, StoreError, buffer};
 
 pub(super) async fn download(
     gateway: &Gateway,
@@ -101,7 +101,7 @@ async fn read_body(mut response: Response, id: ItemId, limit: u64, exact: Option
     if announced.is_some_and(|announced| announced > limit) {
         return Err(Attempt::over(StoreError::TooLong { id, limit }));
     }
-    let mut body = Vec::with_capacity(usize::try_from(announced.or(exact).unwrap_or(0).min(limit)).unwrap_or(0));
+    let mut body = buffer(usize::try_from(announced.or(exact).unwrap_or(0).min(limit)).unwrap_or(0));
     let broken = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => {

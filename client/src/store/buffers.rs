@@ -1,0 +1,68 @@
+//! A stock of large buffers. A buffer of some megabytes that is allocated anew is zeroed by the kernel page by page, which
+//! takes as long as decrypting it; so stores read into buffers of this stock, and they come back to it when what was
+//! read is no longer needed. It keeps no more than were in use at once, and few at that.
+
+use std::sync::{Mutex, PoisonError};
+
+/// Smaller ones are left to the allocator.
+const WORTH_IT: usize = 256 << 10;
+/// Larger ones are too much to keep.
+const LARGEST: usize = 16 << 20;
+/// Never more than so many.
+const MOST: usize = 16;
+
+static STOCK: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// An empty buffer with room for so many bytes.
+#[must_use]
+pub fn buffer(capacity: usize) -> Vec<u8> {
+    if (WORTH_IT..=LARGEST).contains(&capacity) {
+        let mut stock = STOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = stock.iter().position(|kept| kept.capacity() >= capacity) {
+            return stock.swap_remove(at);
+        }
+    }
+    Vec::with_capacity(capacity)
+}
+
+/// Bytes whose buffer goes back into the stock when they are dropped.
+#[derive(Debug)]
+pub(crate) struct Borrowed(pub(crate) Vec<u8>);
+
+impl AsRef<[u8]> for Borrowed {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if (WORTH_IT..=LARGEST).contains(&self.0.capacity()) {
+            let mut stock = STOCK.lock().unwrap_or_else(PoisonError::into_inner);
+            if stock.len() < MOST {
+                self.0.clear();
+                stock.push(std::mem::take(&mut self.0));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_buffer_comes_back_empty_and_a_small_one_does_not() {
+        // An odd size, so that no other test takes it first.
+        let size = 5_000_011;
+        let mut first = buffer(size);
+        first.push(7);
+        let address = first.as_ptr();
+        drop(Borrowed(first));
+        let again = buffer(size);
+        assert!(again.is_empty() && again.capacity() >= size);
+        assert_eq!(again.as_ptr(), address);
+        drop(Borrowed(vec![0; 10]));
+        assert!(buffer(10).capacity() < WORTH_IT);
+    }
+}
