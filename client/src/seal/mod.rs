@@ -28,6 +28,7 @@ mod input;
 mod journal;
 mod leaves;
 mod manifest;
+mod measures;
 pub mod merkle;
 mod meter;
 mod opener;
@@ -56,11 +57,12 @@ pub use health::{Fault, Health, LostPart, Part, Repaired, State, health, repair}
 pub use input::Input;
 pub use journal::{Journal, JournalError, Upload};
 pub use manifest::{Manifest, ManifestBody, ManifestError, ShardEntry, manifest_hash};
+pub use measures::{Measured, SealOptions, SealStats, Sealed};
 pub use opener::{Opened, open_stream};
 pub use padding::Padding;
 pub use placing::{Piece, Place, Placing};
 pub use reader::SealedReader;
-pub use sealer::{Measured, SealOptions, SealStats, Sealed, Sealer, seal_stream};
+pub use sealer::{Sealer, seal_stream};
 pub use verifier::{Verified, verify_stream};
 
 /// The only suite there is: AES-256-GCM in segments, HKDF-SHA-256, SHA-256.
@@ -101,6 +103,10 @@ pub struct Progress {
     pub original: u64,
     /// Sealed bytes that the store took, or gave and that were found right.
     pub sealed: u64,
+    /// Bytes of the original that are stored (sealing).
+    pub stored: u64,
+    /// Bytes of the original that will be handed out (opening), once that is known.
+    pub expected: Option<u64>,
 }
 
 /// Called as a stream proceeds; must not block.

@@ -12,13 +12,14 @@ use tokio::sync::mpsc;
 use super::input::Input;
 use super::journal::Journal;
 use super::manifest::{self, Content, Manifest, ManifestBody, ShardEntry};
+use super::measures::{Measured, SealOptions, SealStats, Sealed};
 use super::meter::Meter;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::shard::{OpenShard, SealedShard};
 use super::signing::{self, LANES, Placed, SignedShard};
 use super::source::{Source, Summary};
-use super::{DataKey, OnChain, Padding, ProgressFn, RecordIds, SealError, workers};
+use super::{DataKey, OnChain, ProgressFn, RecordIds, SealError, workers};
 use crate::crypto;
 use crate::keys::StorageKey;
 use crate::store::ans104::HEADER_LEN;
@@ -26,83 +27,6 @@ use crate::store::{BlobStore, SignedItem, Stores};
 
 /// How long a shard waits for others to be signed with.
 const LINGER: Duration = Duration::from_millis(20);
-
-/// How a file is sealed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealOptions {
-    /// The file's name, kept encrypted; at most 1,024 bytes.
-    pub name: String,
-    /// Its media type; told from its first bytes where none is given.
-    pub media_type: Option<String>,
-    /// How its size is hidden.
-    pub padding: Padding,
-    /// Whether frames are compressed where that makes them smaller.
-    pub compress: bool,
-    /// Whether the manifest keeps SHA-256 of the file. What is opened is authenticated without it, and one core hashes more
-    /// slowly than it seals.
-    pub file_hash: bool,
-}
-
-impl SealOptions {
-    /// A file of this name, padded and compressed.
-    #[must_use]
-    pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            media_type: None,
-            padding: Padding::Padme,
-            compress: true,
-            file_hash: false,
-        }
-    }
-}
-
-/// What became of a file, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SealStats {
-    /// Of the file.
-    pub original: u64,
-    /// Of its frames.
-    pub encoded: u64,
-    /// Of frames and padding.
-    pub padded: u64,
-    /// Segments and leaves of all shards, without manifest, headers and parity.
-    pub sealed: u64,
-    /// In all stores together: every item with its header, the manifest's too.
-    pub stored: u64,
-    /// How many shards.
-    pub shards: u64,
-}
-
-/// A sealed and stored file: what goes on chain, and the key that goes into envelopes.
-#[derive(Debug, Clone)]
-pub struct Sealed {
-    /// The manifest's bytes, stored under `locator`.
-    pub manifest: Vec<u8>,
-    /// What the chain has to hold of it.
-    pub on_chain: OnChain,
-    /// The id of the data item that holds the manifest.
-    pub locator: [u8; 32],
-    /// Bytes of the content: [`SealStats::sealed`], as the record's account shows it.
-    pub padded_size: u64,
-    /// The key. Wrap it for its readers (see [`super::envelope`]) and let it go.
-    pub data_key: DataKey,
-    /// The media type that the manifest has.
-    pub media_type: String,
-    /// Figures.
-    pub stats: SealStats,
-}
-
-/// What sealing would give; see [`Sealer::measure`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measured {
-    /// The media type that was found.
-    pub media_type: String,
-    /// Figures.
-    pub stats: SealStats,
-    /// Bytes of each item that each store would take, headers included.
-    pub items: Vec<u64>,
-}
 
 /// Seals one file.
 #[derive(Clone, Copy)]
@@ -312,7 +236,7 @@ impl<S: BlobStore> Sealer<'_, S> {
                 if shard.is_empty() && number > 0 {
                     return Ok::<_, SealError>(());
                 }
-                meter.original(source.original());
+                meter.filled(number, source.original());
                 // The other end is gone only when it failed, and then this future is dropped.
                 sender.send((number, shard)).await.map_err(|_| SealError::Interrupted)?;
                 number = number.checked_add(1).ok_or(SealError::Interrupted)?;
@@ -389,7 +313,7 @@ impl<S: BlobStore> Sealer<'_, S> {
         let began = Instant::now();
         let stored = self.upload(shard).await?;
         slot.leave(began.elapsed());
-        meter.sealed(stored.entry.payload_len());
+        meter.stored(stored.number, stored.entry.payload_len());
         Ok(stored)
     }
 
