@@ -99,7 +99,7 @@ pub fn versions() -> Value {
     json!({
         "head": "versions",
         "chartseal": env!("CARGO_PKG_VERSION"),
-        "commit": said(Command::new("git").args(["rev-parse", "--short=10", "HEAD"])),
+        "commit": said(Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"])),
         "rustc": said(Command::new("rustc").arg("--version")),
         "kernel": said(Command::new("uname").arg("-sr")),
         "age": said(Command::new("age").arg("--version")),

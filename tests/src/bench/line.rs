@@ -43,6 +43,8 @@ pub struct Line {
     pub gb_per_s_core: f64,
     /// GB of the original a second, by the clock, on all cores together.
     pub gb_per_s: f64,
+    /// GB of the original for each second that this process computed, whatever else ran meanwhile. Not told for peers.
+    pub gb_per_cpu_s: Option<f64>,
     /// Of what AES-256-GCM and SHA-256 in four lanes (and SHA-384 in many, where it is signed) allow.
     pub limit_ratio: Option<f64>,
     /// The same by the fastest SHA-256 that this processor has.
@@ -176,6 +178,9 @@ pub fn lines(samples: &BTreeMap<Case, Vec<Sample>>) -> Vec<Line> {
             records_per_s: shown(records_per_s),
             gb_per_s_core: shown(runs.median),
             gb_per_s: shown(records_per_s * bytes as f64 / 1e9),
+            gb_per_cpu_s: Runs::of(samples.iter().map(|sample| sample.bytes as f64 / 1e9 / sample.cpu_s))
+                .filter(|_| !is_peer)
+                .map(|runs| shown(runs.median)),
             limit_ratio: of_limit(Op::Sha256FourLane),
             limit_fastest_ratio: of_limit(Op::Sha256Fastest),
             vs_age_sha256: if stores {

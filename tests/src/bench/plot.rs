@@ -9,6 +9,8 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 92.0;
 const BOTTOM: f64 = 46.0;
 const FONT: &str = "font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif\"";
+/// Bars thinner than this are narrower than their figures.
+const NARROW: f64 = 20.0;
 const INK: &str = "#1f2328";
 const QUIET: &str = "#59636e";
 
@@ -47,9 +49,11 @@ impl Scale {
                 ticks.push(10_f64.powf(at));
                 at += 1.0;
             }
+            let high = (most * 1.6).log10();
+            ticks.retain(|tick| tick.log10() <= high);
             return Self {
                 low,
-                high: (most * 1.6).log10(),
+                high,
                 ticks,
                 logarithmic,
             };
@@ -102,7 +106,7 @@ impl Bars<'_> {
         self.legend(&mut out);
         self.axis(&mut out, &scale);
         self.bars(&mut out, &scale);
-        for (name, value) in &self.lines {
+        for (number, (name, value)) in self.lines.iter().enumerate() {
             let y = scale.y(*value);
             let _ = writeln!(
                 out,
@@ -110,15 +114,10 @@ impl Bars<'_> {
                  stroke-dasharray=\"6 4\"/>",
                 WIDTH - RIGHT
             );
-            let label = format!("{name}: {}", super::table::figure(*value));
-            text(
-                &mut out,
-                (WIDTH - RIGHT, y - 4.0),
-                11,
-                "#b35900",
-                "text-anchor=\"end\"",
-                &label,
-            );
+            // Beside the title: above the bars it would stand in their figures.
+            let at = (WIDTH - RIGHT, 28.0 + 20.0 * number as f64);
+            let label = format!("- -  {name}: {}", super::table::figure(*value));
+            text(&mut out, at, 12, "#b35900", "text-anchor=\"end\"", &label);
         }
         out.push_str("</svg>\n");
         out
@@ -166,14 +165,15 @@ impl Bars<'_> {
                         floor - y
                     );
                     let label = super::table::figure(*value);
-                    text(
-                        out,
-                        (x + bar / 2.0, y - 4.0),
-                        9,
-                        QUIET,
-                        "text-anchor=\"middle\"",
-                        &label,
-                    );
+                    let at = (x + bar / 2.0, y - 4.0);
+                    // Above a narrow bar a figure stands upright, or it would run into the next one.
+                    let (at, stands) = if bar < NARROW {
+                        let at = (at.0 + 3.0, at.1);
+                        (at, format!("transform=\"rotate(-90 {:.1} {:.1})\"", at.0, at.1))
+                    } else {
+                        (at, "text-anchor=\"middle\"".to_owned())
+                    };
+                    text(out, at, 9, QUIET, &stands, &label);
                 }
                 x += bar;
             }

@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Records a second that the paper reports for this kind, sealed.
+    /// Records a second that the paper reports for this kind.
     #[must_use]
     pub fn paper_records_per_s(self) -> Option<f64> {
         match self {
