@@ -385,8 +385,9 @@ async fn a_line_that_a_crash_cut_is_dropped_and_its_shard_sealed_anew() {
 #[tokio::test]
 async fn a_journal_cut_in_its_first_line_begins_anew() {
     let desk = Desk::new();
-    drop(desk.open_journal().unwrap());
+    let journal = desk.open_journal().unwrap();
     let line = fs::read(desk.journal()).unwrap();
+    drop(journal);
     for kept in [0, 1, 20, line.len() - 1] {
         fs::write(desk.journal(), &line[..kept]).unwrap();
         let journal = desk.open_journal().unwrap();
@@ -465,7 +466,7 @@ async fn only_who_began_an_upload_goes_on_with_it() {
 #[tokio::test]
 async fn a_wrapped_key_of_another_record_does_not_open() {
     let desk = Desk::new();
-    drop(desk.open_journal().unwrap());
+    desk.run(&Fragile::breaking_after(1)).await.unwrap_err();
     let text = fs::read_to_string(desk.journal()).unwrap();
     let record = hex::encode(IDS.record);
     fs::write(desk.journal(), text.replace(&record, &"ab".repeat(16))).unwrap();
@@ -476,7 +477,7 @@ async fn a_wrapped_key_of_another_record_does_not_open() {
 #[test]
 fn a_journal_is_its_owners() {
     let desk = Desk::new();
-    drop(desk.open_journal().unwrap());
+    let _journal = desk.open_journal().unwrap();
     let mode = fs::metadata(desk.journal()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -501,4 +502,51 @@ async fn a_journal_that_is_removed_is_gone_and_the_next_one_is_new() {
     desk.open_journal().unwrap().remove().unwrap();
     assert!(!desk.journal().exists());
     assert_eq!(desk.open_journal().unwrap().announced(), 0);
+}
+
+#[tokio::test]
+async fn a_journal_with_nothing_to_go_on_with_is_not_left_behind() {
+    let desk = Desk::new();
+    drop(desk.open_journal().unwrap());
+    assert!(!desk.journal().exists());
+    desk.run(&Fragile::breaking_after(0)).await.unwrap_err();
+    // Everything in it was announced, nothing is stored: it may have been on its way.
+    assert!(desk.journal().exists());
+    drop(desk.open_journal().unwrap());
+    assert!(desk.journal().exists());
+}
+
+#[tokio::test]
+async fn to_begin_anew_the_journal_is_dropped_unless_it_is_anothers() {
+    let desk = Desk::new();
+    Journal::prepare(&desk.journal(), false).unwrap();
+    assert!(!desk.journal().exists(), "trying leaves nothing");
+    desk.run(&Fragile::breaking_after(1)).await.unwrap_err();
+    Journal::prepare(&desk.journal(), false).unwrap();
+    assert!(
+        desk.open_journal().unwrap().announced() > 0,
+        "trying takes nothing away"
+    );
+    let journal = desk.open_journal().unwrap();
+    let refused = Journal::prepare(&desk.journal(), true).unwrap_err();
+    assert!(
+        matches!(refused, JournalError::Lines(LineFileError::InUse(_))),
+        "{refused}"
+    );
+    drop(journal);
+    Journal::prepare(&desk.journal(), true).unwrap();
+    assert!(!desk.journal().exists());
+    fs::write(desk.journal(), "a letter to somebody\n").unwrap();
+    let refused = Journal::prepare(&desk.journal(), true).unwrap_err();
+    assert!(
+        matches!(refused, JournalError::Lines(LineFileError::NotOurs(_))),
+        "{refused}"
+    );
+    assert!(desk.journal().exists());
+    let nowhere = desk.folder.path().join("missing/journal");
+    let refused = Journal::prepare(&nowhere, false).unwrap_err();
+    assert!(
+        matches!(refused, JournalError::Lines(LineFileError::File(_))),
+        "{refused}"
+    );
 }

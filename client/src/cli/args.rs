@@ -16,7 +16,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 pub(super) use self::agreements::{Agreement, Propose};
 pub(super) use self::consent::{Approve, Decide, Erase, Policy, Request, Share, class_mask};
 pub(super) use self::people::{Delegate, Guardian, HandOver, Holders, OfPatient};
-pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing};
+pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing, Uploading};
 pub(super) use self::registry::{Institution, Member, Patient, Registry};
 pub(super) use self::stores::{Kept, Repair, StoreArgs};
 use super::{
@@ -267,6 +267,7 @@ impl Command {
         match self {
             Self::Emergency(command) => return command.sends(),
             Self::Agreement(command) => return command.sends(),
+            Self::Put(Put { uploading, .. }) | Self::Amend(Amend { uploading, .. }) => return !uploading.dry_run,
             _ => {}
         }
         !matches!(

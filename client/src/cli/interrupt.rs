@@ -15,14 +15,20 @@ const ENDING: [(SignalKind, u32); 3] = [
 
 /// A command that was asked to end before it was done.
 #[derive(Debug, Error)]
-#[error("interrupted{}", if *.may_have_sent {
+#[error("interrupted{}{}", if *.may_have_sent {
     "; if a transaction had been sent it may still be applied: look at `chartseal log`"
+} else {
+    ""
+}, if *.goes_on {
+    "; the same command goes on where this one was"
 } else {
     ""
 })]
 pub(super) struct Interrupted {
     /// Whether it was of a kind that sends transactions.
     pub(super) may_have_sent: bool,
+    /// Whether it left something to go on with.
+    pub(super) goes_on: bool,
 }
 
 /// The signals that this process listens for.

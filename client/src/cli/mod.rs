@@ -28,6 +28,7 @@ mod requests;
 mod rewrap;
 mod sharing;
 mod stores;
+mod uploads;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -70,7 +71,7 @@ pub fn main() -> ExitCode {
 
 fn start(args: Args, output: Output) -> Result<()> {
     let Args { globals, command } = args;
-    let may_have_sent = command.sends();
+    let (may_have_sent, left) = (command.sends(), uploads::what_is_left(&command));
     let caller = Caller::new(globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -79,13 +80,21 @@ fn start(args: Args, output: Output) -> Result<()> {
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen().context("cannot listen for signals")?;
         tokio::select! {
-            outcome = run(command, caller, output) => outcome,
-            () = signals.any() => Err(Interrupted { may_have_sent }.into()),
+            outcome = run(command, caller, output) => outcome.map(Some),
+            () = signals.any() => Ok(None),
         }
     });
     passphrase::restore_terminal();
     runtime.shutdown_timeout(GRACE);
-    outcome
+    // Looked for only now that everything was dropped that may take it away.
+    let goes_on = || left.is_some_and(|left| left.exists());
+    outcome?.ok_or_else(|| {
+        let interrupted = Interrupted {
+            may_have_sent,
+            goes_on: goes_on(),
+        };
+        interrupted.into()
+    })
 }
 
 async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
@@ -117,8 +126,8 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Health(kept) => stores::health(&kept, &caller, output).await,
         Command::Repair(command) => stores::repair(&command, caller, output).await,
         Command::Log { patient } => patients::log(&patient, &caller, output).await,
-        Command::Put(command) => records::put(&command, caller, output).await,
-        Command::Amend(command) => records::amend(&command, caller, output).await,
+        Command::Put(command) => uploads::put(&command, caller, output).await,
+        Command::Amend(command) => uploads::amend(&command, caller, output).await,
         Command::Batch(command) => batch::run(&command, caller, output).await,
         Command::Get(command) => records::get(&command, caller, output).await,
         Command::Verify { patient, record } => records::verify(&patient, &record, &caller, output).await,

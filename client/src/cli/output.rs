@@ -90,8 +90,7 @@ impl Output {
     pub(super) fn progress(self, length: Option<u64>) -> Bar {
         let bar = match length {
             _ if self.json || !std::io::stderr().is_terminal() => ProgressBar::hidden(),
-            Some(length) => ProgressBar::new(length)
-                .with_style(style("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")),
+            Some(length) => ProgressBar::new(length).with_style(style(OF_KNOWN_LENGTH)),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes}, {bytes_per_sec}")),
         };
         Bar(Arc::new(bar))
@@ -120,6 +119,9 @@ impl Output {
     }
 }
 
+/// A bar for a stream whose length is known.
+const OF_KNOWN_LENGTH: &str = "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -137,6 +139,13 @@ impl Bar {
     pub(super) fn callback(&self) -> impl Fn(Progress) + Send + Sync + use<> {
         let bar = Arc::clone(&self.0);
         move |progress| {
+            // Opening says how long the file is as soon as it knows.
+            if let Some(expected) = progress.expected
+                && bar.length() != Some(expected)
+            {
+                bar.set_style(style(OF_KNOWN_LENGTH));
+                bar.set_length(expected);
+            }
             // Verifying reads no original bytes: then the sealed ones tell how far it is.
             let done = if progress.original == 0 {
                 progress.sealed
@@ -145,6 +154,14 @@ impl Bar {
             };
             bar.set_position(done);
         }
+    }
+}
+
+impl Bar {
+    /// What an upload calls as it proceeds: what counts is what is stored, reading runs ahead of that.
+    pub(super) fn uploaded(&self) -> impl Fn(Progress) + Send + Sync + use<> {
+        let bar = Arc::clone(&self.0);
+        move |progress| bar.set_position(progress.stored)
     }
 }
 

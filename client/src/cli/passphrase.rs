@@ -106,7 +106,11 @@ fn type_in(what: &str) -> Result<Zeroizing<String>> {
     asked().take();
     match typed {
         Ok(typed) => Ok(Zeroizing::new(typed)),
-        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Interrupted { may_have_sent: false }.into()),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Interrupted {
+            may_have_sent: false,
+            goes_on: false,
+        }
+        .into()),
         Err(error) => Err(error).context("cannot ask for a passphrase here; use --passphrase-file or --passphrase-fd"),
     }
 }

@@ -1,64 +1,26 @@
-//! `chartseal put`, `amend`, `get`, `verify`, `list`.
+//! `chartseal get`, `verify`, `list`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use chartseal_program::{
     seeds::Id,
     vocabulary::{Purpose, RecordStatus},
 };
 use serde_json::json;
-use tokio::fs::File;
 
 use super::{
-    args::{Amend, Claim, Get, Put, Sealing},
-    caller::{Caller, Here},
+    args::{Claim, Get},
+    caller::{Caller, Here, off_thread},
     output::Output,
 };
 use crate::{
-    ops::{AmendRequest, GetRequest, Got, OpError, Payment, Put as Stored, PutRequest},
-    seal::{Input, Padding, SealOptions},
-    store::{AtomicFile, Existing},
+    ops::{GetRequest, Got, OpError, Payment},
+    store::{AtomicFile, Existing, Kept},
 };
 
-pub(super) async fn put(command: &Put, caller: Caller, output: Output) -> Result<()> {
-    let session = caller.session().await?;
-    let (source, length) = open(&command.file).await?;
-    let request = PutRequest {
-        patient: command.patient,
-        class: command.class,
-        purpose: purpose(&session, &command.claim, &command.patient).await?,
-        grant: command.claim.grant,
-        seal: options(&command.sealing, &command.file),
-        journal: None,
-    };
-    let bar = output.progress(length);
-    let stored = session.put(&request, source, &bar.callback()).await?;
-    drop(bar);
-    say_stored(&stored, output);
-    Ok(())
-}
-
-pub(super) async fn amend(command: &Amend, caller: Caller, output: Output) -> Result<()> {
-    let session = caller.session().await?;
-    let (source, length) = open(&command.file).await?;
-    let request = AmendRequest {
-        patient: command.patient,
-        record: command.record,
-        expected_version: command.expect_version,
-        purpose: purpose(&session, &command.claim, &command.patient).await?,
-        grant: command.claim.grant,
-        seal: options(&command.sealing, &command.file),
-        journal: None,
-    };
-    let bar = output.progress(length);
-    let stored = session.amend(&request, source, &bar.callback()).await?;
-    drop(bar);
-    say_stored(&stored, output);
-    Ok(())
-}
-
 pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result<()> {
+    let partial = partial_folder(command)?;
     let session = caller.session().await?;
     let request = GetRequest {
         patient: command.patient,
@@ -75,6 +37,7 @@ pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result
             .zip(command.request)
             .map(|(agreement, request)| Payment { agreement, request }),
         range: command.range.clone(),
+        partial: partial.clone(),
     };
     let bar = output.progress(None);
     if is_dash(&command.out) {
@@ -90,6 +53,9 @@ pub(super) async fn get(command: &Get, caller: Caller, output: Output) -> Result
     let mut file = AtomicFile::create(&command.out, existing).map_err(OpError::from)?;
     let got = session.get(&request, &mut file, &bar.callback()).await?;
     file.commit().await.map_err(OpError::from)?;
+    if let Some(folder) = partial {
+        off_thread(move || Ok(Kept::remove(&folder).map_err(OpError::from)?)).await?;
+    }
     drop(bar);
     say_got(&got, &command.out, output);
     Ok(())
@@ -167,88 +133,37 @@ pub(super) async fn purpose(session: &Here, claim: &Claim, patient: &Id) -> Resu
     }
 }
 
-fn is_dash(path: &Path) -> bool {
+pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// What is to be sealed, and its length where that is known.
-async fn open(path: &Path) -> Result<(Input<'static>, Option<u64>)> {
-    if is_dash(path) {
-        return Ok((Input::stream(tokio::io::stdin()), None));
+/// Where a download keeps what it fetched: beside the file that it makes.
+pub(super) fn partial_folder(command: &Get) -> Result<Option<PathBuf>> {
+    if !command.resume {
+        return Ok(None);
     }
-    let file = File::open(path)
-        .await
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    let metadata = file
-        .metadata()
-        .await
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    if metadata.is_file() {
-        Ok((Input::File(file.into_std().await), Some(metadata.len())))
-    } else {
-        Ok((Input::stream(file), None))
-    }
-}
-
-fn options(sealing: &Sealing, file: &Path) -> SealOptions {
-    let own_name = if is_dash(file) {
-        None
-    } else {
-        file.file_name().map(|name| name.to_string_lossy().into_owned())
+    let Some(name) = command.out.file_name().filter(|_| !is_dash(&command.out)) else {
+        bail!("--resume keeps what it fetches beside a file: name one with --out");
     };
-    let name = sealing.name.clone().or(own_name).unwrap_or_default();
-    SealOptions {
-        media_type: sealing.media_type.clone(),
-        padding: if sealing.no_padding {
-            Padding::None
-        } else {
-            Padding::Padme
-        },
-        compress: !sealing.no_compression,
-        ..SealOptions::named(name)
-    }
-}
-
-fn say_stored(stored: &Stored, output: Output) {
-    let record = hex::encode(stored.record);
-    let stats = &stored.stats;
-    if !stored.recoverable {
-        output.warn(
-            "the patient has no guardians: should the wallet or its passphrase be lost, nobody can help to it. Make a copy \
-             (`chartseal keys backup`) and name guardians (`chartseal guardian set`)",
-        );
-    }
-    if stored.holders_too_few {
-        output.warn(
-            "too few of the patient's break-glass holders have a usable key: in an emergency nobody could open this. Name others \
-             (`chartseal break-glass set`), then run `chartseal rewrap`",
-        );
-    }
-    output.say(
-        &format!(
-            "record {record} version {}: {} of {} bytes, sealed to {} in {} shards, {} readers",
-            stored.version, stored.media_type, stats.original, stats.sealed, stats.shards, stored.readers
-        ),
-        &json!({
-            "record": record, "version": stored.version, "signature": stored.signature,
-            "media_type": stored.media_type, "original_bytes": stats.original, "sealed_bytes": stats.sealed,
-            "shards": stats.shards, "readers": stored.readers, "recoverable": stored.recoverable,
-            "break_glass_shares": stored.holders, "break_glass_holders_too_few": stored.holders_too_few,
-            "manifest_hash": hex::encode(stored.content.manifest_hash), "content_root": hex::encode(stored.content.root),
-        }),
-    );
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(".chartseal-part");
+    Ok(Some(command.out.with_file_name(beside)))
 }
 
 fn say_got(got: &Got, out: &Path, output: Output) {
     let opened = &got.opened;
     output.say(
         &format!(
-            "{}: {} bytes of version {}, {}, allowed as {}",
+            "{}: {} bytes of version {}, {}, allowed as {}{}",
             out.display(),
             opened.written,
             got.version,
             opened.media_type,
-            got.access.basis.word()
+            got.access.basis.word(),
+            opened
+                .sha256
+                .map_or_else(String::new, |sha256| format!(", SHA-256 {}", hex::encode(sha256)))
         ),
         &json!({
             "out": out, "name": opened.name, "media_type": opened.media_type, "bytes": opened.written,

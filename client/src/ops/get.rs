@@ -1,6 +1,7 @@
 //! Opening: ask the chain, take the wrapped key against its decision, and open what matches the hashes that stand there.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use chartseal_program::{
     builders::{self, As},
@@ -13,15 +14,17 @@ use chartseal_program::{
 use solana_instruction::Instruction;
 use tokio::io::AsyncWrite;
 
-use super::{OpError, Payment, Session, acting::Chosen, chart::PERSON_KEY_EPOCH, keys::Version, new_id, put::refusal};
+use super::{
+    OpError, Payment, Session, acting::Chosen, chart::PERSON_KEY_EPOCH, keys::Version, new_id, off_thread, put::refusal,
+};
 use crate::{
     ledger::{LedgerError, LedgerGate, standing::Question},
     seal::{
-        DataKey, OnChain, Opened, ProgressFn, RecordIds, Verified,
+        DataKey, OnChain, OpenError, Opened, ProgressFn, RecordIds, SealedReader, Verified,
         envelope::{self, EnvelopeContext, EnvelopeError},
         fetch_manifest, open_stream, verify_stream,
     },
-    store::{BlobStore, KeyStore, KeyStoreError, keystore::ReleaseRequest},
+    store::{BlobStore, Kept, KeyStore, KeyStoreError, Stores, keystore::ReleaseRequest},
 };
 
 /// A record to be opened.
@@ -42,6 +45,9 @@ pub struct GetRequest {
     pub payment: Option<Payment>,
     /// Original bytes; all of them where none are named.
     pub range: Option<Range<u64>>,
+    /// A folder for what is fetched, so that a download that is broken off is gone on with; see [`Kept`]. It stays: when what
+    /// was opened is where it should be, [`Kept::remove`] it.
+    pub partial: Option<PathBuf>,
 }
 
 /// A record that was opened.
@@ -101,20 +107,48 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     {
         let patient = self.ledger.patient(&request.patient).await?;
         let (key, access, record) = self.obtain_key_looking(&patient, request).await?;
-        let on_chain = on_chain(&record);
-        let manifest = fetch_manifest(&self.stores, record.locator, on_chain.manifest_hash).await?;
-        let ids = RecordIds {
-            patient: patient.id,
-            record: record.id,
-            version: record.version,
+        let found = Found {
+            record: &record,
+            key: &key,
         };
         let range = request.range.clone();
-        let opened = open_stream(&manifest, &on_chain, ids, &key, &self.stores, range, writer, progress).await?;
+        let opened = match &request.partial {
+            None => found.open(&self.stores, range, writer, progress).await?,
+            Some(folder) => {
+                let path = folder.clone();
+                let kept = off_thread(move || Kept::open(path)).await??;
+                let stores = self.stores.map(|store| kept.before(store));
+                let opened = found.open(&stores, range, writer, progress).await;
+                if opened.as_ref().is_err_and(OpenError::is_tampered) {
+                    // What a store lied about may be among what was kept: the next run asks anew. The lie is what matters.
+                    let path = folder.clone();
+                    let _ = off_thread(move || Kept::remove(&path)).await?;
+                }
+                opened?
+            }
+        };
         Ok(Got {
             access,
             version: record.version,
             opened,
         })
+    }
+
+    /// Opens a record to be read from anywhere in it: what is fetched is what is read, and a little ahead. The request's
+    /// range and its folder mean nothing here.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn open_reader(&self, request: &GetRequest) -> Result<SealedReader<S>, OpError>
+    where
+        S: Clone + 'static,
+    {
+        let patient = self.ledger.patient(&request.patient).await?;
+        let (key, _, record) = self.obtain_key_looking(&patient, request).await?;
+        let on_chain = on_chain(&record);
+        let manifest = fetch_manifest(&self.stores, record.locator, on_chain.manifest_hash).await?;
+        let stores = self.stores.clone();
+        Ok(SealedReader::open(&manifest, &on_chain, ids(&record), &key, stores)?)
     }
 
     /// Fetches all that is stored of a record and holds it against the chain. It needs no right and no key.
@@ -298,6 +332,48 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             (None, Some(delegate)) => self.ledger.delegate(&patient.id, &delegate).await?.key_epoch,
             (None, None) => PERSON_KEY_EPOCH,
         })
+    }
+}
+
+/// A record, and the key that opens it.
+struct Found<'a> {
+    record: &'a Record,
+    key: &'a DataKey,
+}
+
+impl Found<'_> {
+    async fn open<S, W>(
+        &self,
+        stores: &Stores<S>,
+        range: Option<Range<u64>>,
+        writer: &mut W,
+        progress: ProgressFn<'_>,
+    ) -> Result<Opened, OpenError>
+    where
+        S: BlobStore,
+        W: AsyncWrite + Unpin + Send + ?Sized,
+    {
+        let on_chain = on_chain(self.record);
+        let manifest = fetch_manifest(stores, self.record.locator, on_chain.manifest_hash).await?;
+        open_stream(
+            &manifest,
+            &on_chain,
+            ids(self.record),
+            self.key,
+            stores,
+            range,
+            writer,
+            progress,
+        )
+        .await
+    }
+}
+
+fn ids(record: &Record) -> RecordIds {
+    RecordIds {
+        patient: record.patient,
+        record: record.id,
+        version: record.version,
     }
 }
 

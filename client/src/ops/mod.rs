@@ -17,6 +17,7 @@ mod grant;
 mod guardians;
 mod handover;
 mod keys;
+mod measure;
 mod pass_on;
 mod pending;
 mod policy;
@@ -44,6 +45,7 @@ pub use grant::{GrantRequest, Granted, Grantee, Revoked};
 pub use guardians::{GuardiansNamed, WalletAndKey};
 pub use handover::DelegationEnded;
 pub use keys::Rewrapped;
+pub use measure::Estimate;
 pub use pass_on::PassOnRequest;
 pub use pending::GrantState;
 pub use policy::{PolicySet, PolicyTerms};
@@ -57,6 +59,7 @@ use crate::{
     CryptoError, crypto,
     keys::Identity,
     ledger::Ledger,
+    seal::SealError,
     store::{BlobStore, KeyStore, Stores},
 };
 
@@ -141,6 +144,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 /// [`CryptoError::Random`].
 pub fn new_id() -> Result<Id, CryptoError> {
     crypto::random()
+}
+
+/// Does what blocks.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SealError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| SealError::Interrupted)
 }
 
 /// A new random id that is fit for what it is for.

@@ -21,12 +21,12 @@ use super::{
     chart::{Chart, PublicKey, Recipients},
     draw_id,
     keys::Version,
-    new_id,
+    new_id, off_thread,
 };
 use crate::{
     CryptoError,
     ledger::{LedgerError, standing::Question},
-    seal::{Input, Journal, ProgressFn, RecordIds, SealError, SealOptions, SealStats, Sealed, Sealer, Upload},
+    seal::{Input, Journal, ProgressFn, RecordIds, SealOptions, SealStats, Sealed, Sealer, Upload},
     store::{BlobStore, FileError, KeyStore},
 };
 
@@ -194,8 +194,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 .is_some_and(|journal| journal.manifest_hash() == Some(existing.manifest_hash));
         let expected_version = request.expected_version.unwrap_or(ids.version - 1);
         if !done && (expected_version != newest || ids.version != next) {
+            let anew = if ids.version == next { "" } else { ", anew (--restart)" };
             return Err(OpError::Usage(format!(
-                "the record is at version {newest}, not {expected_version}: read it again and amend that one"
+                "the record is at version {newest}, not {expected_version}: read it again and amend that one{anew}"
             )));
         }
         let question = Question {
@@ -392,13 +393,6 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let journal = off_thread(move || Journal::open(&path, &upload, &identity, || Ok(ids))).await??;
         Ok(Some(Arc::new(journal)))
     }
-}
-
-/// Does what blocks.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SealError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| SealError::Interrupted)
 }
 
 /// The content of an attempt that only asks: the contract refuses it by policy, or because it is none.

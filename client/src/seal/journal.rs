@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -179,10 +180,13 @@ pub(super) struct Announced {
     pub(super) root: [u8; 32],
 }
 
-/// The journal of one upload. Nobody else has it open.
+/// The journal of one upload. Nobody else has it open. Dropped before it announced anything, it leaves no file behind:
+/// there is nothing to go on with.
 #[derive(Debug)]
 pub struct Journal {
-    file: Mutex<LineFile>,
+    file: Mutex<Option<LineFile>>,
+    /// Whether it says more than that an upload was begun.
+    announced_any: AtomicBool,
     ids: RecordIds,
     data_key: DataKey,
     /// What earlier runs announced.
@@ -214,7 +218,8 @@ impl Journal {
                 key: wrap(&data_key, &ids, identity)?,
             })?;
             return Ok(Self {
-                file: Mutex::new(file),
+                file: Mutex::new(Some(file)),
+                announced_any: AtomicBool::new(false),
                 ids,
                 data_key,
                 shards: BTreeMap::new(),
@@ -222,6 +227,19 @@ impl Journal {
             });
         }
         Self::read(file, &lines, upload, identity)
+    }
+
+    /// Tries whether a journal can be kept at a path. One that is there stays, unless the upload is to begin `anew`. It
+    /// blocks.
+    ///
+    /// # Errors
+    /// [`JournalError::Lines`] where there is somebody's file, another process at work, or no way to write.
+    pub fn prepare(path: &Path, anew: bool) -> Result<(), JournalError> {
+        let (file, lines) = LineFile::open(path, BEGINNING)?;
+        if anew || lines.is_empty() {
+            file.remove()?;
+        }
+        Ok(())
     }
 
     fn read(file: LineFile, lines: &[Vec<u8>], expected: &Upload, identity: &Identity) -> Result<Self, JournalError> {
@@ -269,7 +287,8 @@ impl Journal {
             }
         }
         Ok(Self {
-            file: Mutex::new(file),
+            file: Mutex::new(Some(file)),
+            announced_any: AtomicBool::new(!shards.is_empty() || manifest.is_some()),
             ids,
             data_key,
             shards,
@@ -300,7 +319,11 @@ impl Journal {
     /// # Errors
     /// What the file system says.
     pub fn remove(self) -> Result<(), FileError> {
-        self.file.into_inner().unwrap_or_else(PoisonError::into_inner).remove()
+        self.take_file().map_or(Ok(()), LineFile::remove)
+    }
+
+    fn take_file(&self) -> Option<LineFile> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn data_key(&self) -> &DataKey {
@@ -340,7 +363,23 @@ impl Journal {
     }
 
     fn append(&self, lines: &[Line]) -> Result<(), FileError> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).append(lines)
+        // Before it is tried: what was written may stand there even if that could not be told.
+        self.announced_any.store(true, Ordering::Release);
+        match &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(file) => file.append(lines),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if !self.announced_any.load(Ordering::Acquire)
+            && let Some(file) = self.take_file()
+        {
+            // What stays is empty, and the next run takes it for new.
+            let _ = file.remove();
+        }
     }
 }
 

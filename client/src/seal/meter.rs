@@ -1,6 +1,8 @@
 //! Counts how far a stream has come, and tells who wants to know.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Progress, ProgressFn};
 
@@ -8,6 +10,10 @@ use super::{Progress, ProgressFn};
 pub(super) struct Meter<'a> {
     original: AtomicU64,
     sealed: AtomicU64,
+    stored: AtomicU64,
+    /// Shards under way, and the bytes of the original that each brought.
+    under_way: Mutex<BTreeMap<u32, u64>>,
+    expected: Option<u64>,
     report: ProgressFn<'a>,
 }
 
@@ -16,7 +22,18 @@ impl<'a> Meter<'a> {
         Self {
             original: AtomicU64::new(0),
             sealed: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            under_way: Mutex::default(),
+            expected: None,
             report,
+        }
+    }
+
+    /// One that knows how many bytes of the original there will be.
+    pub(super) fn expecting(expected: u64, report: ProgressFn<'a>) -> Self {
+        Self {
+            expected: Some(expected),
+            ..Self::new(report)
         }
     }
 
@@ -24,6 +41,24 @@ impl<'a> Meter<'a> {
     pub(super) fn original(&self, total: u64) {
         self.original.store(total, Ordering::Relaxed);
         self.tell();
+    }
+
+    /// A shard was filled, and by now so many bytes of the original were read.
+    pub(super) fn filled(&self, shard: u32, total: u64) {
+        let brought = total.saturating_sub(self.original.swap(total, Ordering::Relaxed));
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.insert(shard, brought);
+        drop(under_way);
+        self.tell();
+    }
+
+    /// A shard, of so many sealed bytes, is stored.
+    pub(super) fn stored(&self, shard: u32, sealed: u64) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let brought = under_way.remove(&shard).unwrap_or(0);
+        drop(under_way);
+        self.stored.fetch_add(brought, Ordering::Relaxed);
+        self.sealed(sealed);
     }
 
     /// So many sealed bytes more are stored, or were found right.
@@ -36,6 +71,31 @@ impl<'a> Meter<'a> {
         (self.report)(Progress {
             original: self.original.load(Ordering::Relaxed),
             sealed: self.sealed.load(Ordering::Relaxed),
+            stored: self.stored.load(Ordering::Relaxed),
+            expected: self.expected,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_stored_counts_for_what_was_read_for_it() {
+        let told = Mutex::new(Progress::default());
+        let report = |progress| *told.lock().unwrap() = progress;
+        let meter = Meter::new(&report);
+        meter.filled(0, 10);
+        meter.filled(1, 25);
+        meter.filled(2, 25);
+        meter.stored(1, 7);
+        let progress = *told.lock().unwrap();
+        assert_eq!((progress.original, progress.stored, progress.sealed), (25, 15, 7));
+        meter.stored(0, 7);
+        meter.stored(2, 7);
+        let progress = *told.lock().unwrap();
+        assert_eq!((progress.stored, progress.sealed, progress.expected), (25, 21, None));
     }
 }

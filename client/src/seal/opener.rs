@@ -157,8 +157,8 @@ where
     let whole = range.is_none();
     let expected = range
         .as_ref()
-        .map_or(opener.body.length, |range| range.end - range.start);
-    let meter = &Meter::new(progress);
+        .map_or(opener.body.length, |range| range.end.saturating_sub(range.start));
+    let meter = &Meter::expecting(expected, progress);
     let mut hasher = opener
         .body
         .sha256

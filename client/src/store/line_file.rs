@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -37,18 +37,24 @@ impl LineFile {
     /// begins.
     pub(crate) fn open(path: &Path, beginning: &[u8]) -> Result<(Self, Vec<Vec<u8>>), LineFileError> {
         let at = |source| FileError::new("open", path, source);
-        let mut file = File::options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(at)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LineFileError::InUse(path.to_path_buf())),
-            Err(TryLockError::Error(source)) => return Err(at(source).into()),
-        }
+        let mut file = loop {
+            let file = File::options()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(at)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(LineFileError::InUse(path.to_path_buf())),
+                Err(TryLockError::Error(source)) => return Err(at(source).into()),
+            }
+            // Whoever had it before may have deleted it between the two: then nobody would find what is written to it.
+            if is_at(&file, path).map_err(at)? {
+                break file;
+            }
+        };
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(at)?;
         // Nothing, or the beginning of our own first line: anything else is somebody's file.
@@ -97,5 +103,15 @@ impl LineFile {
     /// Deletes it: what it was kept for is done.
     pub(crate) fn remove(self) -> Result<(), FileError> {
         std::fs::remove_file(&self.path).map_err(|source| FileError::new("remove", &self.path, source))
+    }
+}
+
+/// Whether a file is the one that a path names.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }

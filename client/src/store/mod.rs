@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod keystore;
 mod line_file;
 mod objects;
+mod partial;
 mod stores;
 
 pub use ans104::SignedItem;
@@ -30,4 +31,5 @@ pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError, KeyStores};
 pub(crate) use line_file::LineFile;
 pub use line_file::LineFileError;
 pub use objects::Objects;
+pub use partial::{Kept, Partial};
 pub use stores::{Stores, StoresError};

@@ -91,6 +91,14 @@ impl<S: BlobStore> Stores<S> {
         }
     }
 
+    /// The same stores, each as something else.
+    pub(crate) fn map<'s, T: BlobStore>(&'s self, each: impl Fn(&'s S) -> T) -> Stores<T> {
+        Stores {
+            members: self.members.iter().map(each).collect(),
+            code: self.code,
+        }
+    }
+
     /// How shards are spread over them.
     #[must_use]
     pub fn code(&self) -> Code {

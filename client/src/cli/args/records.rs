@@ -25,6 +25,28 @@ pub(in crate::cli) struct Sealing {
     /// Do not compress.
     #[arg(long)]
     pub(in crate::cli) no_compression: bool,
+    /// Keep SHA-256 of the file with it, encrypted. What is opened is authenticated without it, and it takes longer than
+    /// sealing.
+    #[arg(long)]
+    pub(in crate::cli) sha256: bool,
+}
+
+/// What becomes of an upload that is broken off.
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Uploading {
+    /// Where it is written down how far the upload is, so that the same command goes on with it [default: for files longer
+    /// than 4 MB, beside the file, with .chartseal-upload after its name].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_journal", "dry_run"])]
+    pub(in crate::cli) journal: Option<PathBuf>,
+    /// Write nothing down: what is broken off begins anew.
+    #[arg(long)]
+    pub(in crate::cli) no_journal: bool,
+    /// Do not go on with an upload that was broken off: begin anew.
+    #[arg(long, conflicts_with_all = ["no_journal", "dry_run"])]
+    pub(in crate::cli) restart: bool,
+    /// Store nothing, and show how small the file would become and what storing it costs. Takes no key.
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -51,6 +73,8 @@ pub(in crate::cli) struct Put {
     pub(in crate::cli) claim: Claim,
     #[command(flatten)]
     pub(in crate::cli) sealing: Sealing,
+    #[command(flatten)]
+    pub(in crate::cli) uploading: Uploading,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +132,8 @@ pub(in crate::cli) struct Amend {
     pub(in crate::cli) claim: Claim,
     #[command(flatten)]
     pub(in crate::cli) sealing: Sealing,
+    #[command(flatten)]
+    pub(in crate::cli) uploading: Uploading,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -131,6 +157,10 @@ pub(in crate::cli) struct Get {
     /// Original bytes, for example 1000..2000 (the last one not included).
     #[arg(long, value_parser = parse::range)]
     pub(in crate::cli) range: Option<Range<u64>>,
+    /// Keep what is fetched, encrypted as it is, in a folder beside the file until it is whole: broken off, the same command
+    /// goes on with it. Takes as much room again.
+    #[arg(long)]
+    pub(in crate::cli) resume: bool,
     /// Read by the emergency that you opened (`chartseal emergency open`).
     #[arg(long, conflicts_with_all = ["purpose", "grant"])]
     pub(in crate::cli) emergency: bool,
