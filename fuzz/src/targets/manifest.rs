@@ -26,9 +26,9 @@ fn parse(input: &[u8]) {
         manifest.content_root(),
         Manifest::parse(input).expect("it parsed before").content_root()
     );
-    for number in 0..shards.len() {
+    for (number, listed) in shards.iter().enumerate() {
         let (entry, place) = manifest.shard(number).expect("every shard has a place");
-        assert_eq!(*entry, shards[number]);
+        assert_eq!(entry, listed);
         if let Place::Spread(code, pieces) = place {
             assert_eq!(pieces.len(), code.pieces());
             assert!(code.data >= 2 && usize::from(code.data) <= pieces.len());
