@@ -178,7 +178,7 @@ fn identity(bytes: &[u8]) {
 fn shares_of_anything(input: &mut Bytes<'_>) {
     let mut shares = Vec::new();
     let kinds = input.byte();
-    while !input.0.is_empty() && shares.len() < 12 {
+    while !input.0.is_empty() && shares.len() < 48 {
         let mut share = key_share(input, u8::MAX);
         // Of few sharings, or none has two.
         share.sharing = [share.sharing[0] & kinds; 16];
