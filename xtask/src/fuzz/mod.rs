@@ -317,6 +317,39 @@ mod tests {
         assert_eq!(run.last_lines.front().map(String::as_str), Some("line 5"));
     }
 
+    /// A program that says and ends as libFuzzer would.
+    fn pretend(name: &str, says: &str, code: u8) -> Fuzzer {
+        let root = std::env::temp_dir().join(format!("xtask-fuzz-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        let program = root.join("fuzzer");
+        let text = format!("#!/bin/sh\necho '{says}' >&2\nexit {code}\n");
+        // Written by another process: one that is forked here at the same time would still have it open, and a file that
+        // is open for writing cannot be started.
+        let write = ["-c", "printf '%s' \"$2\" > \"$1\" && chmod +x \"$1\"", "sh"];
+        process::run(Command::new("sh").args(write).arg(&program).arg(text)).unwrap();
+        let learned = root.join("learned");
+        Fuzzer { program, root, learned }
+    }
+
+    fn outcome(fuzzer: &Fuzzer) -> Result<bool> {
+        let outcome = fuzzer.run_all(&TARGETS[..2], Duration::from_secs(1), &Report::new(false));
+        std::fs::remove_dir_all(&fuzzer.root).unwrap();
+        outcome
+    }
+
+    #[test]
+    fn a_finding_fails_the_run_and_a_slow_input_does_not() {
+        let said = "Test unit written to fuzz/artifacts/codec/slow-unit-1f";
+        assert!(!outcome(&pretend("finding", said, 77)).unwrap());
+        assert!(outcome(&pretend("slow", said, 0)).unwrap());
+    }
+
+    #[test]
+    fn a_fuzzer_that_fails_without_a_finding_is_an_error_with_what_it_said() {
+        let error = outcome(&pretend("failing", "cannot limit memory", 2)).unwrap_err();
+        assert!(error.to_string().contains("cannot limit memory"), "{error}");
+    }
+
     #[test]
     fn every_target_has_its_inputs() {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
