@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where something was lost, is there twice, or does not start again; also where so little was confirmed that this would
 /// show nothing.
 pub fn survive(plan: Plan, report: &Report) -> Result<()> {
-    let mut dice = Dice(plan.seed | 1);
+    let mut dice = Dice::new(plan.seed);
     let (mut stack, patient, id) = one_patient()?;
     let mut confirmed = Vec::new();
     stack.start_indexer()?;
@@ -201,14 +201,23 @@ fn compare(stack: &mut Stack, patient: &Person, id: &str, confirmed: &[String]) 
 }
 
 /// Random moments (xorshift64*) that a printed seed repeats.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn pause(&mut self, most_ms: u64) -> Duration {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    /// A number below `most`, which is not 0.
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        Duration::from_millis((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % most_ms)
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % most
+    }
+
+    pub(crate) fn pause(&mut self, most_ms: u64) -> Duration {
+        Duration::from_millis(self.below(most_ms))
     }
 }
 

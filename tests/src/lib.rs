@@ -17,3 +17,4 @@ pub mod stack;
 pub mod story;
 pub mod theft;
 pub mod travel;
+pub mod uploads;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{people::Person, programs::work_folder, report::Report, stack::Stack};
 
 /// The most that a process may hold resident, in MiB.
-pub const LIMIT_MIB: u64 = 200;
+pub const LIMIT_MIB: u64 = 128;
 
 /// The most that storing and opening held resident, in MiB.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ fn goes_through(stack: &Stack, patient: &Person, id: &str, mib: u64, report: &Re
     Ok(Peaks { put, get })
 }
 
-fn text(path: &Path) -> Result<&str> {
+pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str().context("the path is no UTF-8")
 }
 
@@ -123,7 +123,7 @@ fn peak(mut command: Command) -> Result<(u64, serde_json::Value)> {
 }
 
 /// Bytes that do not compress, from a small generator (xorshift64*): made, not recorded.
-fn write_noise(path: &Path, mib: u64) -> Result<()> {
+pub(crate) fn write_noise(path: &Path, mib: u64) -> Result<()> {
     let mut file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut block = vec![0u8; 1 << 20];
@@ -140,7 +140,7 @@ fn write_noise(path: &Path, mib: u64) -> Result<()> {
     Ok(())
 }
 
-fn same(a: &Path, b: &Path) -> Result<bool> {
+pub(crate) fn same(a: &Path, b: &Path) -> Result<bool> {
     let status = Command::new("cmp")
         .arg("--silent")
         .args([a, b])

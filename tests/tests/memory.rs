@@ -1,4 +1,4 @@
-//! However large a file is, it goes through in the same little memory. 1 GiB of it: `cargo xtask soak memory`.
+//! However large a file is, it goes through in the same little memory. 4 GiB of it: `cargo xtask soak memory`.
 
 #![allow(clippy::unwrap_used)]
 

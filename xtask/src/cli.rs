@@ -49,7 +49,7 @@ enum Command {
     /// small they become
     #[command(subcommand)]
     Bench(Bench),
-    /// Strain the system for long: `memory` of large files, `kills` at random moments, `contract` by random sequences,
+    /// Strain the system for long: `memory` of large files, `kills` and `uploads` at random moments, `contract` by random sequences,
     /// `guards` of the contract taken out one by one, `media` by the inputs that fuzzers find
     Soak(Trial),
     /// Write the query files in .sqlx, by which the indexer compiles without a database

@@ -7,6 +7,7 @@ use chartseal_tests::{
     kills::{self, Plan},
     memory,
     report::Report,
+    uploads,
 };
 use clap::{Parser, Subcommand};
 
@@ -23,10 +24,10 @@ struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Store and open a large file; fail where a process holds more than 200 MiB.
+    /// Store and open a large file; fail where a process holds 128 MiB or more.
     Memory {
-        /// The file's size in MiB.
-        #[arg(long, default_value_t = 1024)]
+        /// The file's size in MiB. Three times as much room is needed for temporary files.
+        #[arg(long, default_value_t = 4096)]
         mib: u64,
     },
     /// Kill indexer and sandbox at random moments; fail where anything is lost or doubled.
@@ -41,6 +42,18 @@ enum What {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Kill an upload at random moments and go on with it; fail where it is not completed, or a shard was sent twice.
+    Uploads {
+        /// The file's size in MiB.
+        #[arg(long, default_value_t = 1024)]
+        mib: u64,
+        /// Kills of the upload.
+        #[arg(long, default_value_t = 20)]
+        kills: u32,
+        /// Where the random moments come from [default: random, and printed].
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -51,6 +64,11 @@ fn main() -> ExitCode {
             let seed = seed.map_or_else(kills::new_seed, Ok)?;
             report.chapter(&format!("seed {seed}"));
             kills::survive(Plan { indexer, sandbox, seed }, report)
+        }
+        What::Uploads { mib, kills, seed } => {
+            let seed = seed.map_or_else(kills::new_seed, Ok)?;
+            report.chapter(&format!("seed {seed}"));
+            uploads::survive(uploads::Plan { mib, kills, seed }, report)
         }
     })
 }
