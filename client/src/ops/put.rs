@@ -107,7 +107,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     ///
     /// # Errors
     /// [`OpError::Refused`] where this session may not write for the patient: nothing was uploaded then. Otherwise what
-    /// failed; ciphertext that was uploaded by then stays where it is, and nobody has its key.
+    /// failed; ciphertext that was uploaded by then stays where it is, and nobody but
+    /// the journal has its key.
     pub async fn put(&self, request: &PutRequest, input: Input<'_>, progress: ProgressFn<'_>) -> Result<Put, OpError> {
         let chart = self.chart(&request.patient).await?;
         let patient = chart.patient.id;
@@ -182,7 +183,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 version: next,
             })
         };
-        let what = format!("an amendment of record {}", hex::encode(request.record));
+        let (of, record) = (hex::encode(patient), hex::encode(request.record));
+        let what = format!("an amendment of record {record} of patient {of}");
         let journal = self
             .journal(request.journal.as_deref(), &input, what, &request.seal, new)
             .await?;
@@ -309,11 +311,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             .await
             .map(|stored| Put { recoverable, ..stored });
         if let (Ok(_), Some(journal)) = (&outcome, journal.and_then(Arc::into_inner)) {
-            off_thread(move || journal.remove()).await??;
+            // One that stays says of a stored file that it may be gone on with; the next run finds it done.
+            let _ = off_thread(move || journal.remove()).await?;
         }
         match &outcome {
-            // It may stand on chain after all: then its envelopes are the only keys there are.
+            // It may stand on chain after all, sent now or by an earlier run: then its envelopes are all the keys there are.
             Ok(_) | Err(OpError::Ledger(LedgerError::Unknown { .. })) => {}
+            Err(_) if gone_on_with => {}
             Err(_) => self.discard_all(&version, &readers).await,
         }
         outcome
@@ -365,12 +369,17 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
     }
 
-    /// Whether this very version stands on chain.
+    /// Whether this very version stands on chain, or stood there before others took its place.
     async fn stands(&self, version: &Version) -> Result<bool, OpError> {
         let at = address::record(&version.patient, &version.record);
-        let record = self.ledger.try_read::<Record>(&at).await?;
-        Ok(record
-            .is_some_and(|record| record.version == version.version && record.manifest_hash == version.manifest_hash))
+        let Some(newest) = self.ledger.try_read::<Record>(&at).await? else {
+            return Ok(false);
+        };
+        if newest.version < version.version {
+            return Ok(false);
+        }
+        let found = self.ledger.record_version(&newest, version.version).await?;
+        Ok(found.manifest_hash == version.manifest_hash)
     }
 
     /// Opens or begins the journal of an upload, where there is one.

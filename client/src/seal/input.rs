@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -15,10 +16,35 @@ pub enum Input<'a> {
     Stream(Box<dyn AsyncRead + Unpin + Send + 'a>),
 }
 
+/// A file's length and when it was last changed, in seconds and nanoseconds: another one means another content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) length: u64,
+    pub(super) modified: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
 impl<'a> Input<'a> {
     /// A stream.
     pub fn stream(reader: impl AsyncRead + Unpin + Send + 'a) -> Self {
         Self::Stream(Box::new(reader))
+    }
+
+    /// The stamp of a file as it is now; a stream has none.
+    pub(super) fn stamp(&self) -> io::Result<Option<Stamp>> {
+        match self {
+            Self::File(file) => Stamp::of(file).map(Some),
+            Self::Stream(_) => Ok(None),
+        }
     }
 
     /// Has `work` read from it: a file in a thread that may block. `work` and what it owns come back with the result.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::input::Stamp;
 use super::manifest::ShardEntry;
 use super::{DataKey, RecordIds, SealOptions};
 use crate::CryptoError;
@@ -66,12 +67,11 @@ impl Upload {
         code: crate::store::Code,
         owner: [u8; 32],
     ) -> std::io::Result<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = file.metadata()?;
+        let Stamp { length, modified } = Stamp::of(file)?;
         Ok(Self {
             purpose,
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            length,
+            modified,
             name: options.name.clone(),
             media_type: options.media_type.clone(),
             padded: options.padding == super::Padding::Padme,

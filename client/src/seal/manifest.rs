@@ -25,14 +25,20 @@ use super::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_SEGMENTS, 
 use crate::CryptoError;
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
 use crate::media::{FrameIndex, MediaError};
+use crate::store::Code;
 
 const MAGIC: &[u8; 8] = b"CHSEALMF";
 const VERSION: u16 = 1;
-/// The longest manifest that is made or read, in bytes: enough for some 1.6 TB in one record.
+/// The longest manifest that is made or read, in bytes. It is enough for 0.9 TB in one record, or for 0.2 TB in pieces of
+/// 4 + 2; of a file that compresses, for accordingly more.
 pub(super) const MAX_LEN: usize = 32 << 20;
 /// The shortest encrypted part, in bytes: with the usual media types it does not tell names of up to a hundred letters
 /// apart. Small files are many, and a record is no smaller than its manifest.
 const FLOOR: u64 = 256;
+/// Bytes of a shard's entry, of a piece's, and of a frame's in the index.
+const ENTRY_LEN: usize = 16 + 32 + 4 + 4;
+const PIECE_LEN: usize = 64 + 32;
+const FRAME_LEN: usize = 1 + 4 + 4;
 /// The longest file name and media type, in bytes.
 const MAX_TEXT_LEN: usize = 1024;
 
@@ -183,6 +189,21 @@ impl Content {
     fn check(&self) -> Result<(), ManifestError> {
         check_shards(&self.shards)?;
         self.placing.check(self.shards.len())
+    }
+}
+
+/// Whether a manifest of so many shards and frames is not too long. What else stands in one is short.
+pub(super) fn check_len(shards: usize, frames: usize, code: Code) -> Result<(), ManifestError> {
+    let placed = if code.data < 2 { 64 } else { code.pieces() * PIECE_LEN };
+    let len = shards
+        .saturating_mul(ENTRY_LEN + placed)
+        .saturating_add(frames.saturating_mul(FRAME_LEN));
+    // The rest: fields of fixed size, two texts, and padding by an eighth at most.
+    let len = len.saturating_add(frames.saturating_mul(FRAME_LEN) / 8 + 4 * MAX_TEXT_LEN);
+    if len > MAX_LEN {
+        Err(ManifestError::TooLong(len))
+    } else {
+        Ok(())
     }
 }
 

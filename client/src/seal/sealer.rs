@@ -23,10 +23,15 @@ use super::{DataKey, OnChain, ProgressFn, RecordIds, SealError, workers};
 use crate::crypto;
 use crate::keys::StorageKey;
 use crate::store::ans104::HEADER_LEN;
-use crate::store::{BlobStore, SignedItem, Stores};
+use crate::store::{BlobStore, Code, SignedItem, Stores};
+
+/// However many cores there are, no more batches are signed at once,
+const MOST_SIGNERS: usize = 2;
+/// and no more shards, of 4 MiB, are in memory.
+const MOST_BUFFERS: usize = 24;
 
 /// How long a shard waits for others to be signed with.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Seals one file.
 #[derive(Clone, Copy)]
@@ -84,6 +89,11 @@ impl<S: BlobStore> Sealer<'_, S> {
     /// # Errors
     /// [`SealError`]. Nothing on chain refers to what was stored by then.
     pub async fn seal(&self, input: Input<'_>) -> Result<Sealed, SealError> {
+        let ids = self.journal.map_or(self.ids, |journal| journal.ids());
+        Self { ids, ..*self }.seal_as_it_is(input).await
+    }
+
+    async fn seal_as_it_is(&self, input: Input<'_>) -> Result<Sealed, SealError> {
         let data_key = match self.journal {
             Some(journal) => journal.data_key().clone(),
             None => DataKey::generate()?,
@@ -102,7 +112,7 @@ impl<S: BlobStore> Sealer<'_, S> {
             shards,
             placing: signing::placing(self.stores.code(), placed),
         };
-        let summary = source.finish();
+        let summary = source.finish()?;
         let (media_type, body) = self.body(summary);
         let manifest = self.seal_manifest(&data_key, &content, &body)?;
         let item = SignedItem::sign(&manifest, self.storage_key);
@@ -132,6 +142,11 @@ impl<S: BlobStore> Sealer<'_, S> {
     /// # Errors
     /// [`SealError`].
     pub async fn measure(&self, input: Input<'_>) -> Result<Measured, SealError> {
+        // What is sealed under a key that is forgotten is nothing to go on with.
+        Self { journal: None, ..*self }.measure_anew(input).await
+    }
+
+    async fn measure_anew(&self, input: Input<'_>) -> Result<Measured, SealError> {
         let data_key = DataKey::generate()?;
         let mut source = self.open(input).await?;
         let (sender, mut receiver) = mpsc::channel::<SealedShard>(1);
@@ -154,7 +169,7 @@ impl<S: BlobStore> Sealer<'_, S> {
             shards,
             placing: signing::placing(code, placed),
         };
-        let (media_type, body) = self.body(source.finish());
+        let (media_type, body) = self.body(source.finish()?);
         let manifest = self.seal_manifest(&data_key, &content, &body)?;
         let with_header = |len: usize| (HEADER_LEN + len) as u64;
         let pieces = content.shards.iter().map(|shard| {
@@ -225,7 +240,7 @@ impl<S: BlobStore> Sealer<'_, S> {
         sealed: mpsc::Sender<SealedShard>,
         meter: &Meter<'_>,
     ) -> Result<(), SealError> {
-        let pool = Pool::new((1 + signers()) * LANES + workers());
+        let pool = Pool::new(buffers(self.stores.code()));
         let (sender, mut receiver) = mpsc::channel::<(u32, OpenShard)>(1);
         let fill = async {
             // Dropped with this future, so that the other one ends.
@@ -237,6 +252,8 @@ impl<S: BlobStore> Sealer<'_, S> {
                     return Ok::<_, SealError>(());
                 }
                 meter.filled(number, source.original());
+                // Not after all of it was uploaded.
+                manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
                 // The other end is gone only when it failed, and then this future is dropped.
                 sender.send((number, shard)).await.map_err(|_| SealError::Interrupted)?;
                 number = number.checked_add(1).ok_or(SealError::Interrupted)?;
@@ -323,6 +340,7 @@ impl<S: BlobStore> Sealer<'_, S> {
             entry,
             placed,
             items,
+            _room: room,
         } = shard;
         let may_be_there = self.journal.is_some_and(|journal| journal.was_announced(number));
         let mut uploads = Vec::new();
@@ -333,6 +351,7 @@ impl<S: BlobStore> Sealer<'_, S> {
             uploads.push(put_once(member, item, may_be_there).boxed());
         }
         try_join_all(uploads).await?;
+        drop(room);
         Ok(Stored {
             number,
             entry,
@@ -344,7 +363,14 @@ impl<S: BlobStore> Sealer<'_, S> {
 
 /// Batches that are signed at once: encrypting a shard takes about as long as signing it.
 fn signers() -> usize {
-    workers().div_ceil(2)
+    workers().div_ceil(2).min(MOST_SIGNERS)
+}
+
+/// Shards in memory: a batch that is on its way for each that is signed, one that is gathered, and those that are
+/// encrypted. Pieces take more than twice the room beside the shard that they come from, and are signed few at a time.
+fn buffers(code: Code) -> usize {
+    let whole = ((1 + signers()) * LANES + workers()).min(MOST_BUFFERS);
+    if code.data < 2 { whole } else { whole / 3 }
 }
 
 /// Shards as they are signed together.

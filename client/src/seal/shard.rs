@@ -179,11 +179,6 @@ fn fits_u32(len: usize) -> Result<u32, CryptoError> {
     u32::try_from(len).map_err(|_| CryptoError::Refused)
 }
 
-/// Whether a leaf list is that of the shard's root, and segments, from the `first` on, that of their leaves.
-pub(super) fn matches(entry: &ShardEntry, leaf_list: &[u8], first: u32, segments: &[u8]) -> bool {
-    leaves_of(entry, leaf_list, first, segments.len()).is_some_and(|listed| leaves(segments) == listed)
-}
-
 /// The leaves of so many bytes of segments, from the `first` on, if the leaf list is that of the shard's root.
 fn leaves_of<'a>(entry: &ShardEntry, leaf_list: &'a [u8], first: u32, len: usize) -> Option<&'a [[u8; 32]]> {
     if !crypto::same(&shard_root(entry.segments, entry.last_segment, leaf_list), &entry.root) {
@@ -290,6 +285,10 @@ mod tests {
             ..*entry
         };
         (entry, leaf_list)
+    }
+
+    fn matches(entry: &ShardEntry, leaf_list: &[u8], first: u32, segments: &[u8]) -> bool {
+        check(entry, leaf_list, first, &mut segments.to_vec(), None).is_ok()
     }
 
     fn empty() -> OpenShard {

@@ -7,6 +7,7 @@ use chartseal_kernels::hash;
 use super::SealError;
 use super::manifest::ShardEntry;
 use super::placing::{Piece, Placing};
+use super::pool::Pooled;
 use super::shard::SealedShard;
 use crate::keys::StorageKey;
 use crate::store::ans104::{self, HEADER_LEN};
@@ -22,6 +23,8 @@ pub(super) struct SignedShard {
     pub(super) placed: Placed,
     /// The one item for every store, or item `i` for store `i`.
     pub(super) items: Vec<SignedItem>,
+    /// The shard that pieces were made of. They are not in the pool, but as long as this is, no further shard is begun.
+    pub(super) _room: Option<Pooled>,
 }
 
 /// What the manifest says of one shard's items.
@@ -69,6 +72,7 @@ fn sign_whole(batch: Vec<SealedShard>, key: &StorageKey) -> Vec<SignedShard> {
                 ans104::item_id(&signature),
                 Bytes::from_owner(buffer),
             )],
+            _room: None,
         }
     });
     signed.collect()
@@ -78,16 +82,17 @@ fn sign_pieces(batch: Vec<SealedShard>, code: Code, key: &StorageKey) -> Result<
     let mut shards = Vec::with_capacity(batch.len());
     for SealedShard { number, buffer, entry } in batch {
         let payload = buffer.as_ref().get(HEADER_LEN..).unwrap_or_default();
-        shards.push((number, entry, code.cut(payload)?));
+        let pieces = code.cut(payload)?;
+        shards.push((number, entry, pieces, buffer));
     }
     let pieces: Vec<&[u8]> = shards
         .iter()
-        .flat_map(|(_, _, pieces)| pieces)
+        .flat_map(|(_, _, pieces, _)| pieces)
         .map(Vec::as_slice)
         .collect();
     let hashes = hash::sha256_each(&pieces).into_iter().zip(hash::sha384_each(&pieces));
     let mut hashes = hashes.collect::<Vec<_>>().into_iter();
-    let signed = shards.into_iter().map(|(number, entry, pieces)| {
+    let signed = shards.into_iter().map(|(number, entry, pieces, room)| {
         let items = pieces.iter().zip(hashes.by_ref()).map(|(piece, (sha256, sha384))| {
             let mut bytes = vec![0; HEADER_LEN];
             bytes.extend_from_slice(piece);
@@ -101,6 +106,7 @@ fn sign_pieces(batch: Vec<SealedShard>, code: Code, key: &StorageKey) -> Result<
             entry,
             placed: Placed::Spread(placed),
             items,
+            _room: Some(room),
         }
     });
     Ok(signed.collect())

@@ -7,7 +7,7 @@ use futures_util::stream::FuturesOrdered;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
-use super::input::{Bytes, Input};
+use super::input::{Bytes, Input, Stamp};
 use super::shard::OpenShard;
 use super::{Padding, SealError, workers};
 use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, Method, Plan, Sniffed};
@@ -15,6 +15,8 @@ use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, 
 /// A file on its way into shards.
 pub(super) struct Source<'a> {
     input: Input<'a>,
+    /// Of the file as it was in the beginning.
+    stamp: Option<Stamp>,
     input_ended: bool,
     plan: Plan,
     padding: Padding,
@@ -62,10 +64,12 @@ impl<'a> Source<'a> {
         padding: Padding,
         hash: bool,
     ) -> Result<Self, SealError> {
+        let stamp = input.stamp().map_err(SealError::Input)?;
         let read = input.read_with(Bytes::up_to(HEAD_LEN, Vec::new())).await;
         let (head, input_ended) = read.map_err(SealError::Input)?.finish();
         Ok(Self {
             plan: Plan::of(&head, compress),
+            stamp,
             input,
             input_ended,
             padding,
@@ -219,8 +223,16 @@ impl<'a> Source<'a> {
         Ok(Some((coder, cut.method)))
     }
 
+    /// Frames so far.
+    pub(super) fn frames(&self) -> usize {
+        self.frames.frames().len()
+    }
+
     /// What is known once no shard takes anything more.
-    pub(super) fn finish(self) -> Summary {
+    pub(super) fn finish(self) -> Result<Summary, SealError> {
+        if self.input.stamp().map_err(SealError::Input)? != self.stamp {
+            return Err(SealError::ChangedWhileRead);
+        }
         let Self {
             plan,
             hasher,
@@ -228,12 +240,12 @@ impl<'a> Source<'a> {
             original,
             ..
         } = self;
-        Summary {
+        Ok(Summary {
             sha256: hasher.map(|hasher| hasher.finalize().into()),
             sniffed: plan.sniffed(),
             frames,
             original,
-        }
+        })
     }
 }
 

@@ -30,6 +30,8 @@ pub enum LineFileError {
 pub(crate) struct LineFile {
     file: File,
     path: PathBuf,
+    /// Bytes of whole lines.
+    len: u64,
 }
 
 impl LineFile {
@@ -55,12 +57,17 @@ impl LineFile {
                 break file;
             }
         };
+        // First as much as tells whose it is: somebody's file may be of any length.
         let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(at)?;
+        (&mut file)
+            .take(beginning.len() as u64)
+            .read_to_end(&mut text)
+            .map_err(at)?;
         // Nothing, or the beginning of our own first line: anything else is somebody's file.
         if !text.starts_with(beginning) && !beginning.starts_with(&text) {
             return Err(LineFileError::NotOurs(path.to_path_buf()));
         }
+        file.read_to_end(&mut text).map_err(at)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         text.truncate(whole);
         file.set_len(whole as u64)
@@ -69,6 +76,7 @@ impl LineFile {
         let journal = Self {
             file,
             path: path.to_path_buf(),
+            len: whole as u64,
         };
         Ok((journal, lines.map(<[u8]>::to_vec).collect()))
     }
@@ -96,8 +104,14 @@ impl LineFile {
             serde_json::to_writer(&mut bytes, line).map_err(|error| at(error.into()))?;
             bytes.push(b'\n');
         }
-        self.file.write_all(&bytes).map_err(at)?;
-        self.file.sync_data().map_err(at)
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // What follows must not follow half a line. Where even this fails, the next opening finds the line altered.
+            let _ = self.file.set_len(self.len);
+            return Err(FileError::new("write", &self.path, error));
+        }
+        self.len += bytes.len() as u64;
+        Ok(())
     }
 
     /// Deletes it: what it was kept for is done.
