@@ -19,6 +19,7 @@ use chartseal_program::{
 use serde::{Deserialize, Serialize};
 
 pub use self::stores::{StoreErasure, StoreOutcome};
+use self::stores::{destroy_in, look_into};
 use super::{OpError, Session};
 use crate::{
     crypto,
@@ -170,12 +171,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             draft.destroyed.extend(before.destroyed);
             draft.key_stores = before.key_stores;
         }
-        let found = self.look_into_stores(&account, &mut draft.key_stores).await;
-        let slots = found.iter().flat_map(|found| &found.copies).map(|copy| copy.slot);
-        draft.destroyed.extend(slots.map(|slot| DestroyedKey::of(&slot)));
+        let found = look_into(self.keys.members(), (patient, record), &mut draft.key_stores).await;
+        let slots = found.iter().flat_map(|found| &found.slots);
+        draft.destroyed.extend(slots.map(DestroyedKey::of));
         write(&path, &draft, Existing::Replace)?;
 
-        draft.key_stores = self.destroy_in_stores(&account, found, draft.key_stores).await?;
+        draft.key_stores = destroy_in(self.keys.members(), (patient, record), found, draft.key_stores).await?;
         draft.destroyed_at = Some(self.ledger.now().await?);
         write(receipt, &draft, Existing::Refuse)?;
         // The receipt says all that it said; one that stays is litter and no more.
@@ -195,8 +196,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             }
         }
         let mut known = written.key_stores.clone();
-        let found = self.look_into_stores(record, &mut known).await;
-        self.destroy_in_stores(record, found, known).await.map(|_| ())
+        let (stores, place) = (self.keys.members(), (record.patient, record.id));
+        let found = look_into(stores, place, &mut known).await;
+        destroy_in(stores, place, found, known).await?;
+        Ok(())
     }
 
     /// The transaction that attests with this receipt, if there is one.

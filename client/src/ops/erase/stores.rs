@@ -1,15 +1,12 @@
 //! Erasing a record out of every key store, and the test that it no longer opens: the envelopes are copied before, as a
 //! backup of the store would have them, and afterwards every store is given every copy.
 
-use chartseal_program::state::Record;
+use chartseal_program::seeds::Id;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ops::{OpError, Session},
-    store::{
-        BlobStore, KeyStore, KeyStoreError,
-        keystore::{Destruction, EnvelopeCopy},
-    },
+use crate::store::{
+    KeyStore, KeyStoreError,
+    keystore::{Destruction, EnvelopeCopy, EnvelopeSlot},
 };
 
 /// What erasing came to in a key store.
@@ -38,77 +35,95 @@ pub struct StoreErasure {
 pub(super) struct Found {
     /// Its name.
     name: Result<String, KeyStoreError>,
+    /// Where its envelopes lie, those that cannot be read too.
+    pub(super) slots: Vec<EnvelopeSlot>,
     /// Its envelopes, as they lie in it.
-    pub(super) copies: Vec<EnvelopeCopy>,
+    copies: Result<Vec<EnvelopeCopy>, KeyStoreError>,
 }
 
-impl<S: BlobStore, K: KeyStore> Session<S, K> {
-    /// Takes a copy of everything that the key stores keep of a record, and adds stores to the list that are not in it.
-    pub(super) async fn look_into_stores(&self, record: &Record, known: &mut Vec<StoreErasure>) -> Vec<Found> {
-        let mut found = Vec::new();
-        for store in self.keys.members() {
-            let (mut name, mut copies) = (store.name().await, Vec::new());
-            if name.is_ok() {
-                match store.copies(record.patient, record.id).await {
-                    Ok(kept) => copies = kept,
-                    Err(error) => name = Err(error),
-                }
-            }
-            if let Ok(name) = &name
-                && !known.iter().any(|known| known.key_store == *name)
-            {
-                known.push(StoreErasure {
-                    key_store: name.clone(),
-                    outcome: None,
-                    copies_tried: 0,
-                });
-            }
-            found.push(Found { name, copies });
+/// Takes a copy of everything that key stores keep of a record, and adds stores to the list that are not in it.
+pub(super) async fn look_into<K: KeyStore>(
+    stores: &[K],
+    (patient, record): (Id, Id),
+    known: &mut Vec<StoreErasure>,
+) -> Vec<Found> {
+    let mut found = Vec::new();
+    for store in stores {
+        let name = store.name().await;
+        let copies = store.copies(patient, record).await;
+        // Of what cannot be read the receipt still says that it was there.
+        let slots = match &copies {
+            Ok(copies) => copies.iter().map(|copy| copy.slot).collect(),
+            Err(_) => store.slots(patient, record).await.unwrap_or_default(),
+        };
+        if let Ok(name) = &name
+            && !known.iter().any(|known| known.key_store == *name)
+        {
+            known.push(StoreErasure {
+                key_store: name.clone(),
+                outcome: None,
+                copies_tried: 0,
+            });
         }
-        found
+        found.push(Found { name, slots, copies });
     }
+    found
+}
 
-    /// Destroys a record's keys in every key store that is there, and shows that none of them opens what was found before.
-    ///
-    /// # Errors
-    /// Which stores could not do it, after all others have.
-    pub(super) async fn destroy_in_stores(
-        &self,
-        record: &Record,
-        found: Vec<Found>,
-        mut known: Vec<StoreErasure>,
-    ) -> Result<Vec<StoreErasure>, OpError> {
-        let copies: Vec<&EnvelopeCopy> = found.iter().flat_map(|found| &found.copies).collect();
-        let (mut failed, mut destroyed) = (Vec::new(), Vec::new());
-        for (store, found) in self.keys.members().iter().zip(&found) {
-            match &found.name {
-                Err(error) => failed.push(error.to_string()),
-                Ok(name) => match store.destroy(record.patient, record.id).await {
-                    Ok(outcome) => destroyed.push((store, name, outcome)),
-                    Err(error) => failed.push(format!("key store {name}: {error}")),
-                },
+/// Destroys a record's keys in every key store that is there, and shows that none of them opens what was found before.
+/// Nothing that cannot be read, and no name that cannot be told, keeps a key alive: it is destroyed first, and said after.
+///
+/// # Errors
+/// Which stores could not do it, or what of theirs could not be read, after all others have.
+pub(super) async fn destroy_in<K: KeyStore>(
+    stores: &[K],
+    (patient, record): (Id, Id),
+    found: Vec<Found>,
+    mut known: Vec<StoreErasure>,
+) -> Result<Vec<StoreErasure>, KeyStoreError> {
+    let copies: Vec<&EnvelopeCopy> = found.iter().flat_map(|found| &found.copies).flatten().collect();
+    let (mut failed, mut destroyed) = (Vec::new(), Vec::new());
+    for (store, found) in stores.iter().zip(&found) {
+        match (store.destroy(patient, record).await, &found.name) {
+            (Ok(outcome), Ok(name)) => {
+                if let Err(error) = &found.copies {
+                    failed.push(format!(
+                        "key store {name}: its keys of the record are destroyed, but not every envelope could be read before, \
+                         so those were not tried afterwards: {error}"
+                    ));
+                }
+                destroyed.push((store, name, outcome));
             }
+            (Err(error), Ok(name)) => failed.push(format!("key store {name}: {error}")),
+            (_, Err(error)) => failed.push(error.to_string()),
         }
-        for (store, name, outcome) in destroyed {
-            if let Err(error) = shows_nothing(store, name, record, &copies).await {
-                failed.push(format!("key store {name}: {error}"));
-            }
-            for said in known.iter_mut().filter(|said| said.key_store == *name) {
-                said.copies_tried = said.copies_tried.max(copies.len());
-                said.outcome = Some(match outcome {
-                    Destruction::Destroyed => StoreOutcome::Destroyed,
-                    Destruction::Absent => StoreOutcome::Absent,
-                });
-            }
+    }
+    for (store, name, outcome) in destroyed {
+        if let Err(error) = shows_nothing(store, name, (patient, record), &copies).await {
+            failed.push(format!("key store {name}: {error}"));
         }
-        // A store of an earlier run, which nobody named this time.
-        let unheard = known.iter().filter(|said| said.outcome.is_none());
-        failed.extend(unheard.map(|said| format!("key store {} was not given this time", said.key_store)));
-        if failed.is_empty() {
-            Ok(known)
-        } else {
-            Err(KeyStoreError::Some(failed).into())
+        for said in known.iter_mut().filter(|said| said.key_store == *name) {
+            said.copies_tried = said.copies_tried.max(copies.len());
+            said.outcome = Some(match outcome {
+                Destruction::Destroyed => StoreOutcome::Destroyed,
+                Destruction::Absent => StoreOutcome::Absent,
+            });
         }
+    }
+    // A store of an earlier run, which nobody named this time.
+    let given = |name: &String| {
+        found
+            .iter()
+            .any(|found| found.name.as_ref().is_ok_and(|given| given == name))
+    };
+    let unheard = known
+        .iter()
+        .filter(|said| said.outcome.is_none() && !given(&said.key_store));
+    failed.extend(unheard.map(|said| format!("key store {} was not given this time", said.key_store)));
+    if failed.is_empty() {
+        Ok(known)
+    } else {
+        Err(KeyStoreError::Some(failed))
     }
 }
 
@@ -116,11 +131,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 async fn shows_nothing(
     store: &impl KeyStore,
     name: &str,
-    record: &Record,
+    (patient, record): (Id, Id),
     copies: &[&EnvelopeCopy],
 ) -> Result<(), KeyStoreError> {
     // Somebody stored one at this very moment: the next run destroys it.
-    if !store.slots(record.patient, record.id).await?.is_empty() {
+    if !store.slots(patient, record).await?.is_empty() {
         return Err(KeyStoreError::Interrupted);
     }
     for copy in copies {
@@ -134,4 +149,114 @@ async fn shows_nothing(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use super::*;
+    use crate::store::{FolderKeyStore, keystore::EnvelopeKind};
+
+    const PATIENT: Id = [1; 16];
+    const RECORD: Id = [2; 16];
+
+    fn slot(version: u32) -> EnvelopeSlot {
+        EnvelopeSlot {
+            patient: PATIENT,
+            record: RECORD,
+            version,
+            manifest_hash: [6; 32],
+            recipient: [7; 32],
+            kind: EnvelopeKind::Reader,
+        }
+    }
+
+    /// A key store with an envelope, and the file of its record key.
+    async fn store(folder: &Path) -> (FolderKeyStore, PathBuf) {
+        let store = FolderKeyStore::open(folder).unwrap();
+        store.put(slot(1), b"envelope").await.unwrap();
+        let key = folder
+            .join("record-keys")
+            .join(hex::encode(PATIENT))
+            .join(hex::encode(RECORD));
+        assert!(key.is_file());
+        (store, key)
+    }
+
+    /// The folder with the envelopes of version 1.
+    fn version_folder(folder: &Path) -> PathBuf {
+        let record = folder
+            .join("envelopes")
+            .join(hex::encode(PATIENT))
+            .join(hex::encode(RECORD));
+        record.join("1").join(hex::encode([6; 32]))
+    }
+
+    async fn erase<K: KeyStore>(stores: &[K], known: &mut Vec<StoreErasure>) -> Result<Vec<EnvelopeSlot>, String> {
+        let found = look_into(stores, (PATIENT, RECORD), known).await;
+        let slots = found.iter().flat_map(|found| found.slots.clone()).collect();
+        match destroy_in(stores, (PATIENT, RECORD), found, known.clone()).await {
+            Ok(done) => *known = done,
+            Err(error) => return Err(error.to_string()),
+        }
+        Ok(slots)
+    }
+
+    #[tokio::test]
+    async fn an_envelope_that_cannot_be_read_keeps_no_key_alive() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, key) = store(folder.path()).await;
+        let junk = version_folder(folder.path()).join(hex::encode([9; 32]));
+        fs::write(&junk, vec![0; 5000]).unwrap();
+
+        let (stores, mut known) = ([store], Vec::new());
+        let found = look_into(&stores, (PATIENT, RECORD), &mut known).await;
+        assert_eq!(found[0].slots.len(), 2, "what lay there is known");
+        let failed = destroy_in(&stores, (PATIENT, RECORD), found, known.clone()).await;
+        let failed = failed.unwrap_err().to_string();
+        assert!(
+            failed.contains("could be read") && failed.contains("longer than"),
+            "{failed}"
+        );
+        assert!(!failed.contains("not given this time"), "{failed}");
+        assert!(!key.exists() && !junk.exists());
+
+        assert_eq!(erase(&stores, &mut known).await, Ok(vec![]));
+        assert_eq!(known[0].outcome, Some(StoreOutcome::Destroyed));
+    }
+
+    #[tokio::test]
+    async fn a_file_in_a_folders_place_keeps_no_key_alive() {
+        let folder = tempfile::tempdir().unwrap();
+        for (n, depth) in [1, 2, 3].into_iter().enumerate() {
+            let folder = folder.path().join(n.to_string());
+            let (store, key) = store(&folder).await;
+            let place = version_folder(&folder).ancestors().nth(depth - 1).unwrap().to_owned();
+            fs::remove_dir_all(&place).unwrap();
+            fs::write(&place, b"junk").unwrap();
+            let (stores, mut known) = ([store], Vec::new());
+            let failed = erase(&stores, &mut known).await.unwrap_err();
+            assert!(failed.contains("could be read"), "{failed}");
+            assert!(!key.exists() && !place.exists(), "{}", place.display());
+            assert_eq!(erase(&stores, &mut known).await, Ok(vec![]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_name_cannot_be_told_is_emptied_and_another_that_is_away_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        let ((nameless, first_key), (good, second_key)) = (store(&first).await, store(&second).await);
+        fs::write(first.join("name"), b"no name").unwrap();
+        let away = FolderKeyStore::existing(folder.path().join("away"));
+        let (stores, mut known) = ([nameless, away, good], Vec::new());
+        let failed = erase(&stores, &mut known).await.unwrap_err();
+        assert!(failed.contains("first/name") && failed.contains("away"), "{failed}");
+        assert!(!first_key.exists() && !second_key.exists());
+    }
 }

@@ -340,7 +340,12 @@ impl Files<'_> {
         write_file(&tombstone, said, Existing::Replace)?;
         wipe(&key_file)?;
         delete(&key_file)?;
-        match fs::remove_dir_all(&folder) {
+        let removed = match folder.symlink_metadata() {
+            // A file in the folder's place goes too: nothing else would ever end this.
+            Ok(there) if !there.is_dir() => fs::remove_file(&folder),
+            _ => fs::remove_dir_all(&folder),
+        };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(FileError::new("delete", &folder, error).into())
             }
