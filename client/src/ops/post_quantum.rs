@@ -10,8 +10,9 @@ use super::{
     chart::{PublicKey, Recipients},
 };
 use crate::{
+    crypto,
     seal::envelope::{self, RecipientKey, Suite},
-    store::{BlobStore, KeyStore, keystore::EnvelopeSlot},
+    store::{BlobStore, KeyStore, KeyStoreError, keystore::EnvelopeSlot},
 };
 
 /// Accounts that a refusal names at most.
@@ -38,11 +39,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// The X-Wing key that belongs to an account's hash. One that nothing can be wrapped to is none.
     pub(super) async fn x_wing_key(&self, public: &PublicKey) -> Result<Option<Vec<u8>>, OpError> {
-        if public.post_quantum == [0; 32] {
-            return Ok(None);
-        }
-        let key = self.keys.public_key(public.post_quantum).await?;
-        Ok(key.filter(|key| envelope::check_post_quantum_key(key).is_ok()))
+        Ok(registered_key(&self.keys, public.post_quantum).await?)
     }
 
     /// Whether an envelope is there and wrapped to its reader's present key: by X-Wing where that is preferred and possible.
@@ -116,7 +113,38 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     }
 }
 
+/// The key that an account registered the hash of. What the key store gives is held against that hash here, where it is
+/// used: a store is believed in nothing that the chain can say.
+async fn registered_key(keys: &impl KeyStore, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+    if hash == [0; 32] {
+        return Ok(None);
+    }
+    let key = keys.public_key(hash).await?;
+    Ok(key.filter(|key| crypto::sha256(&[key]) == hash && envelope::check_post_quantum_key(key).is_ok()))
+}
+
 /// The better of an account's keys.
 pub(super) fn recipient_key<'a>(public: &'a PublicKey, x_wing: Option<&'a [u8]>) -> RecipientKey<'a> {
     x_wing.map_or(RecipientKey::X25519(&public.key), RecipientKey::XWing)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{keys::EncryptionKey, store::keystore::lying::LyingKeyStore};
+
+    #[tokio::test]
+    async fn a_key_that_the_chain_does_not_name_is_none_whatever_the_key_store_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let [reader, thief] = [(), ()].map(|()| EncryptionKey::generate().unwrap());
+        let liar = LyingKeyStore::open(folder.path(), Some(thief.post_quantum().unwrap().to_vec()));
+        assert_eq!(registered_key(&liar, reader.post_quantum_hash()).await.unwrap(), None);
+
+        let honest = LyingKeyStore::open(folder.path(), None);
+        honest.put_public_key(reader.post_quantum().unwrap()).await.unwrap();
+        let found = registered_key(&honest, reader.post_quantum_hash()).await.unwrap();
+        assert_eq!(found.as_deref(), reader.post_quantum());
+        assert_eq!(registered_key(&honest, [0; 32]).await.unwrap(), None);
+    }
 }

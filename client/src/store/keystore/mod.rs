@@ -8,6 +8,8 @@ mod disk;
 mod error;
 mod folder;
 mod kind;
+#[cfg(test)]
+pub(crate) mod lying;
 mod public;
 mod several;
 mod shares;

@@ -8,6 +8,7 @@ use super::{
     Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, Released,
     ReleasedEnvelope, ShareSlot, pass_gate,
 };
+use crate::crypto;
 use crate::seal::envelope::Wrapping;
 
 /// One key store or several, that work as one.
@@ -108,6 +109,12 @@ macro_rules! first {
     }};
 }
 
+/// A store's public key of this hash. What does not match it is none, so that another store is asked.
+async fn matching_key(store: &impl KeyStore, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+    let key = store.public_key(hash).await?;
+    Ok(key.filter(|key| crypto::sha256(&[key]) == hash))
+}
+
 impl<K: KeyStore> KeyStore for KeyStores<K> {
     type Member = K;
 
@@ -204,6 +211,30 @@ impl<K: KeyStore> KeyStore for KeyStores<K> {
     }
 
     async fn public_key(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        first!(self, |store| store.public_key(hash))
+        first!(self, |store| matching_key(store, hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{keys::EncryptionKey, store::keystore::lying::LyingKeyStore};
+
+    #[tokio::test]
+    async fn a_store_that_gives_another_key_does_not_hide_the_right_one_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let [wanted, other] = [(), ()].map(|()| EncryptionKey::generate().unwrap());
+        let honest = LyingKeyStore::open(&folder.path().join("honest"), None);
+        honest.put_public_key(wanted.post_quantum().unwrap()).await.unwrap();
+        for lie in [other.post_quantum().unwrap(), b"garbage"] {
+            let liar = LyingKeyStore::open(&folder.path().join("liar"), Some(lie.to_vec()));
+            let hash = wanted.post_quantum_hash();
+            assert_eq!(liar.public_key(hash).await.unwrap().unwrap(), lie);
+            let both = KeyStores::new(vec![liar.clone(), honest.clone()]).unwrap();
+            assert_eq!(both.public_key(hash).await.unwrap().as_deref(), wanted.post_quantum());
+            let alone = KeyStores::new(vec![liar]).unwrap();
+            assert_eq!(alone.public_key(hash).await.unwrap(), None);
+        }
     }
 }
