@@ -179,8 +179,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     }
 
     /// Releases this institution's share to whoever opened the emergency that an access rests on: wraps it for that member's
-    /// key. Only while the emergency is live, and the patient names the institution as a holder. `institution` where this
-    /// wallet speaks for several holders.
+    /// key: by X-Wing or not at all where this session insists on that. Only while the emergency is live, and the patient
+    /// names the institution as a holder. `institution` where this wallet speaks for several holders.
     ///
     /// # Errors
     /// [`OpError`]; where [`OpError::is_refusal`] holds nothing was released.
@@ -207,6 +207,16 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             ));
         };
 
+        let reader = access.actor.credential;
+        let member: Option<Member> = self.ledger.try_read(&reader).await?;
+        let member = member.ok_or_else(|| LedgerError::NotFound {
+            what: format!("member account {reader}"),
+        })?;
+        let public = PublicKey::of(&member.keys, member.key_epoch);
+        // Before the share comes out of the key store.
+        let readers = Recipients::from([(reader.to_bytes(), public)]);
+        self.insist_on_post_quantum(&readers, None).await?;
+
         let gate = HolderGate::new(
             &self.ledger,
             transaction,
@@ -223,17 +233,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let context = self.context(&version, holder, epoch).await?;
         let share = self.open_share(&envelope, context, break_glass::open)?;
 
-        let reader = access.actor.credential;
-        let member: Option<Member> = self.ledger.try_read(&reader).await?;
-        let member = member.ok_or_else(|| LedgerError::NotFound {
-            what: format!("member account {reader}"),
-        })?;
         let release = ReleaseContext {
             holder,
             emergency: access.under,
         };
         let context = self.context(&version, reader.to_bytes(), member.key_epoch).await?;
-        let public = PublicKey::of(&member.keys, member.key_epoch);
         let x_wing = self.x_wing_key(&public).await?;
         let to = recipient_key(&public, x_wing.as_deref());
         let envelope = break_glass::wrap_released(&share, to, &context, &release)?;
