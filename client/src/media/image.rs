@@ -11,6 +11,10 @@ const MAX_ROW_LEN: u64 = 1 << 20;
 /// The most rows in a stripe: what counts them has 16 bits.
 const MAX_ROWS: u64 = 65_535;
 
+/// The fewest bytes in a stripe, but for what is left at the end: each takes room in the manifest. Planes are not taken
+/// several together, so shorter ones are no image.
+const MIN_STRIPE_LEN: u64 = 4 << 10;
+
 /// Images of one size, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Image {
@@ -33,7 +37,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Whether it can be cut into rows of whole samples, and its length is a number.
+    /// Whether it can be cut into rows of whole samples, not too few together, and its length is a number.
     pub(super) fn is_sound(&self) -> bool {
         matches!(self.bits, 8 | 16)
             && (1..=4).contains(&self.samples)
@@ -41,6 +45,7 @@ impl Image {
             && self.rows > 0
             && self.frames > 0
             && self.row_len() <= MAX_ROW_LEN
+            && (!self.planar || self.plane_len() >= MIN_STRIPE_LEN)
             && self.total_len().is_some()
     }
 
@@ -130,7 +135,7 @@ mod tests {
             let (row, plane) = (image.row_len(), image.plane_len());
             // What follows a plane is cut as the first one is.
             let end = if plane < FRAME_LEN as u64 { image.total_len().unwrap_or_default() } else { plane };
-            let mut position = 0;
+            let (mut position, mut stripes) = (0, 0);
             while position < end {
                 let len = image.stripe_len(position).min(end - position);
                 prop_assert!(len > 0 && len % row == 0, "{len} bytes at {position}");
@@ -143,7 +148,9 @@ mod tests {
                 }
                 prop_assert!(!image.planar || position / plane == last / plane, "one kind of sample");
                 position += len;
+                stripes += 1;
             }
+            prop_assert!(stripes <= end / MIN_STRIPE_LEN + 1, "{stripes} stripes of {end} bytes");
         }
 
         #[test]

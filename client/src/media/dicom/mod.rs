@@ -212,12 +212,14 @@ impl Attributes {
     fn image(&self, big_endian: bool) -> Option<Image> {
         let bits = self.bits_allocated?;
         let stored = self.bits_stored.unwrap_or(bits);
+        let samples = self.samples?;
         let image = Image {
             columns: self.columns?,
             rows: self.rows?,
             frames: self.frames?,
-            samples: self.samples?,
-            planar: self.planar == Some(1),
+            samples,
+            // Of one sample there is one plane, whatever is said.
+            planar: samples > 1 && self.planar == Some(1),
             bits,
             stored,
             high_bit: self.high_bit.unwrap_or(stored.saturating_sub(1)),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::made::{self, DataSet};
+use super::{cuts, plan};
 use crate::media::dicom::{is_dicom, locate};
 use crate::media::plan::Located;
 
@@ -148,6 +149,28 @@ fn images_that_do_not_fit_their_pixels_are_left_alone() {
     }
     // Contradictions that only cost compression: the codec settles them.
     assert!(found(&file(&|set| set.number((0x28, 0x101), 20), 48)).is_some());
+}
+
+#[test]
+fn planes_of_a_few_bytes_are_no_images() {
+    let found = |columns: u16, rows: u16, samples: u16| {
+        let mut set = DataSet::object(true, false);
+        set.image(columns, rows);
+        set.number((0x28, 0x02), samples);
+        set.number((0x28, 0x06), 1);
+        set.element((0x28, 0x08), b"IS", b"100000");
+        set.header(PIXELS, b"OW", u32::MAX - 1);
+        // A million bytes are cut into a few hundred frames at most.
+        assert!(cuts(&plan(&set.bytes), &[&set.bytes[..], &[7; 1_000_000]].concat()).len() < 250);
+        match locate(&set.bytes) {
+            Some(Located::Image { image, .. }) => Some(image.planar),
+            _ => None,
+        }
+    };
+    assert_eq!(found(1, 1, 3), None);
+    assert_eq!(found(32, 63, 3), None);
+    assert_eq!(found(32, 64, 3), Some(true));
+    assert_eq!(found(1, 1, 1), Some(false), "one sample has one plane");
 }
 
 #[test]
