@@ -259,4 +259,22 @@ mod tests {
         assert!(failed.contains("first/name") && failed.contains("away"), "{failed}");
         assert!(!first_key.exists() && !second_key.exists());
     }
+
+    #[tokio::test]
+    async fn a_key_that_lies_beside_its_tombstone_is_found_by_trying_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, key) = store(folder.path()).await;
+        let kept = fs::read(&key).unwrap();
+        let copies = store.copies(PATIENT, RECORD).await.unwrap();
+        store.destroy(PATIENT, RECORD).await.unwrap();
+        let trial = async || shows_nothing(&store, "a", (PATIENT, RECORD), &[&copies[0]]).await;
+        trial().await.unwrap();
+        fs::write(&key, kept).unwrap();
+        assert!(key.with_extension("destroyed").is_file());
+        assert!(matches!(trial().await, Err(KeyStoreError::StillOpens(_))));
+        // It is still of no use to a reader, and the next run ends it.
+        assert!(store.copies(PATIENT, RECORD).await.unwrap().is_empty());
+        store.destroy(PATIENT, RECORD).await.unwrap();
+        trial().await.unwrap();
+    }
 }

@@ -264,7 +264,8 @@ impl Files<'_> {
     }
 
     fn open_copy(&self, copy: &EnvelopeCopy) -> Result<Vec<u8>, KeyStoreError> {
-        let key = self.record_key(copy.slot.patient, copy.slot.record)?;
+        // The tombstone is not asked: it would answer for a key that is still there.
+        let key = self.kept_key(copy.slot.patient, copy.slot.record)?;
         open_sealed(&*key.ok_or(KeyStoreError::NoEnvelope)?, &copy.slot, &copy.bytes)
     }
 
@@ -357,6 +358,11 @@ impl Files<'_> {
         if self.is_destroyed(patient, record)? {
             return Err(KeyStoreError::Destroyed);
         }
+        self.kept_key(patient, record)
+    }
+
+    /// The record's key as it lies on the disk, whatever the tombstone says.
+    fn kept_key(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Option<Zeroizing<[u8; 32]>>, KeyStoreError> {
         let Some(bytes) = present(read_file(&self.key_file(patient, record), 32))?.map(Zeroizing::new) else {
             return Ok(None);
         };

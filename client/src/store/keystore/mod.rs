@@ -180,7 +180,8 @@ pub trait KeyStore: Send + Sync {
         record: [u8; 16],
     ) -> impl Future<Output = Result<Vec<EnvelopeCopy>, KeyStoreError>> + Send;
 
-    /// Whether the store could still open such a copy, were it put back. After [`destroy`](Self::destroy) it cannot.
+    /// Whether the store could still open such a copy, were it put back. After [`destroy`](Self::destroy) it cannot. This
+    /// tries the key itself: that the record is marked as destroyed is no answer.
     ///
     /// # Errors
     /// What the storage says.
