@@ -241,6 +241,12 @@ async fn a_record_that_was_erased_in_one_store_opens_from_none() {
     pair.both.put(slot(1), b"envelope").await.unwrap();
     pair.first.destroy(PATIENT, RECORD).await.unwrap();
     assert!(matches!(opened(&pair.both, 1).await, Err(KeyStoreError::Destroyed)));
+    let turned = KeyStores::new(vec![pair.second.clone(), pair.first.clone()]).unwrap();
+    assert!(matches!(opened(&turned, 1).await, Err(KeyStoreError::Destroyed)));
+    assert_eq!(opened(&pair.second, 1).await.unwrap(), b"envelope", "asked alone");
+    // One that is away cannot say so.
+    fs::rename(pair.path("first"), pair.path("unplugged")).unwrap();
+    assert_eq!(opened(&turned, 1).await.unwrap(), b"envelope");
 }
 
 #[tokio::test]

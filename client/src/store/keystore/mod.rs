@@ -150,7 +150,7 @@ pub trait KeyStore: Send + Sync {
     /// How an envelope is wrapped, and to which key; `None` where there is none, or nothing that is an envelope.
     ///
     /// # Errors
-    /// What the storage says.
+    /// [`KeyStoreError::Destroyed`] for an erased record, otherwise what the storage says.
     fn wrapping(&self, slot: EnvelopeSlot) -> impl Future<Output = Result<Option<Wrapping>, KeyStoreError>> + Send;
 
     /// Deletes one envelope, and says whether it was there.

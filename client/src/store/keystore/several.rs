@@ -173,9 +173,17 @@ impl<K: KeyStore> KeyStore for KeyStores<K> {
         let passed = Passed(pass_gate(request, gate).await?);
         let mut outcomes: Outcomes<ReleasedEnvelope> = Outcomes::new();
         let mut lacking = None;
-        for store in &self.0 {
+        for (n, store) in self.0.iter().enumerate() {
             match store.release(request, &passed).await {
-                Ok(released) => return Ok(released),
+                Ok(released) => {
+                    // Those before were asked already.
+                    for other in self.0.iter().skip(n + 1) {
+                        if let Err(KeyStoreError::Destroyed) = other.wrapping(released.released.slot).await {
+                            return Err(KeyStoreError::Destroyed);
+                        }
+                    }
+                    return Ok(released);
+                }
                 // A record that was erased in one of them is erased.
                 Err(KeyStoreError::Destroyed) => return Err(KeyStoreError::Destroyed),
                 Err(error @ KeyStoreError::NoEnvelope) => lacking = Some(error),
