@@ -19,7 +19,7 @@ use chartseal_program::{
 use serde::{Deserialize, Serialize};
 
 pub use self::stores::{StoreErasure, StoreOutcome};
-use self::stores::{destroy_in, look_into};
+use self::stores::{destroy_in, look_into, tell_apart};
 use super::{OpError, Session};
 use crate::{
     crypto,
@@ -107,6 +107,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// [`OpError`]; run it again then. Where a key store is away, what the others keep is destroyed all the same, and nothing is
     /// attested before that one is there too.
     pub async fn erase(&self, patient: &Id, record: &Id, receipt: &Path) -> Result<Erased, OpError> {
+        tell_apart(self.keys.members()).await?;
         let account = self.ledger.record(patient, record).await?;
         let patient = self.ledger.patient(patient).await?;
         let attestor = self.attestor(&patient, &account).await?;

@@ -1,12 +1,17 @@
 //! Erasing a record out of every key store, and the test that it no longer opens: the envelopes are copied before, as a
 //! backup of the store would have them, and afterwards every store is given every copy.
 
+use std::collections::BTreeSet;
+
 use chartseal_program::seeds::Id;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{
-    KeyStore, KeyStoreError,
-    keystore::{Destruction, EnvelopeCopy, EnvelopeSlot},
+use crate::{
+    ops::OpError,
+    store::{
+        KeyStore, KeyStoreError,
+        keystore::{Destruction, EnvelopeCopy, EnvelopeSlot},
+    },
 };
 
 /// What erasing came to in a key store.
@@ -39,6 +44,25 @@ pub(super) struct Found {
     pub(super) slots: Vec<EnvelopeSlot>,
     /// Its envelopes, as they lie in it.
     copies: Result<Vec<EnvelopeCopy>, KeyStoreError>,
+}
+
+/// Refuses key stores of the same name: a receipt could not tell them apart, and would say of both what one did.
+///
+/// # Errors
+/// [`OpError::Usage`] says what to do. A store that does not tell its name is for later.
+pub(super) async fn tell_apart<K: KeyStore>(stores: &[K]) -> Result<(), OpError> {
+    let mut names = BTreeSet::new();
+    for store in stores {
+        if let Ok(name) = store.name().await
+            && !names.insert(name.clone())
+        {
+            return Err(OpError::Usage(format!(
+                "two of the key stores have the same name, {name}; name each folder once (--key-store), and where one is a \
+                 copy of another, delete the file `name` in the copy: it takes a new one. Nothing was erased"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Takes a copy of everything that key stores keep of a record, and adds stores to the list that are not in it.
@@ -276,5 +300,20 @@ mod tests {
         assert!(store.copies(PATIENT, RECORD).await.unwrap().is_empty());
         store.destroy(PATIENT, RECORD).await.unwrap();
         trial().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_and_its_copy_are_refused_until_one_has_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        let stores = [&first, &second].map(|folder| FolderKeyStore::open(folder).unwrap());
+        tell_apart(&stores).await.unwrap();
+        fs::copy(first.join("name"), second.join("name")).unwrap();
+        let refused = tell_apart(&stores).await.unwrap_err().to_string();
+        assert!(refused.contains("delete the file `name`"), "{refused}");
+        let away = FolderKeyStore::existing(folder.path().join("away"));
+        tell_apart(&[stores[0].clone(), away.clone(), away]).await.unwrap();
+        fs::remove_file(second.join("name")).unwrap();
+        tell_apart(&stores).await.unwrap();
     }
 }
