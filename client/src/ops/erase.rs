@@ -256,8 +256,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             destroyed_at: None,
             proves: "The wallet that signed the attestation on chain states that every envelope and share listed here, and the \
                      keys that the key stores listed here encrypted them with, were destroyed at this time in each of these \
-                     stores; that each of them was given every copy of an envelope that had been found, and opened none; and \
-                     that they take none for this record any more."
+                     stores; that each of them was given every copy of an envelope that the same run had read before, and \
+                     opened none; and that they take none for this record any more."
                 .into(),
             does_not_prove: "That no copy was kept: by a reader who opened the record before, in a key store that is not \
                              listed, or by whoever copied a key store together with its record keys. The ciphertext stays on \
