@@ -117,7 +117,10 @@ async fn what_is_there_is_not_written_again_and_what_was_cut_is() {
     store.replace(&item).await.unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), *item.bytes());
 
+    assert!(store.has_item(&item).await.unwrap());
+
     std::fs::write(&path, &item.bytes()[..500]).unwrap();
+    assert!(store.has(item.id()).await.unwrap() && !store.has_item(&item).await.unwrap());
     store.put(&item).await.unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), *item.bytes());
 }

@@ -109,6 +109,10 @@ impl BlobStore for Backend {
         each!(self, store => store.has(id).await)
     }
 
+    async fn has_item(&self, item: &SignedItem) -> Result<bool, StoreError> {
+        each!(self, store => store.has_item(item).await)
+    }
+
     async fn signature(&self, id: ItemId) -> Result<Option<[u8; 64]>, StoreError> {
         each!(self, store => store.signature(id).await)
     }

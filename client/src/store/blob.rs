@@ -67,6 +67,15 @@ pub trait BlobStore: Send + Sync {
     /// [`StoreError`]; transient failures have been retried by then.
     fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Whether the store says that it has this very item: as [`has`](Self::has), and as long as it must be where a store
+    /// may have kept a part of it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient failures have been retried by then.
+    fn has_item(&self, item: &SignedItem) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        self.has(item.id())
+    }
+
     /// The signature of an item, where the store keeps headers too and has it; it is this item's, for its hash is the id.
     ///
     /// # Errors
@@ -110,6 +119,10 @@ impl<S: BlobStore> BlobStore for &S {
 
     fn has(&self, id: ItemId) -> impl Future<Output = Result<bool, StoreError>> + Send {
         S::has(self, id)
+    }
+
+    fn has_item(&self, item: &SignedItem) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        S::has_item(self, item)
     }
 
     fn signature(&self, id: ItemId) -> impl Future<Output = Result<Option<[u8; 64]>, StoreError>> + Send {

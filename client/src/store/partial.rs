@@ -167,6 +167,10 @@ impl<S: BlobStore> BlobStore for Partial<S> {
         self.store.has(id).await
     }
 
+    async fn has_item(&self, item: &SignedItem) -> Result<bool, StoreError> {
+        self.store.has_item(item).await
+    }
+
     async fn signature(&self, id: ItemId) -> Result<Option<[u8; 64]>, StoreError> {
         self.store.signature(id).await
     }

@@ -162,7 +162,7 @@ impl BlobStore for Objects {
     }
 
     async fn put(&self, item: &SignedItem) -> Result<(), StoreError> {
-        if self.size(item.id()).await? == Some(item.bytes().len() as u64) {
+        if self.has_item(item).await? {
             return Ok(());
         }
         self.replace(item).await
@@ -186,6 +186,10 @@ impl BlobStore for Objects {
 
     async fn has(&self, id: ItemId) -> Result<bool, StoreError> {
         Ok(self.size(id).await?.is_some())
+    }
+
+    async fn has_item(&self, item: &SignedItem) -> Result<bool, StoreError> {
+        Ok(self.size(item.id()).await? == Some(item.bytes().len() as u64))
     }
 
     async fn signature(&self, id: ItemId) -> Result<Option<[u8; 64]>, StoreError> {
