@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chartseal::seal::{OpenError, SHARD_PLAIN_LEN, Sealed, fetch_manifest, open_stream};
-use chartseal::store::{BlobStore, ItemId, Kept, SignedItem, StoreError, Stores};
+use chartseal::store::{BlobStore, ItemId, Kept, Partial, SignedItem, StoreError, Stores};
 use support::{IDS, MemoryStore, noise, plain_options, seal, silent};
 
 const SHARDS: usize = 6;
@@ -97,7 +97,13 @@ impl Desk {
     async fn run_over(&self, stores: Vec<&Fragile<'_>>) -> Result<Vec<u8>, OpenError> {
         let kept = Kept::open(self.part()).unwrap();
         let members = stores.into_iter().map(|store| kept.before(store)).collect();
-        let (stores, sealed) = (Stores::copies(members).unwrap(), &self.sealed);
+        let opened = self.open_from(Stores::copies(members).unwrap()).await;
+        kept.close();
+        opened
+    }
+
+    async fn open_from(&self, stores: Stores<Partial<&Fragile<'_>>>) -> Result<Vec<u8>, OpenError> {
+        let sealed = &self.sealed;
         let manifest = fetch_manifest(&stores, sealed.locator, sealed.on_chain.manifest_hash).await?;
         let mut out = Vec::new();
         let key = &sealed.data_key;

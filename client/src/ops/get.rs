@@ -119,6 +119,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 let kept = off_thread(move || Kept::open(path)).await??;
                 let stores = self.stores.map(|store| kept.before(store));
                 let opened = found.open(&stores, range, writer, progress).await;
+                // Answers that nobody waits for any more must not come into a folder that is being removed.
+                off_thread(move || kept.close()).await?;
                 if opened.as_ref().is_err_and(OpenError::is_tampered) {
                     // What a store lied about may be among what was kept: the next run asks anew. The lie is what matters.
                     let path = folder.clone();

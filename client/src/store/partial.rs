@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::{BlobStore, Existing, FileError, ItemId, Price, SignedItem, StoreError, read_file, write_file};
 use crate::crypto;
@@ -28,6 +28,8 @@ struct Shelf {
     /// Names of files that no store was spared by yet, by the id that they begin with. Each is taken once: should it turn out
     /// to be wrong, whoever asks next gets what a store says.
     untried: Mutex<HashMap<String, String>>,
+    /// Whether nothing more is kept. Whoever keeps something holds it for reading as long as that takes.
+    closed: RwLock<bool>,
 }
 
 impl Kept {
@@ -49,6 +51,7 @@ impl Kept {
             .filter_map(|name| Some((name.get(..ID_LEN)?.to_owned(), name)));
         Ok(Self(Arc::new(Shelf {
             untried: Mutex::new(untried.collect()),
+            closed: RwLock::new(false),
             folder,
         })))
     }
@@ -65,6 +68,11 @@ impl Kept {
             store,
             kept: self.clone(),
         }
+    }
+
+    /// Nothing more is kept from now on, whoever is still being answered; what is being written is waited for. It blocks.
+    pub fn close(&self) {
+        *self.0.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// Deletes a folder and the items in it. One that is not there is none. It blocks.
@@ -99,6 +107,10 @@ impl Kept {
 
     /// Keeps an item. It blocks.
     fn keep(&self, id: ItemId, bytes: &[u8]) {
+        let closed = self.0.closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return;
+        }
         let name = format!("{id}.{}", hex::encode(crypto::sha256(&[bytes])));
         // What cannot be kept, on a full disk for example, is fetched again: that costs time, and nothing else.
         let _ = write_file(&self.0.folder.join(name), bytes, Existing::Replace);
