@@ -169,7 +169,7 @@ fn what_stores_lost_is_shown_read_around_and_repaired() {
         assert!(health.error.contains(says), "{} does not say '{says}'", health.error);
     }
     let failed = scene.opened().unwrap_err();
-    assert_eq!(failed.code, 1, "{}", failed.error);
+    assert_eq!(failed.code, 3, "{}", failed.error);
     assert!(failed.error.contains("3 of the 4"), "{}", failed.error);
     assert_eq!(scene.types(&["repair", &scene.id]).code, 3);
     scene.stack.stop().unwrap();

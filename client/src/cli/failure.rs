@@ -20,6 +20,7 @@ impl Failure {
         match error.downcast_ref::<OpError>() {
             Some(error) if error.is_refusal() => Self::Refused,
             Some(error) if error.is_tampered() => Self::Tampered,
+            Some(OpError::Open(error)) if error.is_lost() => Self::Tampered,
             _ if error.is::<BrokenLog>() => Self::Tampered,
             _ if matches!(error.downcast_ref(), Some(Unhealthy::Lost { .. })) => Self::Tampered,
             _ => Self::Error,

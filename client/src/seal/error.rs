@@ -22,6 +22,9 @@ pub enum SealError {
     /// It does not fit a manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// It is not what it was when reading began.
+    #[error("the file was changed while it was read; nothing was recorded, run again when nobody writes to it")]
+    ChangedWhileRead,
     /// A shard that was announced before is another one now.
     #[error("the file was changed since its upload was begun; upload it anew (--restart)")]
     SourceChanged,
@@ -148,6 +151,20 @@ impl OpenError {
         }
     }
 
+    /// Whether too little is left: every store that was asked has nothing, or something else. A store that did not answer
+    /// may still have it.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Lost { first, .. } => first.is_tampered() || first.is_missing() || first.is_lost(),
+            _ => false,
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NotFound { .. }))
+    }
+
     pub(crate) fn tampered(what: impl Into<String>) -> Self {
         Self::Tampered { what: what.into() }
     }
@@ -155,7 +172,10 @@ impl OpenError {
     /// What is wrong when every attempt failed: the one error there is, or the worst of several.
     pub(super) fn lost(what: String, good: usize, needed: usize, failed: Vec<Self>) -> Self {
         let several = failed.len() > 1;
-        let worst = failed.into_iter().max_by_key(Self::is_tampered);
+        // What never was there is told only where no store said anything else.
+        let worst = failed
+            .into_iter()
+            .max_by_key(|error| (error.is_tampered(), !error.is_missing()));
         match worst {
             Some(first) if several || needed > 1 => Self::Lost {
                 what,
@@ -203,5 +223,20 @@ mod tests {
             assert!(error.to_string().contains("use a newer release"), "{error}");
         }
         assert!(OpenError::Media(MediaError::Undecodable("it has another length")).is_tampered());
+    }
+
+    #[test]
+    fn what_no_store_has_is_lost_and_what_one_did_not_tell_is_not() {
+        let missing = || {
+            OpenError::Store(StoreError::NotFound {
+                id: crate::store::ItemId([0; 32]),
+            })
+        };
+        let silent = || OpenError::Store(StoreError::RateLimited);
+        let lost = |failed| OpenError::lost("it".to_owned(), 0, 2, failed);
+        assert!(lost(vec![missing(), missing()]).is_lost());
+        assert!(lost(vec![missing(), OpenError::tampered("it")]).is_lost());
+        assert!(!lost(vec![missing(), silent(), missing()]).is_lost());
+        assert!(!missing().is_lost());
     }
 }
