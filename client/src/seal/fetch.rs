@@ -1,12 +1,14 @@
 //! Getting a shard's segments from stores of which none is trusted. What comes is held against the shard's root, and a
 //! store that is slow, gone or lying costs time: another is asked as soon as one fails, or when it takes long. Of a shard
-//! in pieces, any that are enough will do.
+//! in pieces, any that are enough will do, and each is looked for at the other stores where its own does not have it:
+//! stores may be named in another order, or only those that are left.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, select_ok, try_join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::manifest::{self, ShardEntry};
@@ -16,10 +18,12 @@ use super::shard::{self, Fault};
 use super::{OpenError, SEGMENT_LEN};
 use crate::crypto;
 use crate::store::ans104;
-use crate::store::{BlobStore, Code, ItemId, Stores};
+use crate::store::{BlobStore, Code, ItemId, StoreError, Stores, StoresError};
 
-/// How long a store may take before another is asked too.
+/// How long a store may take before another is asked too, and so much longer for every megabyte that it sends: a slow
+/// line is not made slower by sending everything twice.
 const PATIENCE: Duration = Duration::from_millis(800);
+const PATIENCE_FOR_MEGABYTE: Duration = Duration::from_secs(1);
 
 /// Asking one store.
 type Attempt<'a, T> = BoxFuture<'a, Result<T, OpenError>>;
@@ -82,7 +86,13 @@ pub async fn fetch_manifest<S: BlobStore>(
         }
         .boxed()
     });
-    first(attempts.collect(), what).await
+    first(attempts.collect(), PATIENCE, what).await
+}
+
+/// How long a store may take for so many bytes.
+fn patience(len: u64) -> Duration {
+    let megabytes = u32::try_from(len.div_ceil(1_000_000)).unwrap_or(u32::MAX);
+    PATIENCE.saturating_add(PATIENCE_FOR_MEGABYTE.saturating_mul(megabytes))
 }
 
 /// All segments of a shard, decrypted if that is wanted.
@@ -100,7 +110,10 @@ pub(super) async fn whole<S: BlobStore>(wanted: Wanted<'_>, stores: &Stores<S>) 
                 }
                 .boxed()
             });
-            first(attempts.collect(), || wanted.name()).await
+            first(attempts.collect(), patience(wanted.entry.payload_len()), || {
+                wanted.name()
+            })
+            .await
         }
         Place::Spread(code, pieces) => {
             let len = usize::try_from(wanted.entry.payload_len()).map_err(|_| OpenError::Interrupted)?;
@@ -115,7 +128,8 @@ pub(super) async fn whole<S: BlobStore>(wanted: Wanted<'_>, stores: &Stores<S>) 
     }
 }
 
-/// As many pieces of a shard as are enough, each as the manifest has it.
+/// As many pieces of a shard as are enough, each as the manifest has it. Every store is asked for its own first, and then
+/// for what was not found.
 async fn pieces_of<S: BlobStore>(
     wanted: Wanted<'_>,
     code: Code,
@@ -123,23 +137,42 @@ async fn pieces_of<S: BlobStore>(
     stores: &Stores<S>,
 ) -> Result<Vec<(usize, Vec<u8>)>, OpenError> {
     let len = piece_len(wanted, code)?;
-    let attempts = stores.members().iter().zip(pieces).enumerate();
-    let attempts = attempts.map(|(at, (store, piece))| {
+    let members = stores.members();
+    let flags = |count: usize| (0..count).map(|_| AtomicBool::new(false)).collect::<Vec<_>>();
+    let (found, gone) = (&flags(pieces.len()), &flags(members.len()));
+    let ask = |at: usize, member: usize| {
         async move {
-            let name = || format!("piece {at} of {}", wanted.name());
-            let bytes = store
-                .get(piece.item(), None, len)
-                .await
-                .map_err(|error| OpenError::from_store(error, name))?;
-            if crypto::sha256(&[&bytes]) == piece.sha256 {
-                Ok((at, bytes))
-            } else {
-                Err(OpenError::tampered(name()))
+            let (Some(piece), Some(store)) = (pieces.get(at), members.get(member)) else {
+                return Ok(None);
+            };
+            let (Some(found), Some(gone)) = (found.get(at), gone.get(member)) else {
+                return Ok(None);
+            };
+            if found.load(Ordering::Relaxed) || gone.load(Ordering::Relaxed) {
+                return Ok(None);
             }
+            let name = || format!("piece {at} of {}", wanted.name());
+            let bytes = store.get(piece.item(), None, len).await.map_err(|error| {
+                // What fails altogether is not asked for one piece after the other.
+                let says = error.is_another_file() || matches!(error, StoreError::NotFound { .. });
+                gone.fetch_or(!says, Ordering::Relaxed);
+                OpenError::from_store(error, name)
+            })?;
+            if crypto::sha256(&[&bytes]) != piece.sha256 {
+                return Err(OpenError::tampered(name()));
+            }
+            Ok((!found.swap(true, Ordering::Relaxed)).then_some((at, bytes)))
         }
         .boxed()
+    };
+    let own = (0..pieces.len().min(members.len())).map(|at| ask(at, at));
+    let others = (0..members.len()).flat_map(|by| {
+        let shifted = (0..pieces.len()).map(move |at| (at, (at + by) % members.len()));
+        shifted.filter(|(at, member)| at != member)
     });
-    enough(attempts.collect(), usize::from(code.data), || wanted.name()).await
+    let attempts = own.chain(others.map(|(at, member)| ask(at, member))).collect();
+    let needed = usize::from(code.data);
+    enough(attempts, needed, patience(len), || wanted.name()).await
 }
 
 /// Bytes of each piece of a shard.
@@ -185,6 +218,7 @@ pub(super) async fn part<S: BlobStore>(
         entry.sealed_len()..entry.payload_len(),
     ];
     let first_segment = segments.start;
+    let patience = patience(ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
     match wanted.place {
         Place::Whole(signature) => {
             let (id, ranges) = (ans104::item_id(signature), &ranges);
@@ -198,26 +232,28 @@ pub(super) async fn part<S: BlobStore>(
                 }
                 .boxed()
             });
-            first(attempts.collect(), || wanted.name()).await
+            first(attempts.collect(), patience, || wanted.name()).await
         }
         Place::Spread(code, pieces) => {
-            let fetched: Vec<_> = ranges
-                .into_iter()
-                .map(|range| across(wanted, stores, code, pieces, range).boxed())
-                .collect();
-            let from_data = match try_join_all(fetched).await {
-                Ok(fetched) => checked_part(wanted, first_segment, fetched).await,
-                Err(error) => Err(error),
+            // From those pieces that hold the data itself; where that fails or takes long, by way of any that are enough.
+            let straight = async {
+                let fetched: Vec<_> = ranges
+                    .into_iter()
+                    .map(|range| across(wanted, stores, code, pieces, range).boxed())
+                    .collect();
+                checked_part(wanted, first_segment, try_join_all(fetched).await?).await
             };
-            match from_data {
-                Ok(found) => Ok(found),
-                // One of those that hold the data itself does not do: then by way of any that are enough.
-                Err(_) => {
-                    let mut all = whole(wanted, stores).await?;
-                    let index = |at: u64| usize::try_from(at).map_err(|_| OpenError::Interrupted);
-                    all.truncate(index(at(segments.end))?);
-                    Ok(all.split_off(index(at(segments.start))?))
-                }
+            let around = async {
+                let mut all = whole(wanted, stores).await?;
+                let index = |at: u64| usize::try_from(at).map_err(|_| OpenError::Interrupted);
+                all.truncate(index(at(segments.end))?);
+                Ok(all.split_off(index(at(segments.start))?))
+            };
+            let mut straight = straight.boxed();
+            match tokio::time::timeout(patience, &mut straight).await {
+                Ok(Ok(found)) => Ok(found),
+                Ok(Err(_)) => around.await,
+                Err(_) => select_ok([straight, around.boxed()]).await.map(|(found, _)| found),
             }
         }
     }
@@ -261,7 +297,16 @@ async fn across<S: BlobStore>(
             parts.push(ranged(wanted, store, piece.item(), from - start..to - start));
         }
     }
-    Ok(try_join_all(parts).await?.concat())
+    let bytes = try_join_all(parts).await?.concat();
+    if bytes.len() as u64 == range.end - range.start {
+        return Ok(bytes);
+    }
+    // Fewer stores are named than hold the data.
+    Err(OpenError::Stores(StoresError::AnotherNumber {
+        code,
+        needed: pieces.len(),
+        given: stores.members().len(),
+    }))
 }
 
 async fn checked_part(wanted: Wanted<'_>, first: u32, fetched: Vec<Vec<u8>>) -> Result<Vec<u8>, OpenError> {
@@ -272,24 +317,31 @@ async fn checked_part(wanted: Wanted<'_>, first: u32, fetched: Vec<Vec<u8>>) -> 
 }
 
 /// The first of some attempts that comes to something good.
-async fn first<T>(attempts: Vec<Attempt<'_, T>>, what: impl Fn() -> String) -> Result<T, OpenError> {
-    let mut good = enough(attempts, 1, what).await?;
+async fn first<T>(
+    attempts: Vec<Attempt<'_, T>>,
+    patience: Duration,
+    what: impl Fn() -> String,
+) -> Result<T, OpenError> {
+    let attempts = attempts.into_iter().map(|attempt| attempt.map_ok(Some).boxed());
+    let mut good = enough(attempts.collect(), 1, patience, what).await?;
     good.pop().ok_or(OpenError::Interrupted)
 }
 
-/// As many good results as are needed. So many attempts begin at once; another one begins when one failed, or when all
-/// take long.
+/// As many good results as are needed. So many attempts begin at once; another one begins when one failed or came to
+/// nothing, or when all take longer than they should.
 async fn enough<T>(
-    attempts: Vec<Attempt<'_, T>>,
+    attempts: Vec<Attempt<'_, Option<T>>>,
     needed: usize,
+    patience: Duration,
     what: impl Fn() -> String,
 ) -> Result<Vec<T>, OpenError> {
     let mut attempts = attempts.into_iter();
     let mut running: FuturesUnordered<_> = attempts.by_ref().take(needed).collect();
     let (mut good, mut failed) = (Vec::with_capacity(needed), Vec::new());
     while good.len() < needed {
-        match tokio::time::timeout(PATIENCE, running.next()).await {
-            Ok(Some(Ok(result))) => good.push(result),
+        match tokio::time::timeout(patience, running.next()).await {
+            Ok(Some(Ok(Some(result)))) => good.push(result),
+            Ok(Some(Ok(None))) => running.extend(attempts.next()),
             Ok(Some(Err(error))) => {
                 failed.push(error);
                 running.extend(attempts.next());
