@@ -373,6 +373,53 @@ async fn another_number_of_stores_is_an_error_that_says_so() {
     );
 }
 
+#[tokio::test]
+async fn stores_in_another_order_give_the_record_and_are_not_paid_for_it_again() {
+    let six = Six::new(file()).await;
+    let mut members = objects(&six.folders);
+    members.rotate_left(1);
+    let stores = Stores::spread(members, Code::new(4, 2).unwrap()).unwrap();
+    assert!(open(&stores, &six.sealed, None).await.unwrap() == six.bytes);
+    let part = open(&stores, &six.sealed, Some(500_000..600_000)).await.unwrap();
+    assert!(part == six.bytes[500_000..600_000]);
+
+    let found = look(&stores, &six.sealed).await;
+    assert!(found.is_readable());
+    assert_eq!(
+        found.count(0, |state| *state == State::Missing),
+        2,
+        "of its own it has none"
+    );
+    let repaired = mend(&stores, &six.sealed).await;
+    assert_eq!((repaired.restored, repaired.refused.len()), (0, 6));
+    assert!(repaired.refused[&0].contains("the order in which"));
+    assert!(six.is_as_stored());
+}
+
+#[tokio::test]
+async fn any_four_of_the_six_stores_named_alone_give_the_record() {
+    let six = Six::new(file()).await;
+    for named in [[0, 1, 2, 3], [2, 3, 4, 5], [5, 0, 3, 1]] {
+        let members = named.map(|store| Objects::folder(&six.folders[store]).unwrap());
+        let stores = Stores::copies(members.into()).unwrap();
+        assert!(
+            open(&stores, &six.sealed, None).await.unwrap() == six.bytes,
+            "{named:?}"
+        );
+        let part = open(&stores, &six.sealed, Some(3_000_000..3_100_000)).await.unwrap();
+        assert!(part == six.bytes[3_000_000..3_100_000], "a range, {named:?}");
+        verify_stream(&six.sealed.manifest, &six.sealed.on_chain, &stores, &silent)
+            .await
+            .unwrap();
+    }
+    let three = Stores::copies(objects(&six.folders[1..4])).unwrap();
+    let error = open(&three, &six.sealed, None).await.unwrap_err();
+    assert!(
+        error.is_lost() && error.to_string().contains("3 of the 4"),
+        "three are too few: {error}"
+    );
+}
+
 /// What a store does instead of what it should.
 #[derive(Clone, Copy, Debug)]
 enum Habit {
@@ -446,7 +493,7 @@ async fn stores_that_hang_lie_cut_forget_or_fail_cost_time_never_data() {
             assert!(opened == six.bytes, "{one:?} and {other:?}");
         }
     }
-    for (one, other) in [(Lies, Cuts), (Forgets, Fails)] {
+    for (one, other) in [(Hangs, Hangs), (Lies, Cuts), (Forgets, Fails), (Hangs, Lies)] {
         for stores in pairs(one, other) {
             let part = open(&stores, &six.sealed, Some(500_000..600_000)).await.unwrap();
             assert!(part == six.bytes[500_000..600_000], "a range, {one:?} and {other:?}");
@@ -471,4 +518,20 @@ async fn a_store_that_says_it_stored_and_did_not_is_not_believed() {
     assert_eq!(repaired.restored, 0);
     assert_eq!(repaired.after, repaired.before);
     assert!(repaired.refused[&2].contains("does not give it back"));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_say_what_it_has_is_not_paid_for_it_again() {
+    let six = Six::new(file()).await;
+    for store in [2, 4] {
+        std::fs::remove_file(six.piece(0, store)).unwrap();
+    }
+    let members = objects(&six.folders).into_iter().enumerate().map(|(at, store)| Odd {
+        store,
+        habit: if at == 2 { Habit::Fails } else { Habit::Honest },
+    });
+    let stores = Stores::spread(members.collect(), Code::new(4, 2).unwrap()).unwrap();
+    let repaired = mend(&stores, &six.sealed).await;
+    assert_eq!((repaired.restored, repaired.refused.len()), (1, 0));
+    assert!(six.piece(0, 4).exists() && !six.piece(0, 2).exists());
 }

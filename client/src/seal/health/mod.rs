@@ -73,7 +73,7 @@ pub struct Fault {
 pub struct LostPart {
     /// Which.
     pub part: Part,
-    /// Copies or pieces that are good.
+    /// Copies or pieces that are good, wherever they are.
     pub good: usize,
     /// How many it takes.
     pub needed: usize,
@@ -114,9 +114,9 @@ impl Health {
         faults.filter(|fault| fault.store == store && is(&fault.state)).count()
     }
 
-    fn add(&mut self, part: Part, needed: usize, states: Vec<State>) {
+    fn add(&mut self, part: Part, needed: usize, elsewhere: usize, states: Vec<State>) {
         self.parts += 1;
-        let good = states.iter().filter(|state| **state == State::Good).count();
+        let good = elsewhere + states.iter().filter(|state| **state == State::Good).count();
         if good < needed {
             let unreachable = |state: &&State| matches!(state, State::Unreachable(_));
             self.lost.push(LostPart {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::{Health, Part, Repaired, State};
@@ -70,6 +69,8 @@ struct Outcome {
     needed: usize,
     before: Vec<State>,
     after: Vec<State>,
+    /// Pieces that were found, and not at their own store.
+    elsewhere: usize,
     refused: Vec<(usize, String)>,
 }
 
@@ -186,6 +187,9 @@ impl<'a, S: BlobStore> Survey<'a, S> {
                 let needed = usize::from(code.data);
                 let (before, found) = self.look_at_all(&all, needed).await;
                 let mut outcome = Outcome::unchanged(part, needed, before);
+                if found.len() < needed {
+                    self.look_elsewhere(&all, &mut outcome).await;
+                }
                 if repair && outcome.is_repairable() && found.len() >= needed {
                     let missing = outcome.bad();
                     let made = rebuild(code, payload_len, found, missing.clone()).await?;
@@ -221,6 +225,30 @@ impl<'a, S: BlobStore> Survey<'a, S> {
         (states, found)
     }
 
+    /// Looks for pieces at stores that are not theirs: stores may be named in another order. Nothing is stored anew then,
+    /// for all of it is somewhere.
+    async fn look_elsewhere(&self, all: &[Expected], outcome: &mut Outcome) {
+        let members = self.stores.members().len();
+        let at_others = |at: usize, expected: Expected| async move {
+            for other in (1..members).map(|by| (at + by) % members) {
+                if self.look(other, expected).await.0 == State::Good {
+                    return Some(at);
+                }
+            }
+            None
+        };
+        let states = outcome.before.iter().zip(all).enumerate();
+        let wanting = states.filter(|(_, (state, _))| **state != State::Good);
+        let wanting: Vec<_> = wanting.map(|(at, (_, expected))| at_others(at, *expected)).collect();
+        let found: Vec<_> = stream::iter(wanting).buffered(AT_ONCE).collect().await;
+        for at in found.into_iter().flatten() {
+            outcome.elsewhere += 1;
+            let reason = "what it must have is at another store: name the stores in the order in which they were named \
+                          when the record was stored";
+            outcome.refused.push((at, reason.to_owned()));
+        }
+    }
+
     async fn look(&self, at: usize, expected: Expected) -> (State, Option<Vec<u8>>) {
         let (Some(store), Some(gone)) = (self.stores.members().get(at), self.gone.get(at)) else {
             return (State::Missing, None);
@@ -253,8 +281,7 @@ impl<'a, S: BlobStore> Survey<'a, S> {
 
     /// Stores items where what is there is not good, and believes no store that it did.
     async fn restore(&self, outcome: &mut Outcome, all: &[Expected], item: impl Fn(usize) -> Option<SignedItem>) {
-        let bad = outcome.bad().into_iter();
-        let stored = bad.map(|at| {
+        let stored = outcome.bad().into_iter().map(|at| {
             let item = item(at);
             async move {
                 let store = self.stores.members().get(at)?;
@@ -270,7 +297,9 @@ impl<'a, S: BlobStore> Survey<'a, S> {
                 ))
             }
         });
-        for (at, stored, state) in join_all(stored).await.into_iter().flatten() {
+        let stored: Vec<_> = stored.collect();
+        let stored: Vec<_> = stream::iter(stored).buffered(AT_ONCE).collect().await;
+        for (at, stored, state) in stored.into_iter().flatten() {
             let reason = match (stored, &state) {
                 (_, State::Good) => None,
                 (Err(reason), _) => Some(reason),
@@ -292,8 +321,9 @@ impl Repaired {
         for (store, reason) in outcome.refused {
             self.refused.entry(store).or_insert(reason);
         }
-        self.before.add(outcome.part, outcome.needed, outcome.before);
-        self.after.add(outcome.part, outcome.needed, outcome.after);
+        let (part, needed, elsewhere) = (outcome.part, outcome.needed, outcome.elsewhere);
+        self.before.add(part, needed, elsewhere, outcome.before);
+        self.after.add(part, needed, elsewhere, outcome.after);
     }
 }
 
@@ -304,23 +334,24 @@ impl Outcome {
             needed,
             after: states.clone(),
             before: states,
+            elsewhere: 0,
             refused: Vec::new(),
         }
     }
 
-    /// The stores that do not have what they must have.
+    /// The stores that say, or show, that they do not have what they must have. One that does not say may have it, and
+    /// is not paid for it again.
     fn bad(&self) -> Vec<usize> {
         let states = self.before.iter().enumerate();
         states
-            .filter(|(_, state)| **state != State::Good)
+            .filter(|(_, state)| matches!(state, State::Missing | State::Damaged))
             .map(|(at, _)| at)
             .collect()
     }
 
     /// Whether something is bad at a store that can be talked to.
     fn is_repairable(&self) -> bool {
-        let mut states = self.before.iter();
-        states.any(|state| matches!(state, State::Missing | State::Damaged))
+        !self.bad().is_empty()
     }
 }
 
