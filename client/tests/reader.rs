@@ -186,6 +186,23 @@ async fn a_seek_fetches_little_and_reading_on_fetches_each_byte_about_once() {
 }
 
 #[tokio::test]
+async fn coded_frames_are_fetched_once_too() {
+    let (store, mut bytes) = (Shared::default(), noise(4 * SHARD_PLAIN_LEN, 9));
+    for byte in &mut bytes {
+        *byte &= 15;
+    }
+    let sealed = seal(&store, IDS, &bytes, &SealOptions::named("film")).await;
+    assert!(sealed.padded_size < bytes.len() as u64 * 3 / 4, "it compresses");
+    let mut reader = reader(&sealed, store.clone());
+    store.0.take_served();
+    let mut back = Vec::new();
+    reader.read_to_end(&mut back).await.unwrap();
+    assert!(back == bytes);
+    let (served, all) = (store.0.take_served(), sealed.padded_size);
+    assert!(served < all + all / 10, "{served} of {all} bytes");
+}
+
+#[tokio::test]
 async fn what_is_read_already_is_not_fetched_again_after_a_short_seek() {
     let (store, bytes) = (Shared::default(), noise(SHARD_PLAIN_LEN, 6));
     let sealed = seal(&store, IDS, &bytes, &plain_options()).await;

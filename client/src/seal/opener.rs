@@ -1,5 +1,5 @@
 //! Opening a sealed file, whole or a range of it. What is fetched is held against the shard's root, and the shards' roots
-//! against the content root on chain, before a byte of it is decrypted; a full open ends by comparing the file's own hash.
+//! against the content root on chain, before a byte of it is decrypted; where the file's own hash was kept, a full open ends by comparing it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,10 +80,10 @@ impl<S: BlobStore> Opener<S> {
     /// is given. `None` is the whole file: then all there is of the record is read, padding too.
     pub(super) fn chunks<'c>(
         &'c self,
-        range: Option<Range<u64>>,
+        range: Option<&Range<u64>>,
         fetched: impl Fn(u64) + Send + 'c,
     ) -> Result<BoxStream<'c, Result<Bytes, OpenError>>, OpenError> {
-        let span = locate(&self.body, &range.clone().unwrap_or(0..self.body.length))?;
+        let span = locate(&self.body, range.unwrap_or(&(0..self.body.length)))?;
         let wanted = match range {
             Some(_) => span.encoded.clone(),
             None => 0..self.manifest.plain_len(),
@@ -164,7 +164,7 @@ where
         .sha256
         .filter(|_| whole)
         .map(|expected| (expected, Sha256::new()));
-    let mut chunks = opener.chunks(range, |fetched| meter.sealed(fetched))?;
+    let mut chunks = opener.chunks(range.as_ref(), |fetched| meter.sealed(fetched))?;
     let mut written = 0;
     while let Some(chunk) = chunks.try_next().await? {
         writer.write_all(&chunk).await.map_err(OpenError::from_output)?;
