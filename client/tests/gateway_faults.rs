@@ -323,6 +323,40 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_server_that_makes_a_short_answer_last_is_not_waited_for() {
+    // A byte at a time, so that it is never silent for long, and no end of them.
+    let drip = || async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Ok::<_, std::io::Error>("x"), ()))
+    };
+    let app = axum::Router::new().fallback(move |request: axum::extract::Request| async move {
+        let ranged = request.headers().get(header::RANGE).is_some();
+        let body = Body::from_stream(stream::unfold((), move |()| drip()));
+        let mut response = body.into_response();
+        if ranged {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let range = axum::http::HeaderValue::from_static("bytes 0-9999/10000");
+            response.headers_mut().insert(header::CONTENT_RANGE, range);
+        }
+        response
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let options = GatewayOptions {
+        attempts: 1,
+        silence_timeout: Duration::from_millis(200),
+        ..patient()
+    };
+    let gateway = Gateway::new(&url, options).unwrap();
+    for range in [None, Some(0..10_000)] {
+        let error = gateway.get(ID, range, 10_000).await.unwrap_err();
+        assert!(matches!(error, StoreError::Truncated { .. }), "{error}");
+    }
+    server.abort();
+}
+
+#[tokio::test]
 async fn a_slow_upload_has_the_time_it_needs() {
     let app = axum::Router::new().fallback(|request: axum::extract::Request| async move {
         // Longer than a server may be silent; meanwhile the item does not fit into what the system buffers.

@@ -266,13 +266,69 @@ async fn an_item_that_was_not_put_together_is_not_stored() {
     assert!(matches!(another, Err(StoreError::BadReceipt { .. })), "{another:?}");
     let unshown = ended(accepted, json!({ "status": "FINALIZED" })).await;
     assert!(matches!(unshown, Err(StoreError::Conflict { .. })), "{unshown:?}");
-    let already = ended(StatusCode::CONFLICT, json!({})).await;
+    let already = ended(StatusCode::CONFLICT, json!({ "status": "INVALID" })).await;
     assert!(matches!(already, Err(StoreError::Conflict { .. })), "{already:?}");
     let never = ended(accepted, json!({ "status": "VALIDATING" })).await;
     assert!(
-        matches!(&never, Err(StoreError::BadAnswer { detail, .. }) if detail.contains("VALIDATING")),
+        matches!(&never, Err(StoreError::Unfinished { detail, .. }) if detail.contains("VALIDATING")),
         "{never:?}"
     );
+}
+
+#[tokio::test]
+async fn an_item_that_is_being_put_together_is_waited_for() {
+    let item = item();
+    let gateway = turbo_but(&item, |asked, before, _| match named(asked).1.as_str() {
+        "finalize" => Some(StatusCode::CONFLICT.into_response()),
+        "status" if before < 4 => Some(Json(json!({ "status": "ASSEMBLING" })).into_response()),
+        _ if asked.method == Method::HEAD => Some(StatusCode::NOT_FOUND.into_response()),
+        _ => None,
+    })
+    .await;
+    in_parts(&gateway).put(&item).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_not_put_together_in_time_needs_no_second_upload() {
+    for finalize in [StatusCode::ACCEPTED, StatusCode::CONFLICT] {
+        let item = item();
+        let slow = Arc::new(Mutex::new(true));
+        let seen = Arc::clone(&slow);
+        let gateway = turbo_but(&item, move |asked, _, _| match named(asked).1.as_str() {
+            "finalize" => Some(finalize.into_response()),
+            "status" if *seen.lock().unwrap() => Some(Json(json!({ "status": "ASSEMBLING" })).into_response()),
+            _ if asked.method == Method::HEAD => Some(StatusCode::NOT_FOUND.into_response()),
+            _ => None,
+        })
+        .await;
+        let client = in_parts(&gateway);
+        let error = client.put(&item).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unfinished { .. }), "{error}");
+        *slow.lock().unwrap() = false;
+        client.put(&item).await.unwrap();
+        assert_eq!(sent(&gateway).len(), 11, "each part once");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_the_server_will_not_list_begins_anew() {
+    for gone in [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::GONE] {
+        let item = item();
+        let broken = Arc::new(Mutex::new(true));
+        let seen = Arc::clone(&broken);
+        let gateway = turbo_but(&item, move |asked, _, _| {
+            let (upload, what) = named(asked);
+            if what == "10000" && *seen.lock().unwrap() {
+                return Some(StatusCode::BAD_GATEWAY.into_response());
+            }
+            (upload == "upload-1" && what == "-1").then(|| gone.into_response())
+        })
+        .await;
+        let client = in_parts(&gateway);
+        client.put(&item).await.unwrap_err();
+        *broken.lock().unwrap() = false;
+        client.put(&item).await.unwrap();
+    }
 }
 
 #[tokio::test]

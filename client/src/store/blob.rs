@@ -200,8 +200,18 @@ pub enum StoreError {
         /// Which item.
         id: ItemId,
     },
+    /// The parts of an item have all arrived, and it took too long to put them together.
+    #[error("the gateway is not done with item {id} ({detail}); run again later, nothing that arrived is lost")]
+    Unfinished {
+        /// Which item.
+        id: ItemId,
+        /// How far it is.
+        detail: String,
+    },
     /// 413.
-    #[error("item {id} is too large for this gateway ({detail}); use one that takes items of 9 MB")]
+    #[error(
+        "item {id} is too large for this gateway ({detail}); use one that takes a little over 4 MiB, and manifests of up to 32"
+    )]
     TooLarge {
         /// Which item.
         id: ItemId,
@@ -256,12 +266,21 @@ pub enum StoreError {
         limit: u64,
     },
     /// Storing costs more than it may.
-    #[error("the gateway asks {price} winston, and at most {max_price} may be paid; nothing was sent")]
+    #[error(
+        "Arweave asks {price} winston for an item, and {max_price} may be paid; it was not sent. If that is right, raise \
+         --max-price (in AR, for all items; one may cost a tenth of it)"
+    )]
     TooCostly {
         /// What is asked.
         price: u128,
-        /// What may be paid.
+        /// What may be paid: for one item, or what is left for all.
         max_price: u128,
+    },
+    /// The item's transaction has been sent, and its block has not come.
+    #[error("item {id} is on its way into a block of Arweave, and nothing is paid twice; look again in an hour")]
+    AwaitsBlock {
+        /// Which item.
+        id: ItemId,
     },
     /// Layer one refuses our transaction or a chunk of it.
     #[error("Arweave refuses the transaction that carries item {id} ({detail}); run again, or use a gateway's upload")]
@@ -317,7 +336,28 @@ pub enum StoreError {
     },
 }
 
+/// An address as an error may show it: whatever stands where a user and a password would is cut out, because what cannot
+/// be read as an address may have one anywhere.
+fn without_password(text: &str) -> String {
+    let Some(at) = text.rfind('@') else {
+        return text.to_owned();
+    };
+    let begin = text.find("://").map(|found| found + 3);
+    match begin.or_else(|| text.find(':').map(|found| found + 1)) {
+        Some(begin) if begin <= at => format!("{}…{}", &text[..begin], &text[at..]),
+        _ => text.to_owned(),
+    }
+}
+
 impl StoreError {
+    /// [`BadUrl`](Self::BadUrl) without any password, also where what found the fault quotes the address.
+    pub(in crate::store) fn bad_url(address: &str, detail: impl fmt::Display) -> Self {
+        Self::BadUrl {
+            url: without_password(address),
+            detail: without_password(&detail.to_string()),
+        }
+    }
+
     /// Whether the store has, under this id, something else than what was stored: not a fault of the network, but another
     /// file.
     #[must_use]
@@ -326,5 +366,26 @@ impl StoreError {
             self,
             Self::TooLong { .. } | Self::OutOfRange { .. } | Self::Another { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_that_is_wrong_shows_a_password() {
+        for (given, shown) in [
+            ("https://me:hush@host:99999", "https://…@host:99999"),
+            ("https://me:hu@sh@[host", "https://…@[host"),
+            ("https:/me:hush@host:x", "https:…@host:x"),
+            ("https://host:99999", "https://host:99999"),
+            ("https://@", "https://…@"),
+            ("", ""),
+        ] {
+            let error = StoreError::bad_url(given, format!("cannot read {given}"));
+            assert!(error.to_string().contains(&format!("`{shown}`")), "{error}");
+            assert!(!error.to_string().contains("sh@"), "{error}");
+        }
     }
 }

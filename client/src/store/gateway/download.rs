@@ -1,4 +1,5 @@
-//! `GET /{id}`, whole or a range. The body is read up to what may come and not a byte further.
+//! `GET /{id}`, whole or a range. The body is read up to what may come and not a byte further, for as long as that many
+//! bytes may take.
 
 use std::ops::Range;
 
@@ -19,9 +20,13 @@ pub(super) async fn download(
         // HTTP has no empty range.
         return Ok(Vec::new());
     }
+    let expected = range
+        .as_ref()
+        .map_or(limit, |range| (range.end - range.start).min(limit));
     let mut request = gateway
         .downloads
-        .get(gateway.url(&id.to_string()).map_err(Attempt::over)?);
+        .get(gateway.url(&id.to_string()).map_err(Attempt::over)?)
+        .timeout(gateway.options.time_for(expected));
     if let Some(Range { start, end }) = &range {
         request = request.header(RANGE, format!("bytes={start}-{}", end - 1));
     }

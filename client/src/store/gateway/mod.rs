@@ -31,7 +31,8 @@ pub struct GatewayOptions {
     pub longest_pause: Duration,
     /// How long the server may take to accept a connection.
     pub connect_timeout: Duration,
-    /// How long the server may be silent, before and within a response. Uploads have more: see [`SLOWEST_UPLOAD`].
+    /// How long the server may be silent, before and within a response. Bytes have more time, for each its share: see
+    /// [`SLOWEST_UPLOAD`].
     pub silence_timeout: Duration,
     /// Items longer than this go up in parts, in bytes.
     pub parts_above: u64,
@@ -53,13 +54,27 @@ impl Default for GatewayOptions {
     }
 }
 
-/// Bytes a second below which an upload counts as stuck.
+/// Bytes a second below which an upload counts as stuck, and a download.
 pub const SLOWEST_UPLOAD: u64 = 16 * 1024;
+
+/// The longest answer that is no item, and what the time is measured by that it may take.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
+/// No request takes longer, however much is asked for.
+const LONGEST_REQUEST: Duration = Duration::from_secs(24 * 3600);
+
+impl GatewayOptions {
+    /// How long a try may take that moves so many bytes.
+    pub(super) fn time_for(&self, bytes: u64) -> Duration {
+        let moving = Duration::from_secs(bytes / SLOWEST_UPLOAD);
+        self.silence_timeout.saturating_add(moving).min(LONGEST_REQUEST)
+    }
+}
 
 /// An Arweave gateway over HTTP.
 #[derive(Debug, Clone)]
 pub struct Gateway {
-    /// Gives up on a silent server.
+    /// Gives up on a silent server, and on one that makes a short answer last.
     downloads: Client,
     /// Does not by itself: to it a server is silent for as long as our own bytes take to get there.
     uploads: Client,
@@ -74,10 +89,7 @@ impl Gateway {
     /// # Errors
     /// [`StoreError::BadUrl`].
     pub fn new(base: &str, options: GatewayOptions) -> Result<Self, StoreError> {
-        let bad = |detail: String| StoreError::BadUrl {
-            url: base.to_owned(),
-            detail,
-        };
+        let bad = |detail: String| StoreError::bad_url(base, detail);
         let mut url = Url::parse(base).map_err(|error| bad(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(bad("it does not begin with http:// or https:// and a host".to_owned()));
@@ -94,7 +106,8 @@ impl Gateway {
             if is_loopback(&url) { builder.no_proxy() } else { builder }
         };
         let build = |builder: ClientBuilder| builder.build().map_err(|error| bad(error.to_string()));
-        let downloads = build(client().read_timeout(options.silence_timeout))?;
+        let impatient = client().read_timeout(options.silence_timeout);
+        let downloads = build(impatient.timeout(options.time_for(LONGEST_ANSWER)))?;
         let uploads = build(client())?;
         Ok(Self {
             downloads,
@@ -120,10 +133,9 @@ impl Gateway {
     }
 
     pub(super) fn url(&self, path: &str) -> Result<Url, StoreError> {
-        self.base.join(path).map_err(|error| StoreError::BadUrl {
-            url: self.base.to_string(),
-            detail: error.to_string(),
-        })
+        self.base
+            .join(path)
+            .map_err(|error| StoreError::bad_url(self.base.as_str(), error))
     }
 }
 

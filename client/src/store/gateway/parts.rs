@@ -1,23 +1,22 @@
 //! `/v1/chunks/solana`: Turbo's upload of a large item in parts. Several go at a time and each is tried again by itself,
 //! so a broken connection costs a part and not the item. What has arrived is asked of the server, and an upload that broke
-//! off is taken up where it was by the next [`put`](crate::store::BlobStore::put) of the same item.
+//! off is taken up where it was by the next [`put`](crate::store::BlobStore::put) of the same item to the same [`Gateway`] or a
+//! clone of it: which uploads broke off is in its memory and nowhere else.
 //!
 //! The server decides how long a part is, within bounds of ours. That it says it has a part is believed until the item is
 //! put together: its id and signature are ours, so an item that is FINALIZED under our id is our item.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::{TryStreamExt as _, stream};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::retry::{self, Attempt};
-use super::upload::{Receipt, check_receipt, confirm};
-use super::{Gateway, SLOWEST_UPLOAD, common_failure, detail, no_response, read_answer};
+use super::upload::{Receipt, check_receipt, confirm, has};
+use super::{Gateway, common_failure, detail, no_response, read_answer};
 use crate::store::ans104::SignedItem;
 use crate::store::{ItemId, StoreError};
 
@@ -82,6 +81,9 @@ pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), S
         None => None,
     };
     let again = resumed.is_some();
+    if !again {
+        forget(gateway, item.id());
+    }
     match attempt(gateway, item, resumed).await {
         // What the server said it had of before may be what was wrong.
         Err(StoreError::Malformed { .. }) if again => attempt(gateway, item, None).await,
@@ -124,6 +126,9 @@ fn may_pass(error: &StoreError) -> bool {
             | StoreError::RateLimited
             | StoreError::ServerError { .. }
             | StoreError::PaymentRequired { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Unfinished { .. }
+            | StoreError::Truncated { .. }
     )
 }
 
@@ -202,7 +207,7 @@ async fn list(gateway: &Gateway, upload: &str) -> Result<Option<Begun>, Attempt>
     let response = send_off(request(gateway, upload, "-1", |url| gateway.downloads.get(url))?).await?;
     match response.status() {
         StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Ok(None),
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
         _ => return Err(common_failure(response).await),
     }
     let body = read_answer(response, ANSWER_LIMIT, bad_answer).await?;
@@ -224,7 +229,7 @@ async fn send(gateway: &Gateway, item: &SignedItem, upload: &str, offset: u64, l
         .filter(|(_, end)| *end <= item.bytes().len())
         .map(|(start, end)| item.bytes().slice(start..end))
         .unwrap_or_default();
-    let time = gateway.options.silence_timeout + Duration::from_secs(len / SLOWEST_UPLOAD);
+    let time = gateway.options.time_for(len);
     let request = request(gateway, upload, &offset.to_string(), |url| gateway.uploads.post(url))?
         .header(CONTENT_TYPE, "application/octet-stream")
         .timeout(time)
@@ -259,33 +264,44 @@ async fn refused(response: Response, id: ItemId) -> Attempt {
 /// Has the parts put together, and waits until they are.
 async fn finish(gateway: &Gateway, item: &SignedItem, upload: &str) -> Result<(), StoreError> {
     let id = item.id();
-    if with_retries(gateway, || finalize(gateway, id, upload)).await? {
-        return Ok(());
-    }
-    let time = gateway.options.silence_timeout + Duration::from_secs(item.bytes().len() as u64 / SLOWEST_UPLOAD);
+    let conflict = match with_retries(gateway, || finalize(gateway, id, upload)).await? {
+        Finalize::Done => return Ok(()),
+        Finalize::Taken => false,
+        Finalize::Conflict => true,
+    };
+    let time = gateway.options.time_for(item.bytes().len() as u64);
     let until = Instant::now() + time;
     let mut pause = gateway.options.first_pause;
     loop {
         match with_retries(gateway, || status(gateway, id, upload)).await? {
             Progress::Finalized => return Ok(()),
+            // What was said to be there already may be the item, put together from another upload.
+            Progress::Failed(_) if conflict => return with_retries(gateway, || confirm(gateway, id)).await,
             Progress::Failed(state) if state == "UNDERFUNDED" => {
                 return Err(StoreError::PaymentRequired { id, detail: state });
             }
             Progress::Failed(state) => return Err(StoreError::Malformed { id, detail: state }),
             Progress::Underway(state) if Instant::now() >= until => {
-                return Err(bad_answer(format!(
-                    "the item was still {state} after {} s",
-                    time.as_secs()
-                )));
+                let detail = format!("{state} after {} s", time.as_secs());
+                return Err(StoreError::Unfinished { id, detail });
             }
+            Progress::Underway(_) if conflict && with_retries(gateway, || has(gateway, id)).await? => return Ok(()),
             Progress::Underway(_) => tokio::time::sleep(pause).await,
         }
         pause = pause.saturating_mul(2).min(gateway.options.longest_pause);
     }
 }
 
-/// Whether it is done already; if not, the status tells when it is.
-async fn finalize(gateway: &Gateway, id: ItemId, upload: &str) -> Result<bool, Attempt> {
+/// What the gateway says of putting an item together.
+enum Finalize {
+    Done,
+    /// It will; the status tells when it has.
+    Taken,
+    /// It is doing so, or has the item already: the status and the item tell which.
+    Conflict,
+}
+
+async fn finalize(gateway: &Gateway, id: ItemId, upload: &str) -> Result<Finalize, Attempt> {
     let request = request(gateway, upload, "finalize", |url| gateway.uploads.post(url))?
         .header(CONTENT_TYPE, "application/octet-stream")
         // Small items are put together before the answer comes.
@@ -293,10 +309,10 @@ async fn finalize(gateway: &Gateway, id: ItemId, upload: &str) -> Result<bool, A
         .body(Vec::new());
     let response = send_off(request).await?;
     match response.status() {
-        StatusCode::ACCEPTED => Ok(false),
-        StatusCode::OK => check_receipt(response, id).await.map(|()| true),
-        // Another upload of the same item was faster; or ours was, and its answer got lost.
-        StatusCode::CREATED | StatusCode::CONFLICT => confirm(gateway, id).await.map(|()| true),
+        StatusCode::ACCEPTED => Ok(Finalize::Taken),
+        StatusCode::OK => check_receipt(response, id).await.map(|()| Finalize::Done),
+        // Another upload of the same item was faster; or ours was, and its answer got lost; or it is at it.
+        StatusCode::CREATED | StatusCode::CONFLICT => Ok(Finalize::Conflict),
         StatusCode::BAD_REQUEST => Err(Attempt::over(StoreError::Malformed {
             id,
             detail: detail(response).await,

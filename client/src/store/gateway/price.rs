@@ -1,5 +1,6 @@
 //! What storing costs: each distinct length is asked for once, so a record of a thousand shards costs two questions. A
-//! price is shown to the user and compared with what may be paid; it is never a reason to pay.
+//! price of uploads is shown and nothing more: Turbo takes it from the key's balance. Layer one asks again, compares with
+//! what may be paid, and pays.
 
 use std::collections::BTreeMap;
 use std::future::Future;

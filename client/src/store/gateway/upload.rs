@@ -1,13 +1,11 @@
 //! `POST /v1/tx/solana`: Turbo's upload of one data item. It answers with a receipt, which must name our item.
 
-use std::time::Duration;
-
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::retry::Attempt;
-use super::{Gateway, SLOWEST_UPLOAD, common_failure, detail, no_response, read_answer};
+use super::{Gateway, common_failure, detail, no_response, read_answer};
 use crate::store::ans104::SignedItem;
 use crate::store::{ItemId, StoreError};
 
@@ -35,7 +33,7 @@ impl Receipt {
 pub(super) async fn upload(gateway: &Gateway, item: &SignedItem) -> Result<(), Attempt> {
     let id = item.id();
     let bytes = item.bytes().clone();
-    let time = gateway.options.silence_timeout + Duration::from_secs(bytes.len() as u64 / SLOWEST_UPLOAD);
+    let time = gateway.options.time_for(bytes.len() as u64);
     let response = gateway
         .uploads
         .post(gateway.url("v1/tx/solana").map_err(Attempt::over)?)

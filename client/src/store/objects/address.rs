@@ -24,10 +24,7 @@ const PATIENCE: [(&str, &str); 3] = [
 ];
 
 pub(super) fn open(text: &str, options: &[(&str, &str)]) -> Result<Objects, StoreError> {
-    let bad = |detail: String| StoreError::BadUrl {
-        url: text.to_owned(),
-        detail,
-    };
+    let bad = |detail: String| StoreError::bad_url(text, detail);
     let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
     let (scheme, under) = ObjectStoreScheme::parse(&url).map_err(|error| bad(error.to_string()))?;
     // Each builder has keys of a type of its own, so this is written once for all of them.
