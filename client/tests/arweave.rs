@@ -33,6 +33,7 @@ fn node(asked: &Asked) -> Response {
     let anchor = BASE64_URL_SAFE_NO_PAD.encode([7; 48]);
     match (asked.method.clone(), asked.path.as_str()) {
         (Method::GET, "/tx_anchor") => anchor.into_response(),
+        (Method::GET, path) if path.ends_with("/status") => StatusCode::NOT_FOUND.into_response(),
         (Method::GET, path) if path.starts_with("/price/") => {
             path.strip_prefix("/price/").unwrap().to_owned().into_response()
         }
@@ -247,13 +248,136 @@ async fn an_item_whose_chunks_did_not_all_arrive_is_not_paid_for_twice() {
     let transactions = posted(&gateway, "/tx");
     assert_eq!(transactions.len(), 2);
     assert_eq!(transactions[0], transactions[1], "it is the same one");
+}
 
+/// A node that says this of every transaction's status, as long as it is something.
+async fn node_where(status: &Arc<Mutex<Option<(StatusCode, String)>>>) -> TestGateway {
+    let status = Arc::clone(status);
+    node_but(move |asked, _| {
+        let status = status.lock().unwrap().clone();
+        status
+            .filter(|_| asked.path.ends_with("/status"))
+            .map(IntoResponse::into_response)
+    })
+    .await
+}
+
+fn confirmed(times: u64) -> Option<(StatusCode, String)> {
+    let said = json!({ "block_height": 1, "block_indep_hash": "x", "number_of_confirmations": times });
+    Some((StatusCode::OK, said.to_string()))
+}
+
+#[tokio::test]
+async fn what_awaits_its_block_is_stored_and_not_paid_for_again() {
+    let pending = Some((StatusCode::ACCEPTED, "Pending".to_owned()));
+    let in_words = Some((StatusCode::OK, "Pending".to_owned()));
+    let status = Arc::new(Mutex::new(None));
+    let gateway = node_where(&status).await;
+    let (store, items) = (layer_one(&gateway), [(); 12].map(|()| item(100)));
+    for item in &items {
+        assert!(!store.has(item.id()).await.unwrap());
+        store.put(item).await.unwrap();
+    }
+    for said in [pending, in_words, confirmed(1), confirmed(49)] {
+        *status.lock().unwrap() = said;
+        for item in &items {
+            assert!(store.has(item.id()).await.unwrap());
+            store.clone().put(item).await.unwrap();
+            let replaced = store.replace(item).await.unwrap_err();
+            assert!(matches!(replaced, StoreError::AwaitsBlock { .. }), "{replaced}");
+        }
+        assert_eq!(posted(&gateway, "/tx").len(), items.len());
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_lost_or_does_not_serve_is_sent_again_and_not_paid_for_again() {
+    let status = Arc::new(Mutex::new(None));
+    let gateway = node_where(&status).await;
+    let (store, item) = (layer_one(&gateway), item(100));
     store.put(&item).await.unwrap();
-    assert_ne!(
-        posted(&gateway, "/tx")[2]["id"],
-        transactions[0]["id"],
-        "what arrived is not remembered"
+    for said in [None, confirmed(50)] {
+        *status.lock().unwrap() = said;
+        assert!(!store.has(item.id()).await.unwrap());
+        store.put(&item).await.unwrap();
+        store.replace(&item).await.unwrap();
+    }
+    let transactions = posted(&gateway, "/tx");
+    assert_eq!(transactions.len(), 5);
+    assert!(transactions.iter().all(|sent| *sent == transactions[0]));
+    assert_eq!(posted(&gateway, "/chunk").len(), 5);
+}
+
+#[tokio::test]
+async fn a_transaction_that_a_node_has_already_is_not_replaced_by_another() {
+    for said in [
+        "Transaction is already on the weave.",
+        "Transaction is already in the mempool.",
+    ] {
+        let gateway =
+            node_but(move |asked, _| (asked.path == "/tx").then(|| (StatusCode::BAD_REQUEST, said).into_response()))
+                .await;
+        layer_one(&gateway).put(&item(100)).await.unwrap();
+    }
+    // Too old to be taken, and taken long ago.
+    let gateway = node_but(|asked, _| match asked.path.as_str() {
+        "/tx" => Some((StatusCode::BAD_REQUEST, "Invalid anchor (last_tx).").into_response()),
+        path if path.ends_with("/status") => confirmed(60).map(IntoResponse::into_response),
+        _ => None,
+    })
+    .await;
+    let (store, item) = (layer_one(&gateway), item(100));
+    store.put(&item).await.unwrap();
+    store.put(&item).await.unwrap();
+    let transactions = posted(&gateway, "/tx");
+    assert_eq!(transactions[0], transactions[1]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_too_old_and_was_never_taken_is_made_anew() {
+    let gateway = node_but(|asked, _| {
+        (asked.path == "/tx").then(|| (StatusCode::BAD_REQUEST, "Invalid anchor (last_tx).").into_response())
+    })
+    .await;
+    let (store, item) = (layer_one(&gateway), item(100));
+    for _ in 0..2 {
+        assert!(matches!(store.put(&item).await, Err(StoreError::Refused { .. })));
+    }
+    let transactions = posted(&gateway, "/tx");
+    assert_ne!(transactions[0]["id"], transactions[1]["id"]);
+}
+
+#[tokio::test]
+async fn all_items_together_cost_no_more_than_they_may() {
+    let gateway = node_but(|_, _| None).await;
+    let items = [(); 3].map(|()| item(100));
+    let one = u128::from(items[0].bytes().len() as u64) + 96;
+    let wallet = Wallet::from_jwk(&jwk::wallet().to_string()).unwrap();
+    let options = LayerOneOptions {
+        max_price: one,
+        budget: 2 * one + one / 2,
+        ..options()
+    };
+    let store = LayerOne::new(&gateway.url, wallet, options).unwrap();
+    store.put(&items[0]).await.unwrap();
+    // What was paid for already costs nothing.
+    store.put(&items[0]).await.unwrap();
+    store.clone().put(&items[1]).await.unwrap();
+    let error = store.put(&items[2]).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::TooCostly { price, max_price } if price == one && max_price == one / 2),
+        "{error}"
     );
+    assert!(error.to_string().contains("--max-price"), "{error}");
+    assert_eq!(posted(&gateway, "/tx").len(), 3);
+}
+
+#[test]
+fn an_item_may_cost_a_tenth_of_what_all_may() {
+    let options = LayerOneOptions::default().paying(50);
+    assert_eq!((options.max_price, options.budget), (5, 50));
+    let default = LayerOneOptions::default();
+    assert_eq!(default.max_price, default.budget / 10);
 }
 
 #[tokio::test]

@@ -139,12 +139,13 @@ impl Globals {
             stores,
             spread,
             arweave_wallet,
+            max_price,
         } = &self.stores;
         let members: Result<Vec<_>, _> = match stores.as_slice() {
             [] => Gateway::new(&self.gateway, GatewayOptions::default()).map(|gateway| vec![gateway.into()]),
             named => named
                 .iter()
-                .map(|address| Backend::paid_by(address, arweave_wallet.as_deref()))
+                .map(|address| Backend::paid_by(address, arweave_wallet.as_deref(), max_price.winston))
                 .collect(),
         };
         let members = members.map_err(OpError::from)?;

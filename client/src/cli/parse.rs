@@ -5,6 +5,10 @@ use std::ops::Range;
 use chartseal_program::seeds::{Id, NO_ID};
 
 use crate::ops::{AgreementId, Grantee, WalletAndKey};
+use crate::store::Price;
+
+/// Winston in an AR, as digits after the point.
+const AR_DIGITS: usize = 12;
 
 /// An id: 32 hex digits.
 pub(super) fn id(text: &str) -> Result<Id, String> {
@@ -136,6 +140,18 @@ pub(super) fn word<T: Copy + Send + Sync + 'static>(
     }
 }
 
+/// An amount of AR, `0.25` for example.
+pub(super) fn ar(text: &str) -> Result<Price, String> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let winston = (digits(whole) && digits(rest) && rest.len() <= AR_DIGITS)
+        .then(|| format!("{whole}{rest:0<AR_DIGITS$}").parse().ok())
+        .flatten();
+    winston
+        .map(|winston| Price { winston })
+        .ok_or_else(|| format!("'{text}' is no amount of AR: type 0.25, with up to {AR_DIGITS} digits after the point"))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -196,6 +212,33 @@ mod tests {
             format!("{key}:{wallet}"),
         ] {
             assert!(wallet_and_key(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_amount_of_ar_is_exact_to_the_last_winston() {
+        for (text, winston) in [
+            ("1", 1_000_000_000_000),
+            ("0.5", 500_000_000_000),
+            ("0", 0),
+            ("2.000000000001", 2_000_000_000_001),
+        ] {
+            assert_eq!(ar(text).unwrap(), Price { winston }, "{text}");
+        }
+        for wrong in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e3",
+            "1 AR",
+            "0.0000000000001",
+            "1.2.3",
+            "99999999999999999999999999999",
+        ] {
+            assert!(ar(wrong).is_err(), "{wrong}");
         }
     }
 

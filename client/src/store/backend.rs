@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::arweave::{LayerOne, LayerOneOptions};
+use super::arweave::{DEFAULT_BUDGET, LayerOne, LayerOneOptions};
 use super::{BlobStore, Gateway, GatewayOptions, ItemId, Objects, Price, SignedItem, StoreError};
 
 /// A store of one of the kinds that there are.
@@ -36,21 +36,19 @@ impl Backend {
     /// # Errors
     /// [`StoreError::BadUrl`].
     pub fn at(address: &str) -> Result<Self, StoreError> {
-        Self::paid_by(address, None)
+        Self::paid_by(address, None, DEFAULT_BUDGET)
     }
 
-    /// The same, with the file of the wallet that pays where it goes straight onto Arweave.
+    /// The same, with the file of the wallet that pays where it goes straight onto Arweave, and how much it pays at most
+    /// in all, in winston.
     ///
     /// # Errors
     /// [`StoreError::BadUrl`], [`StoreError::Wallet`].
-    pub fn paid_by(address: &str, wallet: Option<&Path>) -> Result<Self, StoreError> {
-        let bad = |detail: &str| StoreError::BadUrl {
-            url: address.to_owned(),
-            detail: detail.to_owned(),
-        };
+    pub fn paid_by(address: &str, wallet: Option<&Path>, budget: u128) -> Result<Self, StoreError> {
+        let bad = |detail: &str| StoreError::bad_url(address, detail);
         if let Some(base) = address.strip_prefix("arweave+") {
             let wallet = wallet.ok_or_else(|| bad("a wallet must pay for it: name its file, --arweave-wallet"))?;
-            let store = LayerOne::with_wallet_file(base, wallet, LayerOneOptions::default())?;
+            let store = LayerOne::with_wallet_file(base, wallet, LayerOneOptions::default().paying(budget))?;
             return Ok(Self::LayerOne(store));
         }
         match address.split_once("://") {
@@ -146,6 +144,15 @@ mod tests {
                 matches!(Backend::at(address).unwrap(), Backend::Objects(_)),
                 "{address}"
             );
+        }
+        for wrong in [
+            "http://me:hush@host:99999",
+            "s3://me:hush@",
+            "gs://me:hush@b@d/",
+            "ftp://me:hush@host",
+        ] {
+            let error = Backend::at(wrong).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
         }
         for wrong in ["", "http://", "gopher://host", "arweave://x", "arweave+https://host"] {
             assert!(matches!(Backend::at(wrong), Err(StoreError::BadUrl { .. })), "{wrong}");

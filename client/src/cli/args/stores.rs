@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use chartseal_program::seeds::Id;
 use clap::Args as ClapArgs;
 
-use crate::{cli::parse, store::Code};
+use crate::{
+    cli::parse,
+    store::{Code, Price},
+};
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(in crate::cli) struct StoreArgs {
@@ -28,6 +31,9 @@ pub(in crate::cli) struct StoreArgs {
     /// The wallet (JWK) that pays for what goes straight onto Arweave.
     #[arg(long, global = true, env = "CHARTSEAL_ARWEAVE_WALLET", value_name = "FILE")]
     pub(in crate::cli) arweave_wallet: Option<PathBuf>,
+    /// What it pays at most in one run for each such store, in AR; for one item at most a tenth of it.
+    #[arg(long, global = true, env = "CHARTSEAL_MAX_PRICE", value_name = "AR", default_value = "1", value_parser = parse::ar)]
+    pub(in crate::cli) max_price: Price,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -23,17 +23,45 @@ pub(super) const BUNDLE_HEADER_LEN: u64 = 3 * 32;
 /// The tags of a bundle (ANS-104), and no others: they say nothing of what is in it.
 const TAGS: [(&str, &str); 2] = [("Bundle-Format", "binary"), ("Bundle-Version", "2.0.0")];
 
+/// A signed transaction without its data: small enough to be remembered, and all that is needed besides the item.
+#[derive(Debug, Clone)]
+pub(super) struct Signed {
+    /// The transaction's own id, base64url.
+    pub(super) id: String,
+    /// As JSON.
+    pub(super) transaction: Bytes,
+}
+
 /// A signed transaction and its chunks.
 pub(super) struct Carrier {
     /// The item that it carries.
     pub(super) item: ItemId,
-    /// The transaction's own id, base64url.
-    pub(super) id: String,
-    /// The transaction without its data, as JSON.
-    pub(super) transaction: Bytes,
-    root: String,
+    pub(super) signed: Signed,
+    cut: Cut,
+}
+
+/// The data of a transaction in chunks.
+struct Cut {
+    root: [u8; 32],
     data: Vec<u8>,
     chunks: Vec<(Node, Proof)>,
+}
+
+impl Cut {
+    fn of(item: &SignedItem) -> Result<Self, StoreError> {
+        let data = bundle(item);
+        let leaves = generate_leaves(data.clone()).map_err(failed)?;
+        let tree = generate_data_root(leaves.clone()).map_err(failed)?;
+        let root = tree.id;
+        let proofs = resolve_proofs(tree, None).map_err(failed)?;
+        // Where the data fills its last chunk there is a leaf of nothing after it, which is in the tree and never sent.
+        let chunks = leaves
+            .into_iter()
+            .zip(proofs)
+            .filter(|(leaf, _)| leaf.max_byte_range > leaf.min_byte_range)
+            .collect();
+        Ok(Self { root, data, chunks })
+    }
 }
 
 /// A number of 256 bits, little-endian.
@@ -57,17 +85,7 @@ fn failed(error: impl std::fmt::Display) -> StoreError {
 impl Carrier {
     /// Makes and signs it. Takes as long as hashing the data, and a signature.
     pub(super) fn make(item: &SignedItem, wallet: &Wallet, last_tx: Vec<u8>, reward: u64) -> Result<Self, StoreError> {
-        let data = bundle(item);
-        let leaves = generate_leaves(data.clone()).map_err(failed)?;
-        let root = generate_data_root(leaves.clone()).map_err(failed)?;
-        let root_id = root.id;
-        let proofs = resolve_proofs(root, None).map_err(failed)?;
-        // Where the data fills its last chunk there is a leaf of nothing after it, which is in the tree and never sent.
-        let chunks = leaves
-            .into_iter()
-            .zip(proofs)
-            .filter(|(leaf, _)| leaf.max_byte_range > leaf.min_byte_range)
-            .collect();
+        let cut = Cut::of(item)?;
         let tag = |(name, value): (&str, &str)| Tag {
             name: Base64(name.into()),
             value: Base64(value.into()),
@@ -77,8 +95,8 @@ impl Carrier {
             last_tx: Base64(last_tx),
             owner: Base64(wallet.owner().to_vec()),
             tags: TAGS.into_iter().map(tag).collect(),
-            data_root: Base64(root_id.to_vec()),
-            data_size: data.len() as u64,
+            data_root: Base64(cut.root.to_vec()),
+            data_size: cut.data.len() as u64,
             reward,
             ..Tx::default()
         };
@@ -86,30 +104,40 @@ impl Carrier {
         let signature = wallet.sign(&message)?;
         transaction.id = Base64(crypto::sha256(&[&signature]).to_vec());
         transaction.signature = Base64(signature);
-        Ok(Self {
-            item: item.id(),
+        let signed = Signed {
             id: transaction.id.to_string(),
             transaction: serde_json::to_vec(&transaction).map_err(failed)?.into(),
-            root: URL_SAFE_NO_PAD.encode(root_id),
-            data,
-            chunks,
+        };
+        Ok(Self {
+            item: item.id(),
+            signed,
+            cut,
+        })
+    }
+
+    /// The same again, from the item and what was signed for it. Takes as long as hashing the data.
+    pub(super) fn again(item: &SignedItem, signed: Signed) -> Result<Self, StoreError> {
+        Ok(Self {
+            item: item.id(),
+            signed,
+            cut: Cut::of(item)?,
         })
     }
 
     /// How many chunks there are to send.
     pub(super) fn chunks(&self) -> usize {
-        self.chunks.len()
+        self.cut.chunks.len()
     }
 
     /// A chunk as JSON; empty where there is none of this number.
     pub(super) fn chunk(&self, number: usize) -> Bytes {
-        let Some((leaf, proof)) = self.chunks.get(number) else {
+        let Some((leaf, proof)) = self.cut.chunks.get(number) else {
             return Bytes::new();
         };
-        let bytes = self.data.get(leaf.min_byte_range..leaf.max_byte_range);
+        let bytes = self.cut.data.get(leaf.min_byte_range..leaf.max_byte_range);
         let chunk = json!({
-            "data_root": self.root,
-            "data_size": self.data.len().to_string(),
+            "data_root": URL_SAFE_NO_PAD.encode(self.cut.root),
+            "data_size": self.cut.data.len().to_string(),
             "data_path": URL_SAFE_NO_PAD.encode(&proof.proof),
             "offset": proof.offset.to_string(),
             "chunk": URL_SAFE_NO_PAD.encode(bytes.unwrap_or_default()),
@@ -120,6 +148,6 @@ impl Carrier {
 
 impl std::fmt::Debug for Carrier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Carrier({} in {})", self.item, self.id)
+        write!(f, "Carrier({} in {})", self.item, self.signed.id)
     }
 }

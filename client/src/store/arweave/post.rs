@@ -1,22 +1,33 @@
-//! What is said to a node: `GET /price/{bytes}`, `GET /tx_anchor`, `POST /tx`, `POST /chunk`. Answers are short and are
-//! read no further than they can be.
-
-use std::time::Duration;
+//! What is said to a node: `GET /price/{bytes}`, `GET /tx_anchor`, `POST /tx`, `POST /chunk`, `GET /tx/{id}/status`.
+//! Answers are short and are read no further than they can be.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode};
+use serde::Deserialize;
 
 use super::carrier::Carrier;
 use crate::store::gateway::price::{amount, bad as bad_price};
 use crate::store::gateway::retry::Attempt;
-use crate::store::gateway::{Gateway, SLOWEST_UPLOAD, common_failure, detail, no_response, read_answer};
+use crate::store::gateway::{Gateway, common_failure, detail, no_response, read_answer};
 use crate::store::{ItemId, StoreError};
 
 /// A number of winston, or an anchor, with room to spare.
 const ANSWER_LIMIT: usize = 256;
+
+/// Where a transaction stands, with room to spare.
+const STATUS_LIMIT: usize = 4 * 1024;
+
+/// Blocks after which whatever a transaction carries is served, if it ever is: more than an hour and a half.
+const SETTLED: u64 = 50;
+
+/// What a node says of a transaction that it has: nothing is wrong with that.
+const KNOWN: [&str; 2] = [
+    "Transaction is already on the weave",
+    "Transaction is already in the mempool",
+];
 
 /// What a node says of a chunk that no other node would take either.
 const NEVER: [&str; 7] = [
@@ -35,7 +46,7 @@ async fn ask(gateway: &Gateway, path: &str) -> Result<Response, Attempt> {
 }
 
 async fn tell(gateway: &Gateway, path: &str, body: Bytes) -> Result<Response, Attempt> {
-    let time = gateway.options().silence_timeout + Duration::from_secs(body.len() as u64 / SLOWEST_UPLOAD);
+    let time = gateway.options().time_for(body.len() as u64);
     let request = gateway
         .uploads()
         .post(gateway.url(path).map_err(Attempt::over)?)
@@ -80,11 +91,63 @@ pub(super) async fn anchor(gateway: &Gateway) -> Result<Vec<u8>, Attempt> {
 
 /// The transaction without its data. One that is there already is as good as taken.
 pub(super) async fn transaction(gateway: &Gateway, carrier: &Carrier) -> Result<(), Attempt> {
-    let response = tell(gateway, "tx", carrier.transaction.clone()).await?;
+    let (id, response) = (
+        carrier.item,
+        tell(gateway, "tx", carrier.signed.transaction.clone()).await?,
+    );
     match response.status() {
         StatusCode::OK | StatusCode::ALREADY_REPORTED => Ok(()),
-        _ => Err(refused(response, carrier.item).await),
+        StatusCode::BAD_REQUEST => {
+            let detail = detail(response).await;
+            if KNOWN.iter().any(|known| detail.contains(known)) {
+                Ok(())
+            } else {
+                Err(Attempt::over(StoreError::Refused { id, detail }))
+            }
+        }
+        _ => Err(refused(response, id).await),
     }
+}
+
+/// How far a transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The node does not have it.
+    Unknown,
+    /// It waits for a block, or has been in one for so short a time that what it carries may not be served yet.
+    Underway,
+    /// It has been in a block for long.
+    Settled,
+}
+
+#[derive(Deserialize)]
+struct StatusAnswer {
+    number_of_confirmations: u64,
+}
+
+pub(super) async fn standing(gateway: &Gateway, transaction: &str) -> Result<Standing, Attempt> {
+    let bad = |detail: String| StoreError::BadAnswer {
+        what: "a transaction",
+        detail,
+    };
+    let response = ask(gateway, &format!("tx/{transaction}/status")).await?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::ACCEPTED => return Ok(Standing::Underway),
+        StatusCode::NOT_FOUND => return Ok(Standing::Unknown),
+        _ => return Err(common_failure(response).await),
+    }
+    let body = read_answer(response, STATUS_LIMIT, bad).await?;
+    // Some gateways say it in words while it waits.
+    if text(&body) == "Pending" {
+        return Ok(Standing::Underway);
+    }
+    let answer: StatusAnswer = serde_json::from_slice(&body).map_err(|error| Attempt::over(bad(error.to_string())))?;
+    Ok(if answer.number_of_confirmations < SETTLED {
+        Standing::Underway
+    } else {
+        Standing::Settled
+    })
 }
 
 /// A chunk. What a node says of it that may pass is asked again: it may not have heard of the transaction yet.
