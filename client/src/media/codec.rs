@@ -7,12 +7,10 @@ use zstd::bulk::Decompressor;
 use zstd::zstd_safe::DParameter;
 
 use super::delta::{FORM_LEN, form_from_bytes};
-use super::{MAX_FRAME_LEN, MediaError};
+use super::{MAX_CODED_LEN, MAX_FRAME_LEN, MediaError};
 
 /// log2 of the window that a decoder accepts: as large as the largest frame.
 const MAX_WINDOW_LOG: u32 = MAX_FRAME_LEN.ilog2();
-/// The longest stripe of pixels that is decoded, which takes eight times as much memory. Ours are of half this at most.
-const MAX_PIXELS_LEN: u32 = 4 << 20;
 /// Bytes of a checksum, CRC-32 (IEEE 802.3) of the original in little endian, before codecs that have none of their own.
 const CHECKSUM_LEN: usize = 4;
 
@@ -46,6 +44,14 @@ impl Codec {
             Self::Zstd => 1,
             Self::Pixels => 2,
             Self::Delta => 3,
+        }
+    }
+
+    /// Bytes of the original in a frame that is accepted.
+    pub(super) fn max_len(self) -> u32 {
+        match self {
+            Self::Raw => MAX_FRAME_LEN,
+            Self::Zstd | Self::Pixels | Self::Delta => MAX_CODED_LEN,
         }
     }
 }
@@ -87,8 +93,8 @@ impl FrameDecoder {
         original: u32,
         frame: &mut Vec<u8>,
     ) -> Result<(), MediaError> {
-        if original > MAX_FRAME_LEN {
-            return Err(MediaError::Undecodable("it is longer than any frame"));
+        if original > codec.max_len() {
+            return Err(MediaError::Undecodable("it is longer than any frame of its codec"));
         }
         let len = usize::try_from(original).unwrap_or(usize::MAX);
         match codec {
@@ -98,9 +104,6 @@ impl FrameDecoder {
             }
             Codec::Zstd => unzstd(&mut self.zstd, encoded, len, frame)?,
             Codec::Pixels => {
-                if original > MAX_PIXELS_LEN {
-                    return Err(MediaError::Undecodable("it is longer than any stripe of pixels"));
-                }
                 let (expected, stripe) = split::<CHECKSUM_LEN>(encoded)?;
                 *frame = pixels::decode(stripe, len)
                     .map_err(|_| MediaError::Undecodable("it is no stripe of pixels of its length"))?;

@@ -3,17 +3,13 @@
 
 use chartseal_kernels::pixels::PixelFormat;
 
-use super::FRAME_LEN;
+use super::{FRAME_LEN, MIN_MEAN_LEN};
 
 /// The most bytes in a row that is taken for one: a longer one is no image.
 const MAX_ROW_LEN: u64 = 1 << 20;
 
 /// The most rows in a stripe: what counts them has 16 bits.
 const MAX_ROWS: u64 = 65_535;
-
-/// The fewest bytes in a stripe, but for what is left at the end: each takes room in the manifest. Planes are not taken
-/// several together, so shorter ones are no image.
-const MIN_STRIPE_LEN: u64 = 4 << 10;
 
 /// Images of one size, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +41,8 @@ impl Image {
             && self.rows > 0
             && self.frames > 0
             && self.row_len() <= MAX_ROW_LEN
-            && (!self.planar || self.plane_len() >= MIN_STRIPE_LEN)
+            // Planes are not taken several together, and each has a frame in the manifest.
+            && (!self.planar || self.plane_len() >= MIN_MEAN_LEN)
             && self.total_len().is_some()
     }
 
@@ -150,7 +147,7 @@ mod tests {
                 position += len;
                 stripes += 1;
             }
-            prop_assert!(stripes <= end / MIN_STRIPE_LEN + 1, "{stripes} stripes of {end} bytes");
+            prop_assert!(stripes <= end / MIN_MEAN_LEN + 1, "{stripes} stripes of {end} bytes");
         }
 
         #[test]

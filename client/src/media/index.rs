@@ -1,12 +1,12 @@
 //! The frame index: for every frame how it is kept and how long it is before and after. It stands in the encrypted part
 //! of the manifest and maps ranges of the original to ranges of the stream of frames that is sealed. An index that was
-//! checked has sums that fit 64 bits and frames that a decoder can hold.
+//! checked has sums that fit 64 bits, frames that a decoder can hold, and no more of them than its file is cut into.
 
 use std::ops::Range;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{Codec, MAX_FRAME_LEN, MediaError};
+use super::{Codec, MIN_MEAN_LEN, MediaError, SPARE_FRAMES};
 
 /// One frame: 9 bytes in the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -97,13 +97,18 @@ impl FrameIndex {
             } else {
                 encoded > 0 && encoded < original
             };
-            if original == 0 || original > MAX_FRAME_LEN || !kept {
+            if original == 0 || original > known.max_len() || !kept {
                 return Err(MediaError::BadLengths {
                     frame: position,
                     original,
                     encoded,
                 });
             }
+        }
+        let (frames, original) = (self.frames.len(), self.original_len());
+        // They take far more memory when they are fetched than they do in the manifest.
+        if frames as u64 > original / MIN_MEAN_LEN + SPARE_FRAMES {
+            return Err(MediaError::TooManyFrames { frames, original });
         }
         Ok(())
     }
@@ -196,6 +201,7 @@ impl FrameIndex {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
     use super::*;
+    use crate::media::{MAX_CODED_LEN, MAX_FRAME_LEN};
     use proptest::prelude::*;
 
     fn index() -> FrameIndex {
@@ -367,7 +373,10 @@ mod tests {
             (Codec::Raw, 0, 0),
             (Codec::Zstd, 10, 10),
             (Codec::Zstd, 10, 0),
-            (Codec::Zstd, MAX_FRAME_LEN + 1, 10),
+            (Codec::Raw, MAX_FRAME_LEN + 1, MAX_FRAME_LEN + 1),
+            (Codec::Zstd, MAX_CODED_LEN + 1, 10),
+            (Codec::Pixels, MAX_CODED_LEN + 1, 10),
+            (Codec::Delta, MAX_CODED_LEN + 1, 10),
             (Codec::Zstd, u32::MAX, u32::MAX),
         ] {
             assert!(matches!(
@@ -375,5 +384,30 @@ mod tests {
                 Err(MediaError::BadLengths { .. })
             ));
         }
+        assert!(check(Frame::new(Codec::Raw, MAX_FRAME_LEN, MAX_FRAME_LEN)).is_ok());
+        assert!(check(Frame::new(Codec::Delta, MAX_CODED_LEN, 10)).is_ok());
+    }
+
+    #[test]
+    fn more_frames_than_a_file_is_cut_into_are_refused() {
+        let check = |short: usize, long: usize| {
+            let frames = [
+                vec![Frame::new(Codec::Raw, 1, 1); short],
+                vec![Frame::new(Codec::Raw, 4096, 4096); long],
+            ];
+            FrameIndex {
+                frames: frames.concat(),
+            }
+            .check()
+        };
+        assert!(check(64, 0).is_ok() && check(64, 10_000).is_ok());
+        assert_eq!(
+            check(65, 0),
+            Err(MediaError::TooManyFrames {
+                frames: 65,
+                original: 65
+            })
+        );
+        assert!(check(65, 10_000).is_err());
     }
 }

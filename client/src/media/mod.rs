@@ -28,9 +28,16 @@ pub use sniff::{Sniffed, sniff};
 
 /// Bytes of the original in a frame that we make; the last one has what is left.
 pub const FRAME_LEN: usize = 1 << 20;
-/// Bytes of the original in a frame that we accept: an image frame may be longer than one of ours, and a decoder never
-/// allocates more than this for one.
+/// Bytes of the original in a frame that we accept as it is: it needs no room of its own.
 pub const MAX_FRAME_LEN: u32 = 16 << 20;
+/// The same in a coded frame, which takes up to ten times as much memory to decode. Ours, the stripes of an image that
+/// has the longest rows, are of half this at most.
+pub const MAX_CODED_LEN: u32 = 4 << 20;
+/// Bytes of the original in a frame, on average, in the file that is cut finest: planes of a small image. Beside these
+/// there may be [`SPARE_FRAMES`].
+const MIN_MEAN_LEN: u64 = 4 << 10;
+/// Frames that may be shorter than that: where parts of a file begin and end.
+const SPARE_FRAMES: u64 = 64;
 
 /// A frame, or a list of frames, that is not what it should be.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -54,6 +61,14 @@ pub enum MediaError {
         original: u32,
         /// Bytes as they are kept.
         encoded: u32,
+    },
+    /// More frames than a file is ever cut into.
+    #[error("{frames} frames are more than {original} bytes are cut into; the record is damaged at its source")]
+    TooManyFrames {
+        /// How many.
+        frames: usize,
+        /// Bytes of the original.
+        original: u64,
     },
     /// The codec refuses the bytes, or they decode to another length.
     #[error("a frame does not decode ({0}); the record is damaged at its source, the store is not to blame")]

@@ -14,7 +14,7 @@ pub(crate) const HEAD_LEN: usize = 1 << 20;
 /// The frame at some position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Bytes of the original in it, at least 1 and at most [`MAX_FRAME_LEN`](super::MAX_FRAME_LEN); fewer where the
+    /// Bytes of the original in it, at least 1 and at most [`MAX_CODED_LEN`](super::MAX_CODED_LEN); fewer where the
     /// file ends.
     pub(crate) len: usize,
     /// How to try it.

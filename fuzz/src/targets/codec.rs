@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use chartseal::fuzzing::{Coder, FilePlan};
-use chartseal::media::{Codec, Frame, MAX_FRAME_LEN};
+use chartseal::media::{Codec, Frame, MAX_CODED_LEN};
 use chartseal_kernels::pixels::jpegls::{self, Parameters};
 
 use crate::bytes::Bytes;
@@ -98,17 +98,17 @@ fn positions(input: &mut Bytes<'_>) {
     let plan = FilePlan::of(input.rest(), true);
     for position in positions {
         let len = plan.next(position).original_len();
-        assert!((1..=MAX_FRAME_LEN as usize).contains(&len), "{len} bytes at {position}");
+        assert!((1..=MAX_CODED_LEN as usize).contains(&len), "{len} bytes at {position}");
     }
 }
 
 fn file(coder: &mut Coder, file: &[u8], compress: bool) {
     let plan = FilePlan::of(file, compress);
-    let (mut position, mut encoded) = (0, Vec::new());
+    let (mut position, mut frames, mut encoded) = (0, 0, Vec::new());
     while position < file.len() {
         let planned = plan.next(position as u64);
         let len = planned.original_len();
-        assert!((1..=MAX_FRAME_LEN as usize).contains(&len), "{len} bytes at {position}");
+        assert!((1..=MAX_CODED_LEN as usize).contains(&len), "{len} bytes at {position}");
         let frame = &file[position..file.len().min(position + len)];
         let codec = coder.encode(&planned, frame, &mut encoded);
         assert!(
@@ -124,5 +124,8 @@ fn file(coder: &mut Coder, file: &[u8], compress: bool) {
         let decoded = coder.decode(codec, &encoded, original).expect("what we encode decodes");
         assert!(decoded == frame, "{codec:?} at {position} comes back otherwise");
         position += frame.len();
+        frames += 1;
     }
+    // As many as an index may have.
+    assert!(frames <= file.len() / 4096 + 64, "{frames} frames of {} bytes", file.len());
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::made::{curve, noise, picture};
 use crate::media::encoder::Method;
-use crate::media::{Codec, FrameDecoder, FrameEncoder, MAX_FRAME_LEN, MediaError};
+use crate::media::{Codec, FrameDecoder, FrameEncoder, MAX_CODED_LEN, MAX_FRAME_LEN, MediaError};
 
 fn pixels(width: u32) -> Method {
     Method::Pixels(PixelFormat {
@@ -122,11 +122,20 @@ fn rows_that_do_not_fill_the_frame_are_no_pixels() {
 #[test]
 fn a_frame_that_is_longer_or_shorter_than_the_index_says_is_refused() {
     for (codec, encoded, frame) in frames() {
-        for wrong in [0, 1, frame.len() - 1, frame.len() + 1, MAX_FRAME_LEN as usize] {
+        for wrong in [0, 1, frame.len() - 1, frame.len() + 1, MAX_CODED_LEN as usize] {
             assert!(decode(codec, &encoded, wrong).is_err(), "{codec:?} as {wrong} bytes");
         }
-        for wrong in [MAX_FRAME_LEN + 1, u32::MAX] {
-            assert!(decode(codec, &encoded, wrong as usize).is_err());
+        let most = if codec == Codec::Raw {
+            MAX_FRAME_LEN
+        } else {
+            MAX_CODED_LEN
+        };
+        for wrong in [most + 1, u32::MAX] {
+            let refused = decode(codec, &encoded, wrong as usize);
+            assert_eq!(
+                refused,
+                Err(MediaError::Undecodable("it is longer than any frame of its codec"))
+            );
         }
         for end in 0..encoded.len() {
             assert!(
@@ -149,7 +158,7 @@ fn a_frame_that_says_it_is_gigantic_takes_no_memory() {
     ]
     .concat();
     let stripe = [0, 0, 0, 0, 1, 0, 1, 2, 16, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0];
-    for original in [1_000, MAX_FRAME_LEN as usize] {
+    for original in [1_000, MAX_CODED_LEN as usize] {
         assert!(decode(Codec::Zstd, &zstd, original).is_err());
         assert!(decode(Codec::Pixels, &stripe, original).is_err());
     }

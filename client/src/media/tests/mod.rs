@@ -6,7 +6,7 @@ mod files;
 mod made;
 
 use super::plan::Cut;
-use super::{Codec, Frame, FrameDecoder, FrameEncoder, FrameIndex, HEAD_LEN, MAX_FRAME_LEN, Plan};
+use super::{Codec, Frame, FrameDecoder, FrameEncoder, FrameIndex, HEAD_LEN, MAX_CODED_LEN, Plan};
 
 /// A file as it is kept.
 struct Kept {
@@ -31,7 +31,7 @@ fn cuts<'a>(plan: &Plan, file: &'a [u8]) -> Vec<(Cut, &'a [u8])> {
     while position < file.len() {
         let cut = plan.next(position as u64);
         assert!(
-            cut.len > 0 && cut.len <= MAX_FRAME_LEN as usize,
+            cut.len > 0 && cut.len <= MAX_CODED_LEN as usize,
             "{cut:?} at {position}"
         );
         let end = (position + cut.len).min(file.len());
