@@ -4,13 +4,13 @@
 
 use chartseal_kernels::pixels::{self, delta};
 use zstd::bulk::Decompressor;
-use zstd::zstd_safe::DParameter;
+use zstd::zstd_safe::find_frame_compressed_size;
 
 use super::delta::{FORM_LEN, form_from_bytes};
 use super::{MAX_CODED_LEN, MAX_FRAME_LEN, MediaError};
 
-/// log2 of the window that a decoder accepts: as large as the largest frame.
-const MAX_WINDOW_LOG: u32 = MAX_FRAME_LEN.ilog2();
+/// What a frame of zstd begins with (RFC 8878, 3.1.1).
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Bytes of a checksum, CRC-32 (IEEE 802.3) of the original in little endian, before codecs that have none of their own.
 const CHECKSUM_LEN: usize = 4;
 
@@ -70,10 +70,8 @@ pub(crate) struct FrameDecoder {
 
 impl FrameDecoder {
     pub(crate) fn new() -> std::io::Result<Self> {
-        let mut zstd = Decompressor::new()?;
-        zstd.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))?;
         Ok(Self {
-            zstd,
+            zstd: Decompressor::new()?,
             differences: Vec::new(),
         })
     }
@@ -142,7 +140,16 @@ fn check(expected: [u8; CHECKSUM_LEN], frame: &[u8]) -> Result<(), MediaError> {
     }
 }
 
+/// Whether these bytes are one frame of zstd: the library also takes frames one after the other, frames to skip, and
+/// frames of seven formats from before there was a standard, whose decoders no author of a record should reach.
+fn is_one_zstd_frame(encoded: &[u8]) -> bool {
+    encoded.starts_with(&ZSTD_MAGIC) && find_frame_compressed_size(encoded) == Ok(encoded.len())
+}
+
 fn unzstd(zstd: &mut Decompressor<'_>, encoded: &[u8], len: usize, to: &mut Vec<u8>) -> Result<(), MediaError> {
+    if !is_one_zstd_frame(encoded) {
+        return Err(MediaError::Undecodable("it is not one zstd frame"));
+    }
     to.resize(len, 0);
     let decoded = zstd
         .decompress_to_buffer(encoded, to.as_mut_slice())

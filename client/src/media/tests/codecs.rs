@@ -165,6 +165,47 @@ fn a_frame_that_says_it_is_gigantic_takes_no_memory() {
 }
 
 #[test]
+fn what_is_not_one_frame_of_the_standard_is_refused() {
+    let original = b"Blutdruck 120/80. ".repeat(30);
+    let (codec, frame) = encode(Method::Zstd, &original);
+    assert!(codec == Codec::Zstd && decode(codec, &frame, original.len()).is_ok());
+    // Of zstd 0.7: one byte of length, a block as it is, and the end. The library decodes it if it is built to.
+    let legacy = [
+        &[0x27, 0xb5, 0x2f, 0xfd, 0x20, 5, 0x40, 0, 5][..],
+        b"hello",
+        &[0xc0, 0, 0],
+    ]
+    .concat();
+    // A frame to skip, of 3 bytes.
+    let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"any"].concat();
+    for (what, encoded, len) in [
+        ("of an old format", legacy.clone(), 5),
+        (
+            "of an old format, after another",
+            [&frame[..], &legacy].concat(),
+            original.len() + 5,
+        ),
+        ("to be skipped", [&skipped[..], &frame].concat(), original.len()),
+        (
+            "to be skipped, after another",
+            [&frame[..], &skipped].concat(),
+            original.len(),
+        ),
+        ("two", [&frame[..], &frame].concat(), 2 * original.len()),
+        ("none", Vec::new(), 0),
+    ] {
+        let refused = decode(Codec::Zstd, &encoded, len);
+        assert_eq!(
+            refused,
+            Err(MediaError::Undecodable("it is not one zstd frame")),
+            "{what}"
+        );
+        let differences = [&[0; 4][..], &[1, 1, 0, 0, 0, 0, 0], &encoded].concat();
+        assert!(decode(Codec::Delta, &differences, len).is_err(), "{what}");
+    }
+}
+
+#[test]
 fn what_is_altered_in_a_coded_frame_is_noticed() {
     for (codec, encoded, frame) in frames() {
         if codec == Codec::Raw {
