@@ -3,7 +3,8 @@
 //! against the content root that stands on chain, and only then decrypts. Neither ever holds a whole file.
 //!
 //! ```text
-//! file      -> frames of 1 MiB, each zstd or as it is          crate::media
+//! file      -> frames of about 1 MiB, each raw, zstd,           crate::media
+//!              differences or JPEG-LS
 //! frames    -> one stream, zeros at its end (Padmé)             padding
 //! stream    -> segments: 65,520 bytes sealed to 65,536          segment (AES-256-GCM, STREAM)
 //! segments  -> shards of up to 64, then their leaves           shard, leaves

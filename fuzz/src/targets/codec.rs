@@ -127,5 +127,9 @@ fn file(coder: &mut Coder, file: &[u8], compress: bool) {
         frames += 1;
     }
     // As many as an index may have.
-    assert!(frames <= file.len() / 4096 + 64, "{frames} frames of {} bytes", file.len());
+    assert!(
+        frames <= file.len() / 4096 + 64,
+        "{frames} frames of {} bytes",
+        file.len()
+    );
 }
