@@ -143,6 +143,37 @@ async fn parts_that_are_together_no_signed_item_leave_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn parts_that_the_disk_does_not_give_back_are_kept_and_can_be_asked_for_again() {
+    let folder = folder();
+    let sandbox = sandbox(folder.path()).await;
+    let gateway = &sandbox.endpoints().gateway;
+    let (id, bytes) = large_item(3);
+    let upload_id = begin(gateway).await;
+    send(gateway, &upload_id, &bytes, &[0, 1, 2]).await;
+    let part = folder
+        .path()
+        .join("gateway-parts")
+        .join(&upload_id)
+        .join((2 * PART).to_string());
+    let aside = folder.path().join("aside");
+    // A folder opens like a file, and cannot be read like one.
+    std::fs::rename(&part, &aside).unwrap();
+    std::fs::create_dir(&part).unwrap();
+    let (status, text) = post(gateway, &upload_id, "finalize", b"").await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{text}");
+    assert_eq!(ask(gateway, &upload_id, "status").await["status"], "ASSEMBLING");
+    std::fs::remove_dir(&part).unwrap();
+    std::fs::rename(&aside, &part).unwrap();
+    assert_eq!(
+        files(folder.path(), &upload_id).len(),
+        4,
+        "three parts and what is known of them"
+    );
+    assert_eq!(post(gateway, &upload_id, "finalize", b"").await.0, StatusCode::ACCEPTED);
+    assert_eq!(get(gateway, &id, None).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parts_that_cannot_be_are_refused() {
     let folder = folder();
     let small = Config {

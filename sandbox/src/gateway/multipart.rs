@@ -200,7 +200,12 @@ async fn finalize(gateway: &Arc<Gateway>, id: &str) -> Result<Value, Refusal> {
     check_whole(&parts, upload.chunk_size)?;
     let paths: Vec<PathBuf> = parts.iter().map(|part| gateway.parts.path(id, *part)).collect();
     let bytes = parts.iter().map(|part| part.length).sum();
-    let taken = match receive(gateway, Box::pin(concatenated(paths))).await {
+    let taken = match receive(
+        gateway,
+        Box::pin(concatenated(paths).map(|bytes| bytes.map_err(Refusal::from))),
+    )
+    .await
+    {
         Ok(received) => keep(gateway, received, By::Parts).await,
         Err(refused) => Err(refused),
     };

@@ -104,6 +104,7 @@ impl From<Refused> for Refusal {
 async fn take(gateway: &Arc<Gateway>, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Value, Refused> {
     check_headers(gateway, headers)?;
     let _place = place(gateway)?;
+    let body = body.map(|bytes| bytes.map_err(|error| broke_off(&error)));
     let received = receive(gateway, body).await?;
     keep(gateway, received, By::Single).await
 }
@@ -141,10 +142,10 @@ pub(super) struct Received {
     bytes: u64,
 }
 
-/// Reads an item from its first byte to its last.
-pub(super) async fn receive<E: Display>(
+/// Reads an item from its first byte to its last. What stops the bytes from coming is the refusal.
+pub(super) async fn receive(
     gateway: &Gateway,
-    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    mut body: impl Stream<Item = Result<Bytes, Refusal>> + Unpin,
 ) -> Result<Received, Refused> {
     let draft = gateway.store.draft()?;
     let mut file = tokio::fs::File::from_std(draft.reopen()?);
@@ -153,7 +154,7 @@ pub(super) async fn receive<E: Display>(
     let mut hash = DataHash::default();
     let mut bytes = 0u64;
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| broke_off(&error))?;
+        let chunk = chunk?;
         bytes += chunk.len() as u64;
         check_size(gateway, bytes)?;
         if header.is_some() {

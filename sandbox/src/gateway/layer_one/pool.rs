@@ -134,11 +134,19 @@ impl Pool {
             }
         }
         chunks.sort_unstable();
-        let mut data = Vec::new();
-        for (start, _, name) in chunks {
-            if start != data.len() as u64 {
+        // By their names first: with each chunk that comes, all that are there would be read.
+        let mut reached = 0;
+        for (start, end, _) in &chunks {
+            if *start != reached {
                 return Ok(None);
             }
+            reached = *end;
+        }
+        if reached != size {
+            return Ok(None);
+        }
+        let mut data = Vec::new();
+        for (_, _, name) in chunks {
             data.extend_from_slice(&fs::read(folder.join(name))?);
         }
         Ok((data.len() as u64 == size).then_some(data))
