@@ -210,7 +210,8 @@ pub enum StoreError {
     },
     /// 413.
     #[error(
-        "item {id} is too large for this gateway ({detail}); use one that takes a little over 4 MiB, and manifests of up to 32"
+        "item {id} is too large for this gateway ({detail}); use one that takes items of a little over 4 MiB, and of 32 MiB \
+         for manifests"
     )]
     TooLarge {
         /// Which item.
