@@ -3,10 +3,11 @@
 
 mod support;
 
+use chartseal::keys::StorageKey;
 use chartseal::media::FRAME_LEN;
 use chartseal::seal::{
-    Input, Manifest, OpenError, Padding, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN, SHARD_SEGMENTS, SealOptions,
-    fetch_manifest, padding, verify_stream,
+    Input, Manifest, OpenError, Padding, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN, SHARD_SEGMENTS, SealError,
+    SealOptions, fetch_manifest, padding, seal_stream, verify_stream,
 };
 use chartseal::store::Stores;
 use proptest::prelude::*;
@@ -231,9 +232,9 @@ async fn the_manifest_is_found_at_its_locator() {
 #[tokio::test]
 async fn a_name_that_is_too_long_is_refused_before_anything_is_stored() {
     let store = MemoryStore::default();
-    let key = chartseal::keys::StorageKey::generate().unwrap();
+    let key = StorageKey::generate().unwrap();
     let options = SealOptions::named("n".repeat(1025));
-    let sealed = chartseal::seal::seal_stream(
+    let sealed = seal_stream(
         Input::stream(&b"text"[..]),
         IDS,
         &options,
@@ -284,4 +285,26 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn a_file_that_grows_while_it_is_read_is_not_taken_for_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scan");
+    std::fs::write(&path, noise(2 * SHARD_PLAIN_LEN, 9)).unwrap();
+    let (key, store) = (StorageKey::generate().unwrap(), MemoryStore::default());
+    let stores = Stores::one(&store);
+    let grow = |_| {
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, b"more").unwrap();
+    };
+    let input = Input::File(std::fs::File::open(&path).unwrap());
+    let error = seal_stream(input, IDS, &plain_options(), &key, &stores, &grow)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, SealError::ChangedWhileRead), "{error}");
+    let input = Input::File(std::fs::File::open(&path).unwrap());
+    seal_stream(input, IDS, &plain_options(), &key, &stores, &silent)
+        .await
+        .unwrap();
 }

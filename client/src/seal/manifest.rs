@@ -192,19 +192,26 @@ impl Content {
     }
 }
 
-/// Whether a manifest of so many shards and frames is not too long. What else stands in one is short.
+/// Fails for so many shards and frames that their manifest might be too long.
 pub(super) fn check_len(shards: usize, frames: usize, code: Code) -> Result<(), ManifestError> {
-    let placed = if code.data < 2 { 64 } else { code.pieces() * PIECE_LEN };
-    let len = shards
-        .saturating_mul(ENTRY_LEN + placed)
-        .saturating_add(frames.saturating_mul(FRAME_LEN));
-    // The rest: fields of fixed size, two texts, and padding by an eighth at most.
-    let len = len.saturating_add(frames.saturating_mul(FRAME_LEN) / 8 + 4 * MAX_TEXT_LEN);
+    let len = foreseen_len(shards, frames, code);
     if len > MAX_LEN {
         Err(ManifestError::TooLong(len))
     } else {
         Ok(())
     }
+}
+
+/// Bytes of a manifest at most.
+fn foreseen_len(shards: usize, frames: usize, code: Code) -> usize {
+    let placed = if code.data < 2 { 64 } else { code.pieces() * PIECE_LEN };
+    let frames = frames.saturating_mul(FRAME_LEN);
+    // Padding adds an eighth at most; the rest are fields of fixed size and two texts.
+    let padded = frames.saturating_add(frames / 8);
+    shards
+        .saturating_mul(ENTRY_LEN + placed)
+        .saturating_add(padded)
+        .saturating_add(4 * MAX_TEXT_LEN)
 }
 
 /// SHA-256 of a manifest's bytes: what stands on chain.
@@ -415,4 +422,47 @@ fn write<T: BorshSerialize>(to: &mut Vec<u8>, value: &T) -> Result<(), ManifestE
 /// Reads a value off the front. Borsh allocates no more than the bytes that are there can fill.
 fn read<T: BorshDeserialize>(rest: &mut &[u8]) -> Result<T, ManifestError> {
     T::deserialize(rest).map_err(|_| ManifestError::Truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::media::{Codec, Frame};
+
+    #[test]
+    fn no_manifest_is_longer_than_was_foreseen() {
+        let ids = RecordIds {
+            patient: [1; 16],
+            record: [2; 16],
+            version: 3,
+        };
+        let key = DataKey::generate().unwrap();
+        for (shards, frames) in [(1, 1), (7, 100), (300, 5_000)] {
+            let mut index = FrameIndex::default();
+            (0..frames).for_each(|_| index.push(Frame::new(Codec::Raw, 8_192, 8_192)));
+            let full = ShardEntry {
+                salt: [0; 16],
+                root: [0; 32],
+                segments: 64,
+                last_segment: 65_536,
+            };
+            let content = Content {
+                shards: vec![full; shards],
+                placing: Placing::Whole(vec![[0; 64]; shards]),
+            };
+            let body = ManifestBody {
+                ids,
+                name: "n".repeat(MAX_TEXT_LEN),
+                media_type: "t".repeat(MAX_TEXT_LEN),
+                length: index.original_len(),
+                sha256: Some([0; 32]),
+                frames: index,
+            };
+            let sealed = Manifest::seal(&key, [0; 12], [0; 32], &content, &body).unwrap();
+            let foreseen = foreseen_len(shards, frames, Code::ONE);
+            assert!(sealed.len() <= foreseen, "{} > {foreseen}", sealed.len());
+            assert!(foreseen < sealed.len() * 5 / 4 + 8 * MAX_TEXT_LEN);
+        }
+    }
 }
