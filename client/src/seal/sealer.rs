@@ -396,7 +396,7 @@ async fn next_batch(sealed: &mut mpsc::Receiver<SealedShard>, len: usize) -> Opt
 
 /// Stores an item, unless it may be there already and is.
 async fn put_once<S: BlobStore>(store: &S, item: &SignedItem, may_be_there: bool) -> Result<(), SealError> {
-    if !(may_be_there && store.has(item.id()).await?) {
+    if !(may_be_there && store.has_item(item).await?) {
         store.put(item).await?;
     }
     Ok(())
