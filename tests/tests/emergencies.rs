@@ -146,7 +146,17 @@ fn two_of_three_holders_open_a_record_in_an_emergency_and_one_does_not() {
     let opened = scene.opens_emergency(&scene.doctor.person);
     assert_eq!(opened.code, 0, "{}", opened.error);
     let transaction = scene.lacks_shares(&record, "0 of the 2 shares");
-    let released = releases(&scene.second.0, &transaction);
+    // Who insists on X-Wing releases nothing while the doctor's such key is not to be found.
+    let public = scene.clinic.patient.key_store().join("public");
+    let elsewhere = public.with_file_name("elsewhere");
+    fs::rename(&public, &elsewhere).unwrap();
+    let insisting = ["--require-post-quantum", "break-glass", "release", "--transaction", &transaction];
+    let refused = scene.second.0.types(&insisting).unwrap();
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.error.contains("no post-quantum key"), "{}", refused.error);
+    assert_eq!(scene.released_shares(), 0);
+    fs::rename(&elsewhere, &public).unwrap();
+    let released = scene.second.0.types(&insisting).unwrap();
     assert_eq!(released.code, 0, "{}", released.error);
     assert_eq!(released.text("record").unwrap(), record);
     // The same share twice is one.
