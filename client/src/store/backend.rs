@@ -145,12 +145,7 @@ mod tests {
                 "{address}"
             );
         }
-        for wrong in [
-            "http://me:hush@host:99999",
-            "s3://me:hush@",
-            "gs://me:hush@b@d/",
-            "ftp://me:hush@host",
-        ] {
+        for wrong in ["http://me:hush@host:99999", "s3://me:hush@", "ftp://me:hush@host"] {
             let error = Backend::at(wrong).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
         }
