@@ -150,7 +150,13 @@ fn two_of_three_holders_open_a_record_in_an_emergency_and_one_does_not() {
     let public = scene.clinic.patient.key_store().join("public");
     let elsewhere = public.with_file_name("elsewhere");
     fs::rename(&public, &elsewhere).unwrap();
-    let insisting = ["--require-post-quantum", "break-glass", "release", "--transaction", &transaction];
+    let insisting = [
+        "--require-post-quantum",
+        "break-glass",
+        "release",
+        "--transaction",
+        &transaction,
+    ];
     let refused = scene.second.0.types(&insisting).unwrap();
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.error.contains("no post-quantum key"), "{}", refused.error);
