@@ -3,12 +3,15 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
 
 use super::SHARD_PLAIN_LEN;
 use super::assembler::{Assembler, Part};
@@ -49,6 +52,9 @@ pub(super) fn checked_manifest(bytes: &[u8], on_chain: &OnChain) -> Result<Manif
     }
 }
 
+/// A shard that takes longer is waited for, not computed with.
+const FAR: Duration = Duration::from_millis(20);
+
 /// A sealed file whose manifest was opened: any range of it can be read.
 pub(super) struct Opener<S> {
     pub(super) body: ManifestBody,
@@ -56,6 +62,32 @@ pub(super) struct Opener<S> {
     ids: RecordIds,
     key: DataKey,
     stores: Stores<S>,
+    /// Lets as many shards be fetched at once as is good.
+    gate: Gate,
+}
+
+/// A near store is read best by as many as can compute with what it gives, while that is still at hand; a far one by more,
+/// which wait together.
+struct Gate {
+    slots: Semaphore,
+    given: AtomicUsize,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let near = (workers() + 1).min(IN_FLIGHT);
+        Self {
+            slots: Semaphore::new(near),
+            given: AtomicUsize::new(near),
+        }
+    }
+
+    /// A fetch took so long.
+    fn learn(&self, took: Duration) {
+        if took > FAR && self.given.fetch_add(1, Ordering::Relaxed) < IN_FLIGHT {
+            self.slots.add_permits(1);
+        }
+    }
 }
 
 impl<S: BlobStore> Opener<S> {
@@ -73,6 +105,7 @@ impl<S: BlobStore> Opener<S> {
             ids,
             key: key.clone(),
             stores,
+            gate: Gate::new(),
         })
     }
 
@@ -118,12 +151,17 @@ impl<S: BlobStore> Opener<S> {
             place,
             cipher: Some(&cipher),
         };
+        // Never closed.
+        let slot = self.gate.slots.acquire().await.ok();
+        let began = Instant::now();
         let segments = if piece.count == entry.segments {
             fetch::whole(wanted, &self.stores).await?
         } else {
             let segments = piece.first..piece.first.saturating_add(piece.count);
             fetch::part(wanted, &self.stores, segments).await?
         };
+        self.gate.learn(began.elapsed());
+        drop(slot);
         let fetched = segments.len() as u64;
         Ok((OpenedSegments::new(segments), fetched))
     }

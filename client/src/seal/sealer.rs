@@ -18,8 +18,8 @@ use super::pace::Pace;
 use super::pool::Pool;
 use super::shard::{OpenShard, SealedShard};
 use super::signing::{self, LANES, Placed, SignedShard};
-use super::source::{Source, Summary};
-use super::{DataKey, OnChain, ProgressFn, RecordIds, SealError, workers};
+use super::source::{Source, Summary, Unread};
+use super::{DataKey, OnChain, ProgressFn, RecordIds, SHARD_PLAIN_LEN, SealError, workers};
 use crate::crypto;
 use crate::keys::StorageKey;
 use crate::store::ans104::HEADER_LEN;
@@ -72,6 +72,12 @@ pub async fn seal_stream<S: BlobStore>(
         progress,
     };
     sealer.seal(input).await
+}
+
+/// A shard that is ready to be encrypted, or to be read where it is encrypted.
+enum Begun {
+    Filled(OpenShard),
+    Unread(Unread),
 }
 
 /// A shard whose items are stored.
@@ -241,11 +247,21 @@ impl<S: BlobStore> Sealer<'_, S> {
         meter: &Meter<'_>,
     ) -> Result<(), SealError> {
         let pool = Pool::new(buffers(self.stores.code()));
-        let (sender, mut receiver) = mpsc::channel::<(u32, OpenShard)>(1);
+        let (sender, mut receiver) = mpsc::channel::<(u32, Begun)>(1);
         let fill = async {
             // Dropped with this future, so that the other one ends.
             let sender = sender;
             let mut number = 0_u32;
+            if let Some(full) = source.take_full_shards()? {
+                while number < full.shards {
+                    manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
+                    let shard = full.shard(number, pool.take().await);
+                    let begun = Begun::Unread(shard);
+                    sender.send((number, begun)).await.map_err(|_| SealError::Interrupted)?;
+                    number += 1;
+                    meter.filled(number - 1, u64::from(number) * SHARD_PLAIN_LEN as u64);
+                }
+            }
             loop {
                 let shard = source.fill(OpenShard::new(pool.take().await)).await?;
                 if shard.is_empty() && number > 0 {
@@ -255,14 +271,16 @@ impl<S: BlobStore> Sealer<'_, S> {
                 // Not after all of it was uploaded.
                 manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
                 // The other end is gone only when it failed, and then this future is dropped.
-                sender.send((number, shard)).await.map_err(|_| SealError::Interrupted)?;
+                let begun = Begun::Filled(shard);
+                sender.send((number, begun)).await.map_err(|_| SealError::Interrupted)?;
                 number = number.checked_add(1).ok_or(SealError::Interrupted)?;
             }
         };
         let encrypt = async {
             let filled = stream::poll_fn(|cx| receiver.poll_recv(cx));
             let encrypted = filled.map(|(number, shard)| self.encrypt(number, shard, key).boxed());
-            let mut encrypted = std::pin::pin!(encrypted.buffered(workers()));
+            // One more than there are cores, so that none waits for the next.
+            let mut encrypted = std::pin::pin!(encrypted.buffered(workers() + 1));
             while let Some(shard) = encrypted.next().await {
                 sealed.send(shard?).await.map_err(|_| SealError::Interrupted)?;
             }
@@ -273,7 +291,7 @@ impl<S: BlobStore> Sealer<'_, S> {
         Ok(())
     }
 
-    async fn encrypt(&self, number: u32, shard: OpenShard, key: &DataKey) -> Result<SealedShard, SealError> {
+    async fn encrypt(&self, number: u32, shard: Begun, key: &DataKey) -> Result<SealedShard, SealError> {
         let (key, ids) = (key.clone(), self.ids);
         let known = self.journal.and_then(|journal| journal.shard(number));
         // A shard that was announced is the same again or none: then nothing of it leaves this process.
@@ -281,9 +299,14 @@ impl<S: BlobStore> Sealer<'_, S> {
             Some(known) => known.salt,
             None => crypto::random()?,
         };
-        let sealed = tokio::task::spawn_blocking(move || shard.seal(&key, &ids, number, salt))
-            .await
-            .map_err(|_| SealError::Interrupted)??;
+        let sealed = tokio::task::spawn_blocking(move || {
+            let shard = match shard {
+                Begun::Filled(shard) => shard,
+                Begun::Unread(shard) => shard.read()?,
+            };
+            Ok::<_, SealError>(shard.seal(&key, &ids, number, salt)?)
+        });
+        let sealed = sealed.await.map_err(|_| SealError::Interrupted)??;
         match known {
             Some(known) if known.root != sealed.entry.root => Err(SealError::SourceChanged),
             _ => Ok(sealed),

@@ -2,14 +2,20 @@
 //! What is kept as it is, is read to where it is encrypted and nowhere else. Frames that are coded are so on all cores,
 //! a few at a time; they come out in their order.
 
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
-use super::input::{Bytes, Input, Stamp};
+use super::input::{Bytes, Fill as _, Input, Stamp};
+use super::pool::Pooled;
 use super::shard::OpenShard;
-use super::{Padding, SealError, workers};
+use super::{Padding, SHARD_PLAIN_LEN, SealError, workers};
 use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, Method, Plan, Sniffed};
 
 /// A file on its way into shards.
@@ -46,6 +52,48 @@ pub(super) struct Summary {
     pub(super) sniffed: Option<Sniffed>,
     pub(super) frames: FrameIndex,
     pub(super) original: u64,
+}
+
+/// Full shards of a file, to be read from where they are.
+pub(super) struct FullShards {
+    file: Arc<File>,
+    pub(super) shards: u32,
+}
+
+impl FullShards {
+    /// A shard that is still to be read.
+    pub(super) fn shard(&self, number: u32, buffer: Pooled) -> Unread {
+        Unread {
+            file: Arc::clone(&self.file),
+            number,
+            buffer,
+        }
+    }
+}
+
+/// A shard of a file, and where to read it into.
+pub(super) struct Unread {
+    file: Arc<File>,
+    number: u32,
+    buffer: Pooled,
+}
+
+impl Unread {
+    /// Reads it. It blocks.
+    pub(super) fn read(self) -> Result<OpenShard, SealError> {
+        let mut shard = OpenShard::new(self.buffer);
+        let mut at = u64::from(self.number) * SHARD_PLAIN_LEN as u64;
+        while let Some(room) = shard.room() {
+            let len = room.len();
+            self.file.read_exact_at(room, at).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => SealError::ChangedWhileRead,
+                _ => SealError::Input(error),
+            })?;
+            shard.filled(len);
+            at += len as u64;
+        }
+        Ok(shard)
+    }
 }
 
 /// Codes one frame at a time; moves to where computing belongs, and back.
@@ -92,6 +140,33 @@ impl<'a> Source<'a> {
         self.original
     }
 
+    /// The full shards of a file that is kept as it is: whoever encrypts one reads it too, on any core, for it is known where
+    /// each begins. They count as poured then; what comes after them is for [`fill`](Self::fill).
+    pub(super) fn take_full_shards(&mut self) -> Result<Option<FullShards>, SealError> {
+        let (Input::File(file), Some(stamp), true) = (&self.input, self.stamp, self.plan.is_raw()) else {
+            return Ok(None);
+        };
+        let shards = u32::try_from(stamp.length / SHARD_PLAIN_LEN as u64).map_err(|_| SealError::Interrupted)?;
+        // A hash takes the bytes one after the other; a pipe that passes for a file has no places.
+        if self.hasher.is_some() || shards == 0 || self.original > 0 {
+            return Ok(None);
+        }
+        let mut file = file.try_clone().map_err(SealError::Input)?;
+        let (head, bytes) = (self.head.len() as u64, u64::from(shards) * SHARD_PLAIN_LEN as u64);
+        let start = file.stream_position().map_err(SealError::Input)?.checked_sub(head);
+        if start != Some(0) {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(bytes)).map_err(SealError::Input)?;
+        self.head.clear();
+        self.input_ended = false;
+        self.count_raw(bytes)?;
+        Ok(Some(FullShards {
+            file: Arc::new(file),
+            shards,
+        }))
+    }
+
     /// Fills a shard as far as there is something to fill it with.
     pub(super) async fn fill(&mut self, mut shard: OpenShard) -> Result<OpenShard, SealError> {
         if self.plan.is_raw() {
@@ -126,21 +201,27 @@ impl<'a> Source<'a> {
             .await?;
             self.hasher = Some(hasher);
         }
-        let mut added = shard.plain_len() - before;
-        self.original += added as u64;
-        self.encoded += added as u64;
-        while added > 0 {
-            let now = added.min(FRAME_LEN - self.open_raw as usize);
-            self.open_raw += u32::try_from(now).map_err(|_| SealError::Interrupted)?;
-            added -= now;
-            if self.open_raw as usize == FRAME_LEN {
-                self.close_raw();
-            }
-        }
+        self.count_raw((shard.plain_len() - before) as u64)?;
         if self.input_ended && self.head.is_empty() {
             self.close_raw();
         }
         Ok(shard)
+    }
+
+    /// So many bytes more are kept as they are.
+    fn count_raw(&mut self, added: u64) -> Result<(), SealError> {
+        self.original += added;
+        self.encoded += added;
+        let mut left = added;
+        while left > 0 {
+            let now = left.min(FRAME_LEN as u64 - u64::from(self.open_raw));
+            self.open_raw += u32::try_from(now).map_err(|_| SealError::Interrupted)?;
+            left -= now;
+            if self.open_raw as usize == FRAME_LEN {
+                self.close_raw();
+            }
+        }
+        Ok(())
     }
 
     fn close_raw(&mut self) {

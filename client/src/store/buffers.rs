@@ -9,20 +9,51 @@ const WORTH_IT: usize = 256 << 10;
 /// Larger ones are too much to keep.
 const LARGEST: usize = 16 << 20;
 /// Never more than so many.
-const MOST: usize = 16;
+const MOST: usize = 24;
 
-static STOCK: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+/// Buffers of one kind that nobody uses at the moment, the one that came back last at the end.
+#[derive(Debug)]
+pub(crate) struct Stock(Mutex<Vec<Vec<u8>>>);
+
+/// What stores read into: ciphertext, and what was decrypted where it lay.
+static READING: Stock = Stock::new();
+/// What shards are sealed in. Apart, so that nothing that was opened is ever in a buffer that goes to a store.
+pub(crate) static SEALING: Stock = Stock::new();
+
+impl Stock {
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// A buffer with room for so many bytes, and with anything in it.
+    pub(crate) fn take(&self, capacity: usize) -> Vec<u8> {
+        if (WORTH_IT..=LARGEST).contains(&capacity) {
+            let mut stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // The one that came back last: the processor may still have some of it at hand.
+            if let Some(at) = stock.iter().rposition(|kept| kept.capacity() >= capacity) {
+                return stock.remove(at);
+            }
+        }
+        Vec::with_capacity(capacity)
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        if (WORTH_IT..=LARGEST).contains(&buffer.capacity()) {
+            let mut stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if stock.len() < MOST {
+                stock.push(buffer);
+            }
+        }
+    }
+}
 
 /// An empty buffer with room for so many bytes.
 #[must_use]
 pub fn buffer(capacity: usize) -> Vec<u8> {
-    if (WORTH_IT..=LARGEST).contains(&capacity) {
-        let mut stock = STOCK.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = stock.iter().position(|kept| kept.capacity() >= capacity) {
-            return stock.swap_remove(at);
-        }
-    }
-    Vec::with_capacity(capacity)
+    let mut buffer = READING.take(capacity);
+    buffer.clear();
+    buffer
 }
 
 /// Bytes whose buffer goes back into the stock when they are dropped.
@@ -37,13 +68,7 @@ impl AsRef<[u8]> for Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        if (WORTH_IT..=LARGEST).contains(&self.0.capacity()) {
-            let mut stock = STOCK.lock().unwrap_or_else(PoisonError::into_inner);
-            if stock.len() < MOST {
-                self.0.clear();
-                stock.push(std::mem::take(&mut self.0));
-            }
-        }
+        READING.give(std::mem::take(&mut self.0));
     }
 }
 
