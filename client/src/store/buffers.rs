@@ -1,6 +1,6 @@
 //! A stock of large buffers. A buffer of some megabytes that is allocated anew is zeroed by the kernel page by page, which
 //! takes as long as decrypting it; so stores read into buffers of this stock, and they come back to it when what was
-//! read is no longer needed. It keeps no more than were in use at once, and few at that.
+//! read is no longer needed. It keeps a few, and none that it did not give out.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,12 +8,20 @@ use std::sync::{Mutex, PoisonError};
 const WORTH_IT: usize = 256 << 10;
 /// Larger ones are too much to keep.
 const LARGEST: usize = 16 << 20;
-/// Never more than so many.
-const MOST: usize = 24;
+/// Never more than so many are kept: 32 MiB of ours.
+const MOST: usize = 8;
 
-/// Buffers of one kind that nobody uses at the moment, the one that came back last at the end.
+/// Buffers of one kind.
 #[derive(Debug)]
-pub(crate) struct Stock(Mutex<Vec<Vec<u8>>>);
+pub(crate) struct Stock(Mutex<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    /// Those that nobody uses at the moment, the one that came back last at the end.
+    kept: Vec<Vec<u8>>,
+    /// How many were asked for and did not come back. What comes back without having been asked for is somebody's own.
+    out: usize,
+}
 
 /// What stores read into: ciphertext, and what was decrypted where it lay.
 static READING: Stock = Stock::new();
@@ -22,16 +30,20 @@ pub(crate) static SEALING: Stock = Stock::new();
 
 impl Stock {
     const fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
+        Self(Mutex::new(Shelf {
+            kept: Vec::new(),
+            out: 0,
+        }))
     }
 
     /// A buffer with room for so many bytes, and with anything in it.
     pub(crate) fn take(&self, capacity: usize) -> Vec<u8> {
         if (WORTH_IT..=LARGEST).contains(&capacity) {
-            let mut stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shelf.out += 1;
             // The one that came back last: the processor may still have some of it at hand.
-            if let Some(at) = stock.iter().rposition(|kept| kept.capacity() >= capacity) {
-                return stock.remove(at);
+            if let Some(at) = shelf.kept.iter().rposition(|kept| kept.capacity() >= capacity) {
+                return shelf.kept.remove(at);
             }
         }
         Vec::with_capacity(capacity)
@@ -40,9 +52,11 @@ impl Stock {
     /// Takes a buffer back.
     pub(crate) fn give(&self, buffer: Vec<u8>) {
         if (WORTH_IT..=LARGEST).contains(&buffer.capacity()) {
-            let mut stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if stock.len() < MOST {
-                stock.push(buffer);
+            let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let ours = shelf.out > 0;
+            shelf.out = shelf.out.saturating_sub(1);
+            if ours && shelf.kept.len() < MOST {
+                shelf.kept.push(buffer);
             }
         }
     }
