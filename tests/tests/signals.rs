@@ -73,16 +73,17 @@ fn bytes_in_the_making(child: &Child, folder: &std::path::Path) -> u64 {
 fn a_record_whose_opening_is_cut_short_leaves_no_plaintext() {
     let (stack, patient, id) = one_patient().unwrap();
     let large = stack.folder().join("large");
-    fs::write(&large, "the same words over and over again. ".repeat(600_000)).unwrap();
+    fs::write(&large, "the same words over and over again. ".repeat(1_200_000)).unwrap();
     let put = ["put", &id, large.to_str().unwrap(), "--no-compression"];
     let record = patient.does(&put).unwrap().text("record").unwrap();
     let folder = stack.folder().join("opened");
     fs::create_dir(&folder).unwrap();
     let out = folder.join("out");
     for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
-        // The manifest and the first shard come; of the others half, and then nothing.
+        // The manifest and the six shards that are asked for together come, in any order; of the others half, and then
+        // nothing.
         let proxy = Proxy::before(&stack.endpoints().gateway).unwrap();
-        proxy.spoil_after("GET", Fault::Stall, 2, usize::MAX);
+        proxy.spoil_after("GET", Fault::Stall, 7, usize::MAX);
         let through = patient.through_gateway(&proxy.url);
         let words = ["get", &id, &record, "--out", out.to_str().unwrap()];
         let get = start(from_a_terminal(&through.command(&words).unwrap()));

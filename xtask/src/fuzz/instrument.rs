@@ -42,13 +42,13 @@ pub(super) fn ask(cargo: &mut Command, target: &Path) -> Result<()> {
         .take(4)
         .fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
     let wrapper = target.join("fuzz").join(format!("rustc-{number:08x}"));
-    let ourselves = std::env::current_exe().context("cannot find this program")?;
     std::fs::create_dir_all(target.join("fuzz")).context("cannot write to the build folder")?;
     if wrapper.exists() || wrapper.is_symlink() {
         std::fs::remove_file(&wrapper).with_context(|| format!("cannot remove {}", wrapper.display()))?;
     }
-    // A copy, for the one that runs may be replaced while it is used.
-    std::fs::copy(&ourselves, &wrapper).with_context(|| format!("cannot write {}", wrapper.display()))?;
+    // A copy, for the one that runs may be replaced while it is used. It may have been already, by the build of what is
+    // tested, and has no name then.
+    std::fs::copy("/proc/self/exe", &wrapper).with_context(|| format!("cannot write {}", wrapper.display()))?;
     cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper).env(ASKED, "1");
     Ok(())
 }
