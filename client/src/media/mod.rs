@@ -23,7 +23,7 @@ pub(crate) use codec::FrameDecoder;
 pub(crate) use encoder::{FrameEncoder, Method};
 pub(crate) use index::FrameSpan;
 pub use index::{Frame, FrameIndex};
-pub(crate) use plan::{HEAD_LEN, Plan};
+pub(crate) use plan::{HEAD_LEN, Plan, START_LEN};
 pub use sniff::{Sniffed, sniff};
 
 /// Bytes of the original in a frame that we make; the last one has what is left.

@@ -11,6 +11,9 @@ use super::{FRAME_LEN, Sniffed, dicom, guess, nifti, sniff, wav};
 /// Bytes at the beginning of a file that a plan is made from; a shorter file gives all it has.
 pub(crate) const HEAD_LEN: usize = 1 << 20;
 
+/// Bytes at the beginning of a file that tell what it is, and so whether the rest of the head matters.
+pub(crate) const START_LEN: usize = 16 << 10;
+
 /// The frame at some position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
@@ -78,13 +81,10 @@ pub(super) enum Located {
 impl Plan {
     /// The plan for a file that begins with `head`, its first [`HEAD_LEN`] bytes or all of it.
     pub(crate) fn of(head: &[u8], compress: bool) -> Self {
-        let sniffed = sniff(head);
-        if !compress || sniffed.is_some_and(|sniffed| sniffed.already_coded) {
-            return Self {
-                sniffed,
-                sections: vec![Section::new(0, u64::MAX, Grain::Bytes, Method::Raw)],
-            };
+        if let Some(raw) = Self::raw(head, compress) {
+            return raw;
         }
+        let sniffed = sniff(head);
         let located = dicom::locate(head)
             .or_else(|| nifti::locate(head))
             .or_else(|| wav::locate(head));
@@ -93,6 +93,16 @@ impl Plan {
             None => vec![Section::new(0, u64::MAX, Grain::Bytes, method_of(sniffed, head))],
         };
         Self { sniffed, sections }
+    }
+
+    /// The plan for a file that is kept as it is, if it is: its first [`START_LEN`] bytes tell.
+    pub(crate) fn raw(start: &[u8], compress: bool) -> Option<Self> {
+        let sniffed = sniff(start);
+        let is_raw = !compress || sniffed.is_some_and(|sniffed| sniffed.already_coded);
+        is_raw.then(|| Self {
+            sniffed,
+            sections: vec![Section::new(0, u64::MAX, Grain::Bytes, Method::Raw)],
+        })
     }
 
     /// What the file is.

@@ -2,7 +2,7 @@
 //! cores, signing several shards side by side, and uploading as many as the stores take well. All of them work in the
 //! buffers of one [`Pool`], so memory does not grow with the file, and the slowest of them sets the pace of the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{FutureExt as _, try_join, try_join_all};
@@ -78,6 +78,46 @@ pub async fn seal_stream<S: BlobStore>(
 enum Begun {
     Filled(OpenShard),
     Unread(Unread),
+}
+
+/// What one core encrypts with.
+struct Encryptor {
+    key: DataKey,
+    ids: RecordIds,
+    journal: Option<Arc<Journal>>,
+}
+
+impl Encryptor {
+    /// Encrypts one shard after the other, until there are no more or nobody wants them. It blocks.
+    fn run(&self, filled: &Mutex<mpsc::Receiver<(u32, Begun)>>, encrypted: &mpsc::Sender<Result<SealedShard, SealError>>) {
+        // Whoever waits for the next shard holds the lock, and lets go of it when one came.
+        let next = || filled.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        while let Some((number, shard)) = next() {
+            let shard = self.encrypt(number, shard);
+            let failed = shard.is_err();
+            if encrypted.blocking_send(shard).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    fn encrypt(&self, number: u32, shard: Begun) -> Result<SealedShard, SealError> {
+        let known = self.journal.as_ref().and_then(|journal| journal.shard(number));
+        // A shard that was announced is the same again or none: then nothing of it leaves this process.
+        let salt = match &known {
+            Some(known) => known.salt,
+            None => crypto::random()?,
+        };
+        let shard = match shard {
+            Begun::Filled(shard) => shard,
+            Begun::Unread(shard) => shard.read()?,
+        };
+        let sealed = shard.seal(&self.key, &self.ids, number, salt)?;
+        match known {
+            Some(known) if known.root != sealed.entry.root => Err(SealError::SourceChanged),
+            _ => Ok(sealed),
+        }
+    }
 }
 
 /// A shard whose items are stored.
@@ -238,7 +278,7 @@ impl<S: BlobStore> Sealer<'_, S> {
         Ok(manifest)
     }
 
-    /// Reads a file into shards and encrypts these, on all cores. They come out in their order.
+    /// Reads a file into shards and encrypts these, on all cores. They come out as they are done.
     async fn encrypt_shards(
         &self,
         source: &mut Source<'_>,
@@ -247,7 +287,8 @@ impl<S: BlobStore> Sealer<'_, S> {
         meter: &Meter<'_>,
     ) -> Result<(), SealError> {
         let pool = Pool::new(buffers(self.stores.code()));
-        let (sender, mut receiver) = mpsc::channel::<(u32, Begun)>(1);
+        let (sender, filled) = mpsc::channel(workers());
+        let filled = Arc::new(Mutex::new(filled));
         let fill = async {
             // Dropped with this future, so that the other one ends.
             let sender = sender;
@@ -265,7 +306,7 @@ impl<S: BlobStore> Sealer<'_, S> {
             loop {
                 let shard = source.fill(OpenShard::new(pool.take().await)).await?;
                 if shard.is_empty() && number > 0 {
-                    return Ok::<_, SealError>(());
+                    return Ok::<_, SealError>(number);
                 }
                 meter.filled(number, source.original());
                 // Not after all of it was uploaded.
@@ -276,40 +317,33 @@ impl<S: BlobStore> Sealer<'_, S> {
                 number = number.checked_add(1).ok_or(SealError::Interrupted)?;
             }
         };
-        let encrypt = async {
-            let filled = stream::poll_fn(|cx| receiver.poll_recv(cx));
-            let encrypted = filled.map(|(number, shard)| self.encrypt(number, shard, key).boxed());
-            // One more than there are cores, so that none waits for the next.
-            let mut encrypted = std::pin::pin!(encrypted.buffered(workers() + 1));
-            while let Some(shard) = encrypted.next().await {
-                sealed.send(shard?).await.map_err(|_| SealError::Interrupted)?;
+        let (encrypted, mut done) = mpsc::channel(workers());
+        let pass_on = async {
+            // Dropped with this future, so that whoever takes shards sees the end.
+            let sealed = sealed;
+            for _ in 0..workers() {
+                let encryptor = self.encryptor(key);
+                let (filled, encrypted) = (Arc::clone(&filled), encrypted.clone());
+                tokio::task::spawn_blocking(move || encryptor.run(&filled, &encrypted));
             }
-            Ok(())
+            drop((filled, encrypted));
+            let mut passed = 0;
+            while let Some(shard) = done.recv().await {
+                sealed.send(shard?).await.map_err(|_| SealError::Interrupted)?;
+                passed += 1;
+            }
+            Ok(passed)
         };
-        try_join(fill, encrypt).await?;
-        drop(sealed);
-        Ok(())
+        let (filled, passed) = try_join(fill, pass_on).await?;
+        // A core that stopped in the middle said nothing.
+        if filled == passed { Ok(()) } else { Err(SealError::Interrupted) }
     }
 
-    async fn encrypt(&self, number: u32, shard: Begun, key: &DataKey) -> Result<SealedShard, SealError> {
-        let (key, ids) = (key.clone(), self.ids);
-        let known = self.journal.and_then(|journal| journal.shard(number));
-        // A shard that was announced is the same again or none: then nothing of it leaves this process.
-        let salt = match &known {
-            Some(known) => known.salt,
-            None => crypto::random()?,
-        };
-        let sealed = tokio::task::spawn_blocking(move || {
-            let shard = match shard {
-                Begun::Filled(shard) => shard,
-                Begun::Unread(shard) => shard.read()?,
-            };
-            Ok::<_, SealError>(shard.seal(&key, &ids, number, salt)?)
-        });
-        let sealed = sealed.await.map_err(|_| SealError::Interrupted)??;
-        match known {
-            Some(known) if known.root != sealed.entry.root => Err(SealError::SourceChanged),
-            _ => Ok(sealed),
+    fn encryptor(&self, key: &DataKey) -> Encryptor {
+        Encryptor {
+            key: key.clone(),
+            ids: self.ids,
+            journal: self.journal.cloned(),
         }
     }
 

@@ -16,7 +16,7 @@ use super::input::{Bytes, Fill as _, Input, Stamp};
 use super::pool::Pooled;
 use super::shard::OpenShard;
 use super::{Padding, SHARD_PLAIN_LEN, SealError, workers};
-use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, Method, Plan, Sniffed};
+use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, Method, Plan, START_LEN, Sniffed};
 
 /// A file on its way into shards.
 pub(super) struct Source<'a> {
@@ -113,10 +113,15 @@ impl<'a> Source<'a> {
         hash: bool,
     ) -> Result<Self, SealError> {
         let stamp = input.stamp().map_err(SealError::Input)?;
-        let read = input.read_with(Bytes::up_to(HEAD_LEN, Vec::new())).await;
-        let (head, input_ended) = read.map_err(SealError::Input)?.finish();
+        let mut read = input.read_with(Bytes::up_to(START_LEN, Vec::new())).await;
+        let (mut head, mut input_ended) = read.map_err(SealError::Input)?.finish();
+        let mut plan = Plan::raw(&head, compress);
+        if plan.is_none() && !input_ended {
+            read = input.read_with(Bytes::up_to(HEAD_LEN, head)).await;
+            (head, input_ended) = read.map_err(SealError::Input)?.finish();
+        }
         Ok(Self {
-            plan: Plan::of(&head, compress),
+            plan: plan.take().unwrap_or_else(|| Plan::of(&head, compress)),
             stamp,
             input,
             input_ended,
@@ -159,7 +164,7 @@ impl<'a> Source<'a> {
         }
         file.seek(SeekFrom::Start(bytes)).map_err(SealError::Input)?;
         self.head.clear();
-        self.input_ended = false;
+        self.input_ended = bytes == stamp.length;
         self.count_raw(bytes)?;
         Ok(Some(FullShards {
             file: Arc::new(file),
