@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, select_ok, try_join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
+use super::cores::Cores;
 use super::manifest::{self, ShardEntry};
 use super::placing::{Piece, Place};
 use super::segment::ShardCipher;
@@ -36,6 +37,8 @@ pub(super) struct Wanted<'a> {
     pub(super) place: Place<'a>,
     /// Decrypts what was found right; without one it is only checked.
     pub(super) cipher: Option<&'a Arc<ShardCipher>>,
+    /// Where that is computed.
+    pub(super) cores: &'a Cores,
 }
 
 impl Wanted<'_> {
@@ -198,10 +201,10 @@ async fn checked(
     leaf_list: Vec<u8>,
 ) -> Result<Vec<u8>, OpenError> {
     let (entry, cipher) = (*wanted.entry, wanted.cipher.map(Arc::clone));
-    let checked = tokio::task::spawn_blocking(move || {
-        shard::check(&entry, &leaf_list, first, &mut segments, cipher.as_deref()).map(|()| segments)
-    });
-    let checked = checked.await.map_err(|_| OpenError::Interrupted)?;
+    let checked = wanted
+        .cores
+        .run(move || shard::check(&entry, &leaf_list, first, &mut segments, cipher.as_deref()).map(|()| segments));
+    let checked = checked.await.ok_or(OpenError::Interrupted)?;
     checked.map_err(|fault| wanted.faulty(fault))
 }
 

@@ -18,7 +18,9 @@
 
 mod assembler;
 pub mod break_glass;
+mod cores;
 mod data_key;
+mod encrypting;
 pub mod envelope;
 mod error;
 mod fetch;

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::SHARD_PLAIN_LEN;
 use super::assembler::{Assembler, Part};
+use super::cores::Cores;
 use super::fetch::{self, Wanted};
 use super::manifest::{self, Manifest, ManifestBody};
 use super::meter::Meter;
@@ -64,6 +65,7 @@ pub(super) struct Opener<S> {
     stores: Stores<S>,
     /// Lets as many shards be fetched at once as is good.
     gate: Gate,
+    cores: Cores,
 }
 
 /// A near store is read best by as many as can compute with what it gives, while that is still at hand; a far one by more,
@@ -75,7 +77,7 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        let near = (workers() + 1).min(IN_FLIGHT);
+        let near = (3 * workers()).min(IN_FLIGHT);
         Self {
             slots: Semaphore::new(near),
             given: AtomicUsize::new(near),
@@ -106,6 +108,7 @@ impl<S: BlobStore> Opener<S> {
             key: key.clone(),
             stores,
             gate: Gate::new(),
+            cores: Cores::default(),
         })
     }
 
@@ -150,6 +153,7 @@ impl<S: BlobStore> Opener<S> {
             entry,
             place,
             cipher: Some(&cipher),
+            cores: &self.cores,
         };
         // Never closed.
         let slot = self.gate.slots.acquire().await.ok();

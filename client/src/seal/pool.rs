@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{SEGMENT_LEN, SHARD_SEGMENTS};
@@ -32,17 +33,28 @@ impl Pool {
         Pooled {
             len: bytes.len(),
             bytes,
-            _permit: permit,
+            permit,
         }
     }
 }
 
 /// A buffer that goes back when dropped.
 pub(super) struct Pooled {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: BytesMut,
     /// How much of it counts.
     pub(super) len: usize,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pooled {
+    /// Moves it out from where it cannot be moved from.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            bytes: std::mem::take(&mut self.bytes),
+            len: self.len,
+            permit: self.permit.take(),
+        }
+    }
 }
 
 impl AsRef<[u8]> for Pooled {

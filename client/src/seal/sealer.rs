@@ -2,13 +2,14 @@
 //! cores, signing several shards side by side, and uploading as many as the stores take well. All of them work in the
 //! buffers of one [`Pool`], so memory does not grow with the file, and the slowest of them sets the pace of the others.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{FutureExt as _, try_join, try_join_all};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
+use super::encrypting::Encryption;
 use super::input::Input;
 use super::journal::Journal;
 use super::manifest::{self, Content, Manifest, ManifestBody, ShardEntry};
@@ -18,7 +19,7 @@ use super::pace::Pace;
 use super::pool::Pool;
 use super::shard::{OpenShard, SealedShard};
 use super::signing::{self, LANES, Placed, SignedShard};
-use super::source::{Source, Summary, Unread};
+use super::source::{Source, Summary};
 use super::{DataKey, OnChain, ProgressFn, RecordIds, SHARD_PLAIN_LEN, SealError, workers};
 use crate::crypto;
 use crate::keys::StorageKey;
@@ -72,52 +73,6 @@ pub async fn seal_stream<S: BlobStore>(
         progress,
     };
     sealer.seal(input).await
-}
-
-/// A shard that is ready to be encrypted, or to be read where it is encrypted.
-enum Begun {
-    Filled(OpenShard),
-    Unread(Unread),
-}
-
-/// What one core encrypts with.
-struct Encryptor {
-    key: DataKey,
-    ids: RecordIds,
-    journal: Option<Arc<Journal>>,
-}
-
-impl Encryptor {
-    /// Encrypts one shard after the other, until there are no more or nobody wants them. It blocks.
-    fn run(&self, filled: &Mutex<mpsc::Receiver<(u32, Begun)>>, encrypted: &mpsc::Sender<Result<SealedShard, SealError>>) {
-        // Whoever waits for the next shard holds the lock, and lets go of it when one came.
-        let next = || filled.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        while let Some((number, shard)) = next() {
-            let shard = self.encrypt(number, shard);
-            let failed = shard.is_err();
-            if encrypted.blocking_send(shard).is_err() || failed {
-                return;
-            }
-        }
-    }
-
-    fn encrypt(&self, number: u32, shard: Begun) -> Result<SealedShard, SealError> {
-        let known = self.journal.as_ref().and_then(|journal| journal.shard(number));
-        // A shard that was announced is the same again or none: then nothing of it leaves this process.
-        let salt = match &known {
-            Some(known) => known.salt,
-            None => crypto::random()?,
-        };
-        let shard = match shard {
-            Begun::Filled(shard) => shard,
-            Begun::Unread(shard) => shard.read()?,
-        };
-        let sealed = shard.seal(&self.key, &self.ids, number, salt)?;
-        match known {
-            Some(known) if known.root != sealed.entry.root => Err(SealError::SourceChanged),
-            _ => Ok(sealed),
-        }
-    }
 }
 
 /// A shard whose items are stored.
@@ -287,18 +242,17 @@ impl<S: BlobStore> Sealer<'_, S> {
         meter: &Meter<'_>,
     ) -> Result<(), SealError> {
         let pool = Pool::new(buffers(self.stores.code()));
-        let (sender, filled) = mpsc::channel(workers());
-        let filled = Arc::new(Mutex::new(filled));
+        let journal = self.journal.map(Arc::as_ref);
+        let (encryption, mut encrypted) = Encryption::new(self.ids, key, journal);
         let fill = async {
-            // Dropped with this future, so that the other one ends.
-            let sender = sender;
+            // Dropped with this future, so that the shards come to an end.
+            let encryption = encryption;
             let mut number = 0_u32;
-            if let Some(full) = source.take_full_shards()? {
+            if let Some(full) = source.take_full_shards()?.map(Arc::new) {
                 while number < full.shards {
                     manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
-                    let shard = full.shard(number, pool.take().await);
-                    let begun = Begun::Unread(shard);
-                    sender.send((number, begun)).await.map_err(|_| SealError::Interrupted)?;
+                    let shard = OpenShard::unread(pool.take().await);
+                    encryption.add(number, shard, Some(&full)).await?;
                     number += 1;
                     meter.filled(number - 1, u64::from(number) * SHARD_PLAIN_LEN as u64);
                 }
@@ -311,24 +265,15 @@ impl<S: BlobStore> Sealer<'_, S> {
                 meter.filled(number, source.original());
                 // Not after all of it was uploaded.
                 manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
-                // The other end is gone only when it failed, and then this future is dropped.
-                let begun = Begun::Filled(shard);
-                sender.send((number, begun)).await.map_err(|_| SealError::Interrupted)?;
+                encryption.add(number, shard, None).await?;
                 number = number.checked_add(1).ok_or(SealError::Interrupted)?;
             }
         };
-        let (encrypted, mut done) = mpsc::channel(workers());
         let pass_on = async {
-            // Dropped with this future, so that whoever takes shards sees the end.
+            // Dropped with this future, so that whoever takes shards sees their end.
             let sealed = sealed;
-            for _ in 0..workers() {
-                let encryptor = self.encryptor(key);
-                let (filled, encrypted) = (Arc::clone(&filled), encrypted.clone());
-                tokio::task::spawn_blocking(move || encryptor.run(&filled, &encrypted));
-            }
-            drop((filled, encrypted));
             let mut passed = 0;
-            while let Some(shard) = done.recv().await {
+            while let Some(shard) = encrypted.recv().await {
                 sealed.send(shard?).await.map_err(|_| SealError::Interrupted)?;
                 passed += 1;
             }
@@ -336,14 +281,10 @@ impl<S: BlobStore> Sealer<'_, S> {
         };
         let (filled, passed) = try_join(fill, pass_on).await?;
         // A core that stopped in the middle said nothing.
-        if filled == passed { Ok(()) } else { Err(SealError::Interrupted) }
-    }
-
-    fn encryptor(&self, key: &DataKey) -> Encryptor {
-        Encryptor {
-            key: key.clone(),
-            ids: self.ids,
-            journal: self.journal.cloned(),
+        if filled == passed {
+            Ok(())
+        } else {
+            Err(SealError::Interrupted)
         }
     }
 

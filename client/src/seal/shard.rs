@@ -3,14 +3,16 @@
 //!
 //! Root: SHA-256(label || number of segments || length of the last sealed one (u32, little-endian) || leaves).
 
-use bytes::Bytes;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
 
 use super::input::Fill;
 use super::leaves::{self, leaves};
 use super::manifest::ShardEntry;
 use super::pool::Pooled;
 use super::segment::ShardCipher;
-use super::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN};
+use super::{DataKey, RecordIds, SEGMENT_LEN, SEGMENT_PLAIN_LEN, SHARD_PLAIN_LEN, SHARD_SEGMENTS};
 use crate::CryptoError;
 use crate::crypto::{self, TAG_LEN};
 use crate::store::Borrowed;
@@ -44,6 +46,14 @@ pub(super) struct SealedShard {
 impl OpenShard {
     pub(super) fn new(buffer: Pooled) -> Self {
         Self { buffer, plain_len: 0 }
+    }
+
+    /// A full one whose plaintext is still to be read, group by group.
+    pub(super) fn unread(buffer: Pooled) -> Self {
+        Self {
+            buffer,
+            plain_len: SHARD_PLAIN_LEN,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -109,48 +119,137 @@ impl OpenShard {
         })
     }
 
-    /// Encrypts the segments and adds the leaves, all in place. Under the same salt the same plaintext gives the same
-    /// bytes; a salt that was used must not be used for another plaintext that leaves this process.
-    pub(super) fn seal(
+    /// Takes the shard apart into groups of segments, each of which is encrypted where it lies. Under the same salt the same
+    /// plaintext gives the same bytes; a salt that was used must not be used for another plaintext that leaves this process.
+    pub(super) fn begin(
         mut self,
         key: &DataKey,
         ids: &RecordIds,
         number: u32,
         salt: [u8; 16],
-    ) -> Result<SealedShard, CryptoError> {
-        let cipher = ShardCipher::new(key, ids, number, &salt)?;
+    ) -> Result<(BegunShard, Vec<Group>), CryptoError> {
         // An empty file still has a segment, so that its being empty is authenticated.
         let segments = self.plain_len.div_ceil(SEGMENT_PLAIN_LEN).max(1);
         let last_segment = self.plain_len - (segments - 1) * SEGMENT_PLAIN_LEN + TAG_LEN;
         let sealed_len = (segments - 1) * SEGMENT_LEN + last_segment;
         let item_len = HEADER_LEN + sealed_len + segments * 32;
-
-        let payload = self
-            .buffer
-            .bytes
-            .get_mut(HEADER_LEN..item_len)
-            .ok_or(CryptoError::Refused)?;
-        let (sealed, leaf_list) = payload.split_at_mut(sealed_len);
-        let (segments, last_segment) = (fits_u32(segments)?, fits_u32(last_segment)?);
-        let mut numbers = 0..segments;
-        // A few at a time: what was just encrypted is hashed while the processor still has it at hand.
-        let groups = sealed.chunks_mut(leaves::GROUP * SEGMENT_LEN);
-        for (group, listed) in groups.zip(leaf_list.chunks_mut(leaves::GROUP * 32)) {
-            for (segment, number) in group.chunks_mut(SEGMENT_LEN).zip(numbers.by_ref()) {
-                cipher.seal(number, number + 1 == segments, segment)?;
-            }
-            listed.copy_from_slice(leaves(group).as_flattened());
+        if item_len > self.buffer.bytes.len() {
+            return Err(CryptoError::Refused);
         }
-        let root = shard_root(segments, last_segment, leaf_list);
+
+        let mut sealed = self.buffer.bytes.split_off(HEADER_LEN);
+        let mut leaf_list = sealed.split_off(sealed_len);
+        let rest = leaf_list.split_off(segments * 32);
+        let mut groups = Vec::with_capacity(SHARD_GROUPS);
+        while !sealed.is_empty() {
+            groups.push(Group {
+                number: groups.len(),
+                segments: sealed.split_to(sealed.len().min(leaves::GROUP * SEGMENT_LEN)),
+                leaves: leaf_list.split_to(leaf_list.len().min(leaves::GROUP * 32)),
+            });
+        }
         self.buffer.len = item_len;
-        Ok(SealedShard {
+        let begun = BegunShard {
             number,
-            buffer: self.buffer,
+            cipher: ShardCipher::new(key, ids, number, &salt)?,
+            salt,
+            segments: fits_u32(segments)?,
+            last_segment: fits_u32(last_segment)?,
+            parts: Mutex::new(Parts {
+                buffer: self.buffer,
+                groups: groups.iter().map(|_| None).collect(),
+                rest,
+            }),
+        };
+        Ok((begun, groups))
+    }
+}
+
+/// Groups in a full shard.
+pub(super) const SHARD_GROUPS: usize = SHARD_SEGMENTS.div_ceil(leaves::GROUP);
+
+/// Some segments of a shard, with room for their leaves: what one core encrypts at a time.
+pub(super) struct Group {
+    number: usize,
+    segments: BytesMut,
+    leaves: BytesMut,
+}
+
+impl Group {
+    /// Where its plaintext begins in that of the shard.
+    pub(super) fn plain_start(&self) -> u64 {
+        (self.number * leaves::GROUP * SEGMENT_PLAIN_LEN) as u64
+    }
+
+    /// Where the plaintext of each segment goes.
+    pub(super) fn plaintexts_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let segments = self.segments.chunks_mut(SEGMENT_LEN);
+        segments.filter_map(|segment| {
+            segment
+                .len()
+                .checked_sub(TAG_LEN)
+                .and_then(|len| segment.get_mut(..len))
+        })
+    }
+}
+
+/// A shard that was taken apart.
+pub(super) struct BegunShard {
+    number: u32,
+    cipher: ShardCipher,
+    salt: [u8; 16],
+    segments: u32,
+    last_segment: u32,
+    parts: Mutex<Parts>,
+}
+
+/// What is left of a buffer when its groups are taken from it, and those that came back.
+struct Parts {
+    /// Its beginning: room for the header of a data item.
+    buffer: Pooled,
+    groups: Vec<Option<Group>>,
+    /// What the shard does not need.
+    rest: BytesMut,
+}
+
+impl BegunShard {
+    /// Encrypts a group's segments and adds their leaves, in place.
+    pub(super) fn encrypt(&self, group: &mut Group) -> Result<(), CryptoError> {
+        let first = fits_u32(group.number * leaves::GROUP)?;
+        for (segment, number) in group.segments.chunks_mut(SEGMENT_LEN).zip(first..) {
+            self.cipher.seal(number, number + 1 == self.segments, segment)?;
+        }
+        // What was just encrypted is hashed while the processor still has it at hand.
+        group.leaves.copy_from_slice(leaves(&group.segments).as_flattened());
+        Ok(())
+    }
+
+    /// Takes an encrypted group back. With the last one the shard is whole: nothing was copied.
+    pub(super) fn put_back(&self, group: Group) -> Option<SealedShard> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = group.number;
+        *parts.groups.get_mut(number)? = Some(group);
+        if parts.groups.iter().any(Option::is_none) {
+            return None;
+        }
+        let (mut sealed, mut leaf_list) = (BytesMut::new(), BytesMut::new());
+        for group in std::mem::take(&mut parts.groups).into_iter().flatten() {
+            sealed.unsplit(group.segments);
+            leaf_list.unsplit(group.leaves);
+        }
+        let root = shard_root(self.segments, self.last_segment, &leaf_list);
+        let mut buffer = parts.buffer.take();
+        buffer.bytes.unsplit(sealed);
+        buffer.bytes.unsplit(leaf_list);
+        buffer.bytes.unsplit(std::mem::take(&mut parts.rest));
+        Some(SealedShard {
+            number: self.number,
+            buffer,
             entry: ShardEntry {
-                salt,
+                salt: self.salt,
                 root,
-                segments,
-                last_segment,
+                segments: self.segments,
+                last_segment: self.last_segment,
             },
         })
     }
@@ -295,13 +394,28 @@ mod tests {
         OpenShard::new(Pool::new(1).take().now_or_never().unwrap())
     }
 
+    /// Seals a shard, the last group first.
+    fn seal(shard: OpenShard, key: &DataKey, number: u32, salt: [u8; 16]) -> SealedShard {
+        let (begun, groups) = shard.begin(key, &IDS, number, salt).unwrap();
+        let mut sealed = groups.into_iter().rev().map(|mut group| {
+            begun.encrypt(&mut group).unwrap();
+            begun.put_back(group)
+        });
+        let sealed = sealed.by_ref().flatten().last().unwrap();
+        assert_eq!(
+            sealed.buffer.bytes.len(),
+            Pool::new(1).take().now_or_never().unwrap().bytes.len()
+        );
+        sealed
+    }
+
     fn sealed(plain_len: usize) -> Fixture {
         let key = DataKey::generate().unwrap();
         let plain: Vec<u8> = (0..=u8::MAX).cycle().take(plain_len).collect();
         let mut shard = empty();
         assert_eq!(shard.push(&plain), plain_len);
         assert_eq!(shard.plaintexts_from(0).collect::<Vec<_>>().concat(), plain);
-        let sealed = shard.seal(&key, &IDS, 0, crypto::random().unwrap()).unwrap();
+        let sealed = seal(shard, &key, 0, crypto::random().unwrap());
         let (entry, payload) = (sealed.entry, sealed.payload());
         let (segments, leaf_list) = payload.split_at(payload.len() - 32 * entry.segments as usize);
         assert_eq!(entry.payload_len(), payload.len() as u64);
@@ -343,7 +457,7 @@ mod tests {
         let sealed = |salt| {
             let mut shard = empty();
             shard.push(b"the same plaintext");
-            shard.seal(&key, &IDS, 7, salt).unwrap().payload().to_vec()
+            seal(shard, &key, 7, salt).payload().to_vec()
         };
         assert_eq!(sealed([1; 16]), sealed([1; 16]));
         assert_ne!(sealed([1; 16]), sealed([2; 16]));

@@ -5,16 +5,14 @@
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
-use super::input::{Bytes, Fill as _, Input, Stamp};
-use super::pool::Pooled;
-use super::shard::OpenShard;
+use super::input::{Bytes, Input, Stamp};
+use super::shard::{Group, OpenShard};
 use super::{Padding, SHARD_PLAIN_LEN, SealError, workers};
 use crate::media::{Codec, FRAME_LEN, Frame, FrameEncoder, FrameIndex, HEAD_LEN, Method, Plan, START_LEN, Sniffed};
 
@@ -56,43 +54,22 @@ pub(super) struct Summary {
 
 /// Full shards of a file, to be read from where they are.
 pub(super) struct FullShards {
-    file: Arc<File>,
+    file: File,
     pub(super) shards: u32,
 }
 
 impl FullShards {
-    /// A shard that is still to be read.
-    pub(super) fn shard(&self, number: u32, buffer: Pooled) -> Unread {
-        Unread {
-            file: Arc::clone(&self.file),
-            number,
-            buffer,
-        }
-    }
-}
-
-/// A shard of a file, and where to read it into.
-pub(super) struct Unread {
-    file: Arc<File>,
-    number: u32,
-    buffer: Pooled,
-}
-
-impl Unread {
-    /// Reads it. It blocks.
-    pub(super) fn read(self) -> Result<OpenShard, SealError> {
-        let mut shard = OpenShard::new(self.buffer);
-        let mut at = u64::from(self.number) * SHARD_PLAIN_LEN as u64;
-        while let Some(room) = shard.room() {
-            let len = room.len();
+    /// Reads a group of a shard's segments. It blocks.
+    pub(super) fn read(&self, shard: u32, group: &mut Group) -> Result<(), SealError> {
+        let mut at = u64::from(shard) * SHARD_PLAIN_LEN as u64 + group.plain_start();
+        for room in group.plaintexts_mut() {
             self.file.read_exact_at(room, at).map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => SealError::ChangedWhileRead,
                 _ => SealError::Input(error),
             })?;
-            shard.filled(len);
-            at += len as u64;
+            at += room.len() as u64;
         }
-        Ok(shard)
+        Ok(())
     }
 }
 
@@ -166,10 +143,7 @@ impl<'a> Source<'a> {
         self.head.clear();
         self.input_ended = bytes == stamp.length;
         self.count_raw(bytes)?;
-        Ok(Some(FullShards {
-            file: Arc::new(file),
-            shards,
-        }))
+        Ok(Some(FullShards { file, shards }))
     }
 
     /// Fills a shard as far as there is something to fill it with.

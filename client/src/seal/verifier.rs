@@ -4,6 +4,7 @@
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 
+use super::cores::Cores;
 use super::fetch::{self, Wanted};
 use super::manifest::Manifest;
 use super::meter::Meter;
@@ -31,8 +32,8 @@ pub async fn verify_stream<S: BlobStore>(
     progress: ProgressFn<'_>,
 ) -> Result<Verified, OpenError> {
     let manifest = &checked_manifest(manifest, on_chain)?;
-    let meter = Meter::new(progress);
-    let checks = stream::iter(0..manifest.shards().len()).map(|number| check(manifest, number, stores).boxed());
+    let (meter, cores) = (Meter::new(progress), &Cores::default());
+    let checks = stream::iter(0..manifest.shards().len()).map(|number| check(manifest, number, stores, cores).boxed());
     let mut checks = checks.buffered(IN_FLIGHT).boxed();
     let mut verified = Verified { shards: 0, sealed: 0 };
     while let Some(checked) = checks.next().await {
@@ -45,13 +46,19 @@ pub async fn verify_stream<S: BlobStore>(
 }
 
 /// Checks one shard, and says how many bytes it has.
-async fn check<S: BlobStore>(manifest: &Manifest, number: usize, stores: &Stores<S>) -> Result<u64, OpenError> {
+async fn check<S: BlobStore>(
+    manifest: &Manifest,
+    number: usize,
+    stores: &Stores<S>,
+    cores: &Cores,
+) -> Result<u64, OpenError> {
     let (entry, place) = manifest.shard(number).ok_or(OpenError::Interrupted)?;
     let wanted = Wanted {
         number,
         entry,
         place,
         cipher: None,
+        cores,
     };
     fetch::whole(wanted, stores).await?;
     Ok(entry.payload_len())

@@ -4,6 +4,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bytes::BytesMut;
+
 /// Smaller ones are left to the allocator.
 const WORTH_IT: usize = 256 << 10;
 /// Larger ones are too much to keep.
@@ -11,24 +13,50 @@ const LARGEST: usize = 16 << 20;
 /// Never more than so many are kept: 32 MiB of ours.
 const MOST: usize = 8;
 
+/// Memory to write into.
+pub(crate) trait Buffer: Default {
+    fn with_room(capacity: usize) -> Self;
+    fn room(&self) -> usize;
+}
+
+impl Buffer for Vec<u8> {
+    fn with_room(capacity: usize) -> Self {
+        Self::with_capacity(capacity)
+    }
+
+    fn room(&self) -> usize {
+        self.capacity()
+    }
+}
+
+impl Buffer for BytesMut {
+    fn with_room(capacity: usize) -> Self {
+        Self::with_capacity(capacity)
+    }
+
+    fn room(&self) -> usize {
+        self.capacity()
+    }
+}
+
 /// Buffers of one kind.
 #[derive(Debug)]
-pub(crate) struct Stock(Mutex<Shelf>);
+pub(crate) struct Stock<B>(Mutex<Shelf<B>>);
 
 #[derive(Debug)]
-struct Shelf {
+struct Shelf<B> {
     /// Those that nobody uses at the moment, the one that came back last at the end.
-    kept: Vec<Vec<u8>>,
+    kept: Vec<B>,
     /// How many were asked for and did not come back. What comes back without having been asked for is somebody's own.
     out: usize,
 }
 
 /// What stores read into: ciphertext, and what was decrypted where it lay.
-static READING: Stock = Stock::new();
+static READING: Stock<Vec<u8>> = Stock::new();
 /// What shards are sealed in. Apart, so that nothing that was opened is ever in a buffer that goes to a store.
-pub(crate) static SEALING: Stock = Stock::new();
+pub(crate) static SEALING: Stock<BytesMut> = Stock::new();
 
-impl Stock {
+impl<B: Buffer> Stock<B> {
     const fn new() -> Self {
         Self(Mutex::new(Shelf {
             kept: Vec::new(),
@@ -37,21 +65,21 @@ impl Stock {
     }
 
     /// A buffer with room for so many bytes, and with anything in it.
-    pub(crate) fn take(&self, capacity: usize) -> Vec<u8> {
+    pub(crate) fn take(&self, capacity: usize) -> B {
         if (WORTH_IT..=LARGEST).contains(&capacity) {
             let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             shelf.out += 1;
             // The one that came back last: the processor may still have some of it at hand.
-            if let Some(at) = shelf.kept.iter().rposition(|kept| kept.capacity() >= capacity) {
+            if let Some(at) = shelf.kept.iter().rposition(|kept| kept.room() >= capacity) {
                 return shelf.kept.remove(at);
             }
         }
-        Vec::with_capacity(capacity)
+        B::with_room(capacity)
     }
 
     /// Takes a buffer back.
-    pub(crate) fn give(&self, buffer: Vec<u8>) {
-        if (WORTH_IT..=LARGEST).contains(&buffer.capacity()) {
+    pub(crate) fn give(&self, buffer: B) {
+        if (WORTH_IT..=LARGEST).contains(&buffer.room()) {
             let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let ours = shelf.out > 0;
             shelf.out = shelf.out.saturating_sub(1);
