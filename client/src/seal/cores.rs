@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use tokio::sync::oneshot;
 
@@ -49,6 +50,8 @@ impl Cores {
         while let Some(job) = self.next() {
             // It was reported, and whoever waits for a result will see that none comes; the thread goes on.
             let _ = panic::catch_unwind(AssertUnwindSafe(job));
+            // Whoever hands out jobs and takes results may wait for this core, and others would soon wait for it.
+            thread::yield_now();
         }
     }
 
