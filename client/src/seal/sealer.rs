@@ -364,11 +364,12 @@ fn signers() -> usize {
     workers().div_ceil(2).min(MOST_SIGNERS)
 }
 
-/// Shards in memory: a batch that is on its way for each that is signed, one that is gathered, and those that are
-/// encrypted. Pieces take more than twice the room beside the shard that they come from, and are signed few at a time.
+/// Shards in memory: a batch for each that is signed at once, which is then on its way, and those that are encrypted. More
+/// of them would only be further from the processor when they are sent: where sending takes long, batches become short
+/// and begin earlier. Pieces take more than twice the room beside the shard that they come from, and are signed few at a time.
 fn buffers(code: Code) -> usize {
-    let whole = ((1 + signers()) * LANES + workers()).min(MOST_BUFFERS);
-    if code.data < 2 { whole } else { whole / 3 }
+    let whole = (signers() * LANES + workers().max(2)).min(MOST_BUFFERS);
+    if code.data < 2 { whole } else { whole / 2 }
 }
 
 /// Shards as they are signed together.

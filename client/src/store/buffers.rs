@@ -10,8 +10,8 @@ use bytes::BytesMut;
 const WORTH_IT: usize = 256 << 10;
 /// Larger ones are too much to keep.
 const LARGEST: usize = 16 << 20;
-/// Never more than so many are kept: 32 MiB of ours.
-const MOST: usize = 8;
+/// Never more than so many are kept: 50 MiB of ours.
+const MOST: usize = 12;
 
 /// Memory to write into.
 pub(crate) trait Buffer: Default {
