@@ -36,7 +36,7 @@ impl Cores {
         }
     }
 
-    /// Has something computed, and gives the result; `None` where it panicked.
+    /// Has something computed, and gives the result; `None` where it panicked. For as long as the runtime is there.
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (sender, result) = oneshot::channel();
         self.add(move || {

@@ -1,15 +1,17 @@
 //! Encrypting shards on all cores. What a core takes at a time is a group of segments, some megabyte, so that the last
 //! shards of a file, or its only one, are the work of all cores too.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::cores::Cores;
 use super::journal::Journal;
-use super::shard::{BegunShard, Group, OpenShard, SHARD_GROUPS, SealedShard};
+use super::pool::Pooled;
+use super::shard::{BegunShard, Group, OpenShard, SealedShard};
 use super::source::FullShards;
-use super::{DataKey, RecordIds, SealError, workers};
+use super::{DataKey, RecordIds, SealError};
 use crate::crypto;
 
 /// What the shards of one file are encrypted with.
@@ -18,13 +20,11 @@ pub(super) struct Encryption<'a> {
     key: &'a DataKey,
     journal: Option<&'a Journal>,
     cores: Cores,
-    /// Room for groups that wait for a core.
-    ahead: Arc<Semaphore>,
-    sealed: mpsc::Sender<Result<SealedShard, SealError>>,
+    sealed: mpsc::UnboundedSender<Result<SealedShard, SealError>>,
 }
 
 /// A shard of which some groups may be encrypted.
-struct Begun {
+struct Job {
     shard: BegunShard,
     number: u32,
     /// Where its plaintext still is.
@@ -34,32 +34,35 @@ struct Begun {
 }
 
 impl<'a> Encryption<'a> {
-    /// Of a file's shards. They come out in any order, and come to an end when this is dropped and all of them came.
+    /// Of a file's shards. They come out in any order, and come to an end when this is dropped and all of them came. There
+    /// are never more of them than the pool has buffers.
     pub(super) fn new(
         ids: RecordIds,
         key: &'a DataKey,
         journal: Option<&'a Journal>,
-    ) -> (Self, mpsc::Receiver<Result<SealedShard, SealError>>) {
-        let (sealed, receiver) = mpsc::channel(workers());
+    ) -> (Self, mpsc::UnboundedReceiver<Result<SealedShard, SealError>>) {
+        let (sealed, receiver) = mpsc::unbounded_channel();
         let encryption = Self {
             ids,
             key,
             journal,
             cores: Cores::default(),
-            // When there is room for one more shard, there is still something for every core.
-            ahead: Arc::new(Semaphore::new(workers() + 2 * SHARD_GROUPS)),
             sealed,
         };
         (encryption, receiver)
     }
 
-    /// Has a shard encrypted, which is filled or stands unread in a file.
-    pub(super) async fn add(
-        &self,
-        number: u32,
-        shard: OpenShard,
-        unread: Option<&Arc<FullShards>>,
-    ) -> Result<(), SealError> {
+    /// Has a shard encrypted that was filled.
+    pub(super) fn add(&self, number: u32, shard: OpenShard) -> Result<(), SealError> {
+        self.begin(number, shard, None)
+    }
+
+    /// Has a full shard of a file read and encrypted.
+    pub(super) fn add_unread(&self, number: u32, buffer: Pooled, file: &Arc<FullShards>) -> Result<(), SealError> {
+        self.begin(number, OpenShard::unread(buffer), Some(Arc::clone(file)))
+    }
+
+    fn begin(&self, number: u32, shard: OpenShard, unread: Option<Arc<FullShards>>) -> Result<(), SealError> {
         let announced = self.journal.and_then(|journal| journal.shard(number));
         // A shard that was announced is the same again or none: then nothing of it leaves this process.
         let salt = match &announced {
@@ -67,23 +70,23 @@ impl<'a> Encryption<'a> {
             None => crypto::random()?,
         };
         let (shard, groups) = shard.begin(self.key, &self.ids, number, salt)?;
-        let begun = Arc::new(Begun {
+        let job = Arc::new(Job {
             shard,
             number,
-            unread: unread.cloned(),
+            unread,
             announced: announced.map(|announced| announced.root),
         });
-        let wanted = u32::try_from(groups.len()).unwrap_or(u32::MAX);
-        // Never closed.
-        let mut room = Arc::clone(&self.ahead).acquire_many_owned(wanted).await.ok();
         for group in groups {
-            let waiting = room.as_mut().and_then(|room| room.split(1));
-            let (begun, sealed) = (Arc::clone(&begun), self.sealed.clone());
+            let (job, sealed) = (Arc::clone(&job), self.sealed.clone());
             self.cores.add(move || {
-                drop(waiting);
-                if let Some(shard) = begun.encrypt(group).transpose() {
+                if sealed.is_closed() {
+                    return;
+                }
+                // Were it only not to come, nobody would know before the end of the file.
+                let done = panic::catch_unwind(AssertUnwindSafe(|| job.encrypt(group)));
+                if let Some(shard) = done.unwrap_or(Err(SealError::Interrupted)).transpose() {
                     // Nobody may want it any more.
-                    let _ = sealed.blocking_send(shard);
+                    let _ = sealed.send(shard);
                 }
             });
         }
@@ -91,7 +94,7 @@ impl<'a> Encryption<'a> {
     }
 }
 
-impl Begun {
+impl Job {
     /// Encrypts a group; the shard, once it is the last one.
     fn encrypt(&self, mut group: Group) -> Result<Option<SealedShard>, SealError> {
         if let Some(file) = &self.unread {

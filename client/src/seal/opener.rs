@@ -3,15 +3,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
 
 use super::SHARD_PLAIN_LEN;
 use super::assembler::{Assembler, Part};
@@ -53,9 +50,6 @@ pub(super) fn checked_manifest(bytes: &[u8], on_chain: &OnChain) -> Result<Manif
     }
 }
 
-/// A shard that takes longer is waited for, not computed with.
-const FAR: Duration = Duration::from_millis(20);
-
 /// A sealed file whose manifest was opened: any range of it can be read.
 pub(super) struct Opener<S> {
     pub(super) body: ManifestBody,
@@ -63,33 +57,7 @@ pub(super) struct Opener<S> {
     ids: RecordIds,
     key: DataKey,
     stores: Stores<S>,
-    /// Lets as many shards be fetched at once as is good.
-    gate: Gate,
     cores: Cores,
-}
-
-/// A near store is read best by as many as can compute with what it gives, while that is still at hand; a far one by more,
-/// which wait together.
-struct Gate {
-    slots: Semaphore,
-    given: AtomicUsize,
-}
-
-impl Gate {
-    fn new() -> Self {
-        let near = (3 * workers()).min(IN_FLIGHT);
-        Self {
-            slots: Semaphore::new(near),
-            given: AtomicUsize::new(near),
-        }
-    }
-
-    /// A fetch took so long.
-    fn learn(&self, took: Duration) {
-        if took > FAR && self.given.fetch_add(1, Ordering::Relaxed) < IN_FLIGHT {
-            self.slots.add_permits(1);
-        }
-    }
 }
 
 impl<S: BlobStore> Opener<S> {
@@ -107,7 +75,6 @@ impl<S: BlobStore> Opener<S> {
             ids,
             key: key.clone(),
             stores,
-            gate: Gate::new(),
             cores: Cores::default(),
         })
     }
@@ -155,17 +122,12 @@ impl<S: BlobStore> Opener<S> {
             cipher: Some(&cipher),
             cores: &self.cores,
         };
-        // Never closed.
-        let slot = self.gate.slots.acquire().await.ok();
-        let began = Instant::now();
         let segments = if piece.count == entry.segments {
             fetch::whole(wanted, &self.stores).await?
         } else {
             let segments = piece.first..piece.first.saturating_add(piece.count);
             fetch::part(wanted, &self.stores, segments).await?
         };
-        self.gate.learn(began.elapsed());
-        drop(slot);
         let fetched = segments.len() as u64;
         Ok((OpenedSegments::new(segments), fetched))
     }

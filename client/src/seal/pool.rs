@@ -23,8 +23,8 @@ impl Pool {
         Self(Arc::new(Semaphore::new(buffers)))
     }
 
-    /// A buffer of [`BUFFER_LEN`] bytes with anything in it: what it held before was ciphertext, zeros, or what became
-    /// ciphertext. Waits for one.
+    /// A buffer of [`BUFFER_LEN`] bytes with anything in it: ciphertext, zeros, or a shard that was given up before it was
+    /// encrypted. Waits for one.
     pub(super) async fn take(&self) -> Pooled {
         // The semaphore is never closed; without a permit the buffer would be one too many, and still a good one.
         let permit = Arc::clone(&self.0).acquire_owned().await.ok();

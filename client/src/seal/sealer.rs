@@ -241,7 +241,7 @@ impl<S: BlobStore> Sealer<'_, S> {
         sealed: mpsc::Sender<SealedShard>,
         meter: &Meter<'_>,
     ) -> Result<(), SealError> {
-        let pool = Pool::new(buffers(self.stores.code()));
+        let pool = Pool::new(buffers(workers(), self.stores.code()));
         let journal = self.journal.map(Arc::as_ref);
         let (encryption, mut encrypted) = Encryption::new(self.ids, key, journal);
         let fill = async {
@@ -251,8 +251,7 @@ impl<S: BlobStore> Sealer<'_, S> {
             if let Some(full) = source.take_full_shards()?.map(Arc::new) {
                 while number < full.shards {
                     manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
-                    let shard = OpenShard::unread(pool.take().await);
-                    encryption.add(number, shard, Some(&full)).await?;
+                    encryption.add_unread(number, pool.take().await, &full)?;
                     number += 1;
                     meter.filled(number - 1, u64::from(number) * SHARD_PLAIN_LEN as u64);
                 }
@@ -260,32 +259,26 @@ impl<S: BlobStore> Sealer<'_, S> {
             loop {
                 let shard = source.fill(OpenShard::new(pool.take().await)).await?;
                 if shard.is_empty() && number > 0 {
-                    return Ok::<_, SealError>(number);
+                    return Ok::<_, SealError>(());
                 }
                 meter.filled(number, source.original());
                 // Not after all of it was uploaded.
                 manifest::check_len(number as usize + 1, source.frames(), self.stores.code())?;
-                encryption.add(number, shard, None).await?;
+                encryption.add(number, shard)?;
                 number = number.checked_add(1).ok_or(SealError::Interrupted)?;
             }
         };
         let pass_on = async {
             // Dropped with this future, so that whoever takes shards sees their end.
             let sealed = sealed;
-            let mut passed = 0;
             while let Some(shard) = encrypted.recv().await {
+                // The other end is gone only when it failed, and then this future is dropped.
                 sealed.send(shard?).await.map_err(|_| SealError::Interrupted)?;
-                passed += 1;
             }
-            Ok(passed)
-        };
-        let (filled, passed) = try_join(fill, pass_on).await?;
-        // A core that stopped in the middle said nothing.
-        if filled == passed {
             Ok(())
-        } else {
-            Err(SealError::Interrupted)
-        }
+        };
+        try_join(fill, pass_on).await?;
+        Ok(())
     }
 
     async fn store_shards(
@@ -299,7 +292,7 @@ impl<S: BlobStore> Sealer<'_, S> {
         let batches = batches(receiver, signing::batch_len(self.stores.code()));
         let signed = batches
             .map(|batch| self.sign(batch).boxed())
-            .buffered(signers())
+            .buffered(signers(workers()))
             .boxed();
         let signed = signed.map_ok(|batch| stream::iter(batch).map(Ok)).try_flatten();
         let pace = &Pace::new();
@@ -360,16 +353,19 @@ impl<S: BlobStore> Sealer<'_, S> {
 }
 
 /// Batches that are signed at once: encrypting a shard takes about as long as signing it.
-fn signers() -> usize {
-    workers().div_ceil(2).min(MOST_SIGNERS)
+fn signers(cores: usize) -> usize {
+    cores.div_ceil(2).min(MOST_SIGNERS)
 }
 
-/// Shards in memory: a batch for each that is signed at once, which is then on its way, and those that are encrypted. More
-/// of them would only be further from the processor when they are sent: where sending takes long, batches become short
-/// and begin earlier. Pieces take more than twice the room beside the shard that they come from, and are signed few at a time.
-fn buffers(code: Code) -> usize {
-    let whole = (signers() * LANES + workers().max(2)).min(MOST_BUFFERS);
-    if code.data < 2 { whole } else { whole / 2 }
+/// Shards in memory. Whole ones: a batch for each that is signed at once, which is sent then, and those that are encrypted.
+/// In pieces, a shard that is sent takes the room of its pieces too, and one that is signed takes that twice.
+fn buffers(cores: usize, code: Code) -> usize {
+    if code.data < 2 {
+        (signers(cores) * LANES + cores.max(2)).min(MOST_BUFFERS)
+    } else {
+        let (data, pieces) = (usize::from(code.data), code.pieces());
+        (MOST_BUFFERS * data / (data + 2 * pieces)).max(signing::batch_len(code) + 1)
+    }
 }
 
 /// Shards as they are signed together.
@@ -409,5 +405,40 @@ fn stats(shards: &[ShardEntry], body: &ManifestBody, stored: u64) -> SealStats {
         sealed: shards.iter().map(ShardEntry::payload_len).sum(),
         stored,
         shards: shards.len() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Code;
+
+    /// Megabytes that shards take while they are signed and sent, however many cores there are.
+    fn most_memory(code: Code) -> usize {
+        let most = (1..=256).map(|cores| buffers(cores, code)).max().unwrap_or(0);
+        let pieces = if code.data < 2 {
+            0
+        } else {
+            4 * code.pieces() / usize::from(code.data)
+        };
+        most * (4 + pieces) + MOST_SIGNERS * signing::batch_len(code) * pieces
+    }
+
+    #[test]
+    fn memory_is_bounded_on_any_machine() {
+        for (data, parity) in [(1, 0), (1, 2), (2, 1), (4, 2), (2, 4), (3, 5), (8, 4), (16, 8)] {
+            let code = Code { data, parity };
+            assert!(most_memory(code) <= 110, "{code}: {} MB", most_memory(code));
+        }
+    }
+
+    #[test]
+    fn there_is_always_room_for_a_batch_and_one_more() {
+        for cores in 1..=256 {
+            for (data, parity) in [(1, 0), (2, 1), (4, 2), (2, 200), (16, 8)] {
+                let code = Code { data, parity };
+                assert!(buffers(cores, code) > signing::batch_len(code), "{cores} cores, {code}");
+            }
+        }
     }
 }

@@ -90,15 +90,15 @@ impl<'a> Source<'a> {
         hash: bool,
     ) -> Result<Self, SealError> {
         let stamp = input.stamp().map_err(SealError::Input)?;
-        let mut read = input.read_with(Bytes::up_to(START_LEN, Vec::new())).await;
-        let (mut head, mut input_ended) = read.map_err(SealError::Input)?.finish();
-        let mut plan = Plan::raw(&head, compress);
-        if plan.is_none() && !input_ended {
-            read = input.read_with(Bytes::up_to(HEAD_LEN, head)).await;
-            (head, input_ended) = read.map_err(SealError::Input)?.finish();
+        let start = input.read_with(Bytes::up_to(START_LEN, Vec::new())).await;
+        let (mut head, mut input_ended) = start.map_err(SealError::Input)?.finish();
+        let raw = Plan::raw(&head, compress);
+        if raw.is_none() && !input_ended {
+            let rest = input.read_with(Bytes::up_to(HEAD_LEN, head)).await;
+            (head, input_ended) = rest.map_err(SealError::Input)?.finish();
         }
         Ok(Self {
-            plan: plan.take().unwrap_or_else(|| Plan::of(&head, compress)),
+            plan: raw.unwrap_or_else(|| Plan::of(&head, compress)),
             stamp,
             input,
             input_ended,

@@ -10,8 +10,6 @@ use bytes::BytesMut;
 const WORTH_IT: usize = 256 << 10;
 /// Larger ones are too much to keep.
 const LARGEST: usize = 16 << 20;
-/// Never more than so many are kept: 50 MiB of ours.
-const MOST: usize = 12;
 
 /// Memory to write into.
 pub(crate) trait Buffer: Default {
@@ -41,7 +39,11 @@ impl Buffer for BytesMut {
 
 /// Buffers of one kind.
 #[derive(Debug)]
-pub(crate) struct Stock<B>(Mutex<Shelf<B>>);
+pub(crate) struct Stock<B> {
+    shelf: Mutex<Shelf<B>>,
+    /// Never more than so many are kept.
+    most: usize,
+}
 
 #[derive(Debug)]
 struct Shelf<B> {
@@ -52,22 +54,25 @@ struct Shelf<B> {
 }
 
 /// What stores read into: ciphertext, and what was decrypted where it lay.
-static READING: Stock<Vec<u8>> = Stock::new();
+static READING: Stock<Vec<u8>> = Stock::new(8);
 /// What shards are sealed in. Apart, so that nothing that was opened is ever in a buffer that goes to a store.
-pub(crate) static SEALING: Stock<BytesMut> = Stock::new();
+pub(crate) static SEALING: Stock<BytesMut> = Stock::new(12);
 
 impl<B: Buffer> Stock<B> {
-    const fn new() -> Self {
-        Self(Mutex::new(Shelf {
-            kept: Vec::new(),
-            out: 0,
-        }))
+    const fn new(most: usize) -> Self {
+        Self {
+            shelf: Mutex::new(Shelf {
+                kept: Vec::new(),
+                out: 0,
+            }),
+            most,
+        }
     }
 
     /// A buffer with room for so many bytes, and with anything in it.
     pub(crate) fn take(&self, capacity: usize) -> B {
         if (WORTH_IT..=LARGEST).contains(&capacity) {
-            let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
             shelf.out += 1;
             // The one that came back last: the processor may still have some of it at hand.
             if let Some(at) = shelf.kept.iter().rposition(|kept| kept.room() >= capacity) {
@@ -80,10 +85,10 @@ impl<B: Buffer> Stock<B> {
     /// Takes a buffer back.
     pub(crate) fn give(&self, buffer: B) {
         if (WORTH_IT..=LARGEST).contains(&buffer.room()) {
-            let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
             let ours = shelf.out > 0;
             shelf.out = shelf.out.saturating_sub(1);
-            if ours && shelf.kept.len() < MOST {
+            if ours && shelf.kept.len() < self.most {
                 shelf.kept.push(buffer);
             }
         }
