@@ -22,6 +22,7 @@ pub(super) use self::stores::{Kept, Repair, StoreArgs};
 use super::{
     emergencies::{BreakGlass, Emergency},
     parse,
+    profile::Named,
 };
 
 /// Seals medical files, keeps them on Arweave, and lets the patient decide who may open them.
@@ -39,6 +40,12 @@ pub(super) struct Args {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Globals {
+    /// The profile that says what no option and no environment variable does [default: the file's default].
+    #[arg(long, global = true, env = "CHARTSEAL_PROFILE", value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// The file with the profiles [default: config.toml in the configuration folder].
+    #[arg(long, global = true, env = "CHARTSEAL_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// The ledger's JSON-RPC address.
     #[arg(
         long,
@@ -68,13 +75,16 @@ pub(super) struct Globals {
         value_name = "FOLDER",
         value_delimiter = ':'
     )]
-    key_store: Vec<PathBuf>,
+    pub(super) key_store: Vec<PathBuf>,
+    /// The address of the key service, where there is one.
+    #[arg(long, global = true, env = "CHARTSEAL_KEY_SERVICE", value_name = "URL")]
+    pub(super) key_service: Option<String>,
     /// Wrap keys by X-Wing or not at all: whoever has no post-quantum key gets none.
     #[arg(long, global = true)]
     pub(super) require_post_quantum: bool,
     /// The file that keeps your keys [default: identity in the data folder].
     #[arg(long, global = true, env = "CHARTSEAL_IDENTITY", value_name = "FILE")]
-    identity: Option<PathBuf>,
+    pub(super) identity: Option<PathBuf>,
     /// Read the passphrase from the first line of a file.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_fd")]
     pub(super) passphrase_file: Option<PathBuf>,
@@ -87,6 +97,8 @@ pub(super) struct Globals {
     /// One JSON object a line.
     #[arg(long, global = true)]
     pub(super) json: bool,
+    #[arg(skip)]
+    pub(super) named: Named,
 }
 
 impl Globals {

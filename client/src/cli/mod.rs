@@ -22,6 +22,7 @@ mod parse;
 mod passphrase;
 mod patients;
 mod people;
+mod profile;
 mod records;
 mod registry;
 mod requests;
@@ -47,11 +48,12 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = match Args::command()
-        .try_get_matches()
-        .and_then(|matches| Args::from_arg_matches(&matches))
-    {
-        Ok(args) => args,
+    let parsed = Args::command().try_get_matches().and_then(|matches| {
+        let args = Args::from_arg_matches(&matches)?;
+        Ok((args, matches))
+    });
+    let (mut args, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             let help = matches!(
                 error.kind(),
@@ -63,7 +65,7 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(args.globals.json);
-    match start(args, output) {
+    match args.globals.settle(&matches).and_then(|()| start(args, output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.failed(&error),
     }
