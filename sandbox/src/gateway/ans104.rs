@@ -45,11 +45,11 @@ pub(crate) struct Tag {
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
     kind: u16,
-    signature: [u8; 64],
+    pub(crate) signature: [u8; 64],
     /// The signer's public key.
     pub(crate) owner: [u8; 32],
-    target: Vec<u8>,
-    anchor: Vec<u8>,
+    pub(crate) target: Vec<u8>,
+    pub(crate) anchor: Vec<u8>,
     tag_bytes: Vec<u8>,
     /// The tags, decoded.
     pub(crate) tags: Vec<Tag>,

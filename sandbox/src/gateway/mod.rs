@@ -1,10 +1,13 @@
-//! A small Arweave gateway: it takes data items as Turbo does, and gives them out as any gateway does.
+//! A small Arweave gateway: it takes data items as Turbo does, and gives them out and looks them up as any gateway does.
 //!
 //! It is as strict as the real ones where that protects the user: an item's signature is checked before it is kept, and
 //! only whole items are ever seen. It is more generous where the real ones cost money or time: nothing is charged unless it
 //! is told to, and an item is confirmed as soon as it is there. Uploads go to disk as they arrive; no body is held in memory.
 
 mod ans104;
+mod catalog;
+mod graphql;
+mod head;
 mod journal;
 mod layer_one;
 mod multipart;
@@ -32,17 +35,21 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha384};
+use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
 use crate::error::Error;
-use journal::Journal;
+use ans104::Header;
+use catalog::{Catalog, Entry};
+use head::Head;
+use journal::{By, Journal};
 use layer_one::LayerOne;
 use parts::Parts;
 use range::Asked;
 use receipt::ReceiptKey;
-use store::Store;
+use store::{ItemInfo, Store};
 
 /// How long a block of Arweave takes, in milliseconds: about two minutes.
 const BLOCK_MS: u64 = 120_000;
@@ -68,6 +75,7 @@ pub(crate) struct GatewayConfig {
 struct Gateway {
     store: Store,
     parts: Parts,
+    catalog: Catalog,
     journal: Journal,
     layer_one: LayerOne,
     key: ReceiptKey,
@@ -80,11 +88,14 @@ struct Gateway {
 pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
     let store = Store::open(&config.folder).map_err(Error::at(&config.folder))?;
     let key = ReceiptKey::open(store.index()).map_err(Error::at(store.index()))?;
+    let layer_one = LayerOne::open(&config.folder).map_err(Error::at(&config.folder))?;
+    let catalog = catalogue(&store, &layer_one).map_err(Error::at(store.index()))?;
     let gateway = Gateway {
         store,
         parts: Parts::open(&config.folder).map_err(Error::at(&config.folder))?,
+        catalog,
         journal: Journal::open(&config.folder).map_err(Error::at(&config.folder))?,
-        layer_one: LayerOne::open(&config.folder).map_err(Error::at(&config.folder))?,
+        layer_one,
         key,
         max_item_bytes: config.max_item_bytes,
         charge_above: config.charge_above,
@@ -102,10 +113,50 @@ pub(crate) fn router(config: &GatewayConfig) -> Result<Router, Error> {
         .route("/{id}", get(item))
         .route("/raw/{id}", get(item))
         .merge(layer_one::routes())
+        .merge(graphql::routes())
         // Uploads are counted as they are written, with an answer of our own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(log_access))
         .with_state(Arc::new(gateway)))
+}
+
+/// Lists what is stored. What cannot be read is left out: one damaged file must not keep everything else from being found.
+fn catalogue(store: &Store, layer_one: &LayerOne) -> io::Result<Catalog> {
+    let mut entries = Vec::new();
+    for id in store.ids()? {
+        let read = || match store.find(&id)? {
+            Some((_, info)) => Ok(head(layer_one, &id, &info)?.map(|head| Entry::new(&id, &info, head))),
+            None => Ok::<_, io::Error>(None),
+        };
+        match read() {
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => tracing::warn!(id, "an item without a head is not listed"),
+            Err(error) => tracing::warn!(id, %error, "an item that cannot be read is not listed"),
+        }
+    }
+    Catalog::open(store.index(), entries)
+}
+
+/// The head of an item, or of a transaction of layer one.
+fn head(layer_one: &LayerOne, id: &str, info: &ItemInfo) -> io::Result<Option<Head>> {
+    if info.header.is_empty() {
+        return layer_one.head(id);
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&info.header).map_err(io::Error::other)?;
+    let header = Header::read(&bytes).map_err(io::Error::other)?;
+    Ok(header.as_ref().map(Head::from))
+}
+
+impl Gateway {
+    /// Makes a draft an item that is found from now on. `false`: there was one already.
+    fn keep(&self, draft: NamedTempFile, id: &str, info: &ItemInfo, bytes: u64, by: By) -> io::Result<bool> {
+        let new = self.store.keep(draft, id, info)?;
+        if new && let Some(head) = head(&self.layer_one, id, info)? {
+            self.catalog.add(Entry::new(id, info, head))?;
+        }
+        self.journal.add(id, bytes, by, new)?;
+        Ok(new)
+    }
 }
 
 async fn log_access(request: Request, next: Next) -> Response {
@@ -195,10 +246,11 @@ async fn status(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> 
             Err(not_found())
         };
     };
+    let block = gateway.catalog.find(&id).map_or(known.height, |entry| entry.height);
     Ok(Json(json!({
-        "block_height": known.height,
-        "block_indep_hash": block_hash(known.height),
-        "number_of_confirmations": height().0.saturating_sub(known.height) + 1,
+        "block_height": block,
+        "block_indep_hash": block_hash(block),
+        "number_of_confirmations": height().0.saturating_sub(block) + 1,
     }))
     .into_response())
 }

@@ -22,6 +22,9 @@ pub(crate) struct ItemInfo {
     pub(crate) height: u64,
     /// The item's header, base64url: with the data it is the whole item again. Empty for a transaction of layer one.
     pub(crate) header: String,
+    /// The transaction of layer one that it came in, if it came in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bundled_in: Option<String>,
 }
 
 /// The two folders.
@@ -79,6 +82,15 @@ impl Store {
         }
         File::open(&self.data)?.sync_all()?;
         Ok(true)
+    }
+
+    /// The ids of all items, in no order.
+    pub(crate) fn ids(&self) -> io::Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&self.data)? {
+            ids.extend(entry?.file_name().into_string());
+        }
+        Ok(ids)
     }
 
     /// An item's data, opened, and what is known of it.

@@ -202,14 +202,10 @@ pub(super) async fn keep(gateway: &Arc<Gateway>, received: Received, by: By) -> 
         owner: owner.clone(),
         height,
         header: BASE64_URL_SAFE_NO_PAD.encode(header.encode()),
+        bundled_in: None,
     };
     let (keeper, kept_id) = (Arc::clone(gateway), id.clone());
-    let kept = tokio::task::spawn_blocking(move || {
-        let new = keeper.store.keep(draft, &kept_id, &info)?;
-        keeper.journal.add(&kept_id, bytes, by, new)?;
-        Ok::<_, std::io::Error>(new)
-    })
-    .await;
+    let kept = tokio::task::spawn_blocking(move || keeper.keep(draft, &kept_id, &info, bytes, by)).await;
     match kept.map_err(std::io::Error::other)?? {
         true => Ok(gateway.key.receipt(&id, &owner, height, now)),
         false => Err(known_already(&id).into()),

@@ -18,7 +18,7 @@ use crate::gateway::upload::OCTET_STREAM;
 const WORD: usize = 32;
 
 /// Keeps every item of a bundle that is what it says it is.
-pub(super) fn unpack(gateway: &Gateway, bundle: &[u8], height: u64) -> io::Result<()> {
+pub(super) fn unpack(gateway: &Gateway, bundle_id: &str, bundle: &[u8], height: u64) -> io::Result<()> {
     let Some(items) = split(bundle) else {
         tracing::warn!("a transaction says that it is a bundle, and its data is none");
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) fn unpack(gateway: &Gateway, bundle: &[u8], height: u64) -> io::Resul
     for (id, item) in items {
         let named = BASE64_URL_SAFE_NO_PAD.encode(id);
         match check(item) {
-            Ok(header) if header.id() == named => keep(gateway, &header, item, height)?,
+            Ok(header) if header.id() == named => keep(gateway, &header, item, bundle_id, height)?,
             Ok(_) => tracing::warn!(id = named, "an item of a bundle has another id"),
             Err(error) => tracing::warn!(id = named, %error, "an item of a bundle is left out"),
         }
@@ -72,7 +72,7 @@ fn check(item: &[u8]) -> Result<Header, ItemError> {
     Ok(header)
 }
 
-fn keep(gateway: &Gateway, header: &Header, item: &[u8], height: u64) -> io::Result<()> {
+fn keep(gateway: &Gateway, header: &Header, item: &[u8], bundle_id: &str, height: u64) -> io::Result<()> {
     let mut draft = gateway.store.draft()?;
     draft.write_all(item.get(header.length..).unwrap_or_default())?;
     draft.flush()?;
@@ -84,9 +84,10 @@ fn keep(gateway: &Gateway, header: &Header, item: &[u8], height: u64) -> io::Res
         owner: header.owner_address(),
         height,
         header: BASE64_URL_SAFE_NO_PAD.encode(header.encode()),
+        bundled_in: Some(bundle_id.to_owned()),
     };
-    let new = gateway.store.keep(draft, &header.id(), &info)?;
-    gateway.journal.add(&header.id(), item.len() as u64, By::Bundle, new)
+    gateway.keep(draft, &header.id(), &info, item.len() as u64, By::Bundle)?;
+    Ok(())
 }
 
 #[cfg(test)]

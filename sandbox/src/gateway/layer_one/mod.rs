@@ -29,6 +29,7 @@ use sha2::{Digest, Sha256};
 use self::merkle::Leaf;
 use self::pool::{Known, Pool};
 use self::transaction::{Json, MAX_DATA, Transaction, number};
+use super::head::Head;
 use super::journal::By;
 use super::store::ItemInfo;
 use super::upload::{OCTET_STREAM, place};
@@ -67,6 +68,11 @@ impl LayerOne {
     /// Whether a transaction waits for its data.
     pub(super) fn is_pending(&self, id: &str) -> std::io::Result<bool> {
         Ok(matches!(self.pool.find(id)?, Known::Pending))
+    }
+
+    /// The head of a transaction, also of one whose data is only just there.
+    pub(super) fn head(&self, id: &str) -> std::io::Result<Option<Head>> {
+        Ok(self.pool.read(id)?.map(|transaction| transaction.head()))
     }
 }
 
@@ -189,7 +195,7 @@ impl Gateway {
     fn complete(&self, transaction: &Transaction, data: &[u8]) -> std::io::Result<()> {
         let (height, _) = height();
         if transaction.is_bundle() {
-            bundle::unpack(self, data, height)?;
+            bundle::unpack(self, &transaction.id, data, height)?;
         }
         let mut draft = self.store.draft()?;
         draft.write_all(data)?;
@@ -199,10 +205,9 @@ impl Gateway {
             owner: transaction.owner.clone(),
             height,
             header: String::new(),
+            bundled_in: None,
         };
-        let new = self.store.keep(draft, &transaction.id, &info)?;
-        self.journal
-            .add(&transaction.id, data.len() as u64, By::Transaction, new)?;
+        self.keep(draft, &transaction.id, &info, data.len() as u64, By::Transaction)?;
         self.layer_one.pool.finish(transaction)
     }
 }

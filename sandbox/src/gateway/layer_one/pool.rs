@@ -61,6 +61,19 @@ impl Pool {
         }
     }
 
+    /// A transaction, whether it waits or not.
+    pub(super) fn read(&self, id: &str) -> io::Result<Option<Json>> {
+        for folder in [&self.done, &self.pending, &self.done] {
+            match fs::read(folder.join(id)) {
+                Ok(bytes) => return Ok(Some(serde_json::from_slice(&bytes)?)),
+                // It may move on between the two looks, hence the third.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// Adds one that waits. `false`: too many do.
     pub(super) fn add(&self, transaction: &Json) -> io::Result<bool> {
         let mut waiting = 0;

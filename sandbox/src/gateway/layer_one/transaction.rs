@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::gateway::ans104::{blob, list};
+use crate::gateway::head::{self, Head};
 use crate::gateway::{Refusal, price};
 
 use super::merkle;
@@ -181,6 +182,27 @@ impl Json {
         SALTS
             .iter()
             .any(|parameters| key.verify(parameters, &message, signature).is_ok())
+    }
+
+    /// What stands at its head. Tags that are no base64url, which are never taken, come as they are.
+    pub(super) fn head(&self) -> Head {
+        let text = |encoded: &String| match BASE64_URL_SAFE_NO_PAD.decode(encoded) {
+            Ok(bytes) => head::text(&bytes),
+            Err(_) => encoded.clone(),
+        };
+        Head {
+            anchor: self.last_tx.clone(),
+            signature: self.signature.clone(),
+            key: self.owner.clone(),
+            recipient: self.target.clone(),
+            fee: self.reward.clone(),
+            quantity: self.quantity.clone(),
+            tags: self
+                .tags
+                .iter()
+                .map(|tag| (text(&tag.name), text(&tag.value)))
+                .collect(),
+        }
     }
 
     /// The same without its data: the data is kept apart.
