@@ -20,6 +20,7 @@ pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing, Up
 pub(super) use self::registry::{Institution, Member, Patient, Registry};
 pub(super) use self::stores::{Kept, Repair, StoreArgs};
 use super::{
+    doctor::Doctor,
     emergencies::{BreakGlass, Emergency},
     parse,
     profile::Named,
@@ -102,6 +103,11 @@ pub(super) struct Globals {
 }
 
 impl Globals {
+    /// The addresses of the ledger's JSON-RPC.
+    pub(super) fn rpc_addresses(&self) -> Vec<&str> {
+        vec![&self.rpc]
+    }
+
     pub(super) fn identity(&self) -> Result<PathBuf> {
         or_in_data_folder(self.identity.as_ref(), "identity")
     }
@@ -248,6 +254,8 @@ pub(super) enum Command {
     Health(Kept),
     /// Store anew what a store lost or damaged of a patient's records, from what the others have. Needs no key and no right.
     Repair(Repair),
+    /// Look at every part that the other commands rely on, say which is broken and how to mend it. Changes nothing.
+    Doctor(Doctor),
     /// Show all that happened to a patient and all that was refused, and check that nothing is missing.
     Log {
         /// The patient's id.
@@ -299,6 +307,7 @@ impl Command {
                 | Self::Requests { .. }
                 | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }
+                | Self::Doctor(_)
                 | Self::Health(_)
                 | Self::Repair(_)
                 | Self::Verify { .. }

@@ -9,6 +9,7 @@ mod agreements;
 mod args;
 mod batch;
 mod caller;
+mod doctor;
 mod emergencies;
 mod erasure;
 mod events;
@@ -125,6 +126,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Agreement(command) => agreements::agreement(&command, caller, output).await,
         Command::Emergency(command) => emergencies::emergency(command, caller, output).await,
         Command::BreakGlass(command) => emergencies::break_glass(&command, caller, output).await,
+        Command::Doctor(command) => doctor::doctor(command, caller, output).await,
         Command::Health(kept) => stores::health(&kept, &caller, output).await,
         Command::Repair(command) => stores::repair(&command, caller, output).await,
         Command::Log { patient } => patients::log(&patient, &caller, output).await,
