@@ -201,6 +201,7 @@ fn compare(stack: &mut Stack, patient: &Person, id: &str, confirmed: &[String]) 
 }
 
 /// Random moments (xorshift64*) that a printed seed repeats.
+#[derive(Debug)]
 pub(crate) struct Dice(u64);
 
 impl Dice {

@@ -19,6 +19,8 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::kills::Dice;
+
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -47,15 +49,32 @@ struct Rule {
     left: usize,
 }
 
+/// Of the answers, one in so many is lost.
+#[derive(Debug)]
+struct Weather {
+    one_in: u64,
+    dice: Dice,
+}
+
 #[derive(Debug, Default)]
 struct State {
     rules: Vec<Rule>,
     asked: HashMap<String, usize>,
+    weather: Option<Weather>,
+    cut: bool,
 }
 
 impl State {
     fn fault_of(&mut self, method: &str) -> Option<Fault> {
         *self.asked.entry(method.to_owned()).or_default() += 1;
+        if self.cut {
+            return Some(Fault::Break);
+        }
+        if let Some(Weather { one_in, dice }) = &mut self.weather
+            && dice.below(*one_in) == 0
+        {
+            return Some(Fault::LostAnswer);
+        }
         let rule = self
             .rules
             .iter_mut()
@@ -134,9 +153,28 @@ impl Proxy {
         self.lock().rules.push(rule);
     }
 
+    /// From now on one answer in so many is lost, drawn by dice of this seed.
+    pub fn lose_one_in(&self, one_in: u64, seed: u64) {
+        let dice = Dice::new(seed);
+        self.lock().weather = Some(Weather { one_in, dice });
+    }
+
+    /// Cuts the line: nothing is passed on, and no answer comes, until it is mended.
+    pub fn cut(&self) {
+        self.lock().cut = true;
+    }
+
     /// From now on everything passes.
     pub fn mend(&self) {
-        self.lock().rules.clear();
+        let mut state = self.lock();
+        state.rules.clear();
+        state.weather = None;
+        state.cut = false;
+    }
+
+    /// Mends a line that was cut; what is to go wrong otherwise goes on.
+    pub fn splice(&self) {
+        self.lock().cut = false;
     }
 
     /// How many faults are still to come.
@@ -190,7 +228,11 @@ impl Line {
             .fault_of(method);
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         match fault {
-            None => self.forward(parts.method, path, parts.headers, body).await,
+            None => {
+                let answer = self.forward(parts.method, path, parts.headers, body).await;
+                // Of what was under way when the line was cut, no answer comes either.
+                if self.is_cut() { broken() } else { answer }
+            }
             Some(Fault::Null) => answer("result", Value::Null),
             Some(Fault::Empty) => answer("result", json!([])),
             Some(Fault::Error(code)) => answer("error", json!({ "code": code, "message": "the proxy spoils it" })),
@@ -198,12 +240,13 @@ impl Line {
                 self.forward(parts.method, path, parts.headers, body).await;
                 (StatusCode::BAD_GATEWAY, "the proxy lost it").into_response()
             }
-            Some(Fault::Break) => {
-                let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("the proxy breaks it")) });
-                ([(header::CONTENT_LENGTH, "100")], Body::from_stream(broken)).into_response()
-            }
+            Some(Fault::Break) => broken(),
             Some(Fault::Stall) => stalled(self.forward(parts.method, path, parts.headers, body).await).await,
         }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).cut
     }
 
     async fn forward(&self, method: Method, path: &str, mut headers: HeaderMap, body: Bytes) -> Response {
@@ -225,6 +268,12 @@ impl Line {
             .await
             .unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, error.to_string()).into_response())
     }
+}
+
+/// An answer that breaks off.
+fn broken() -> Response {
+    let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("the proxy breaks it")) });
+    ([(header::CONTENT_LENGTH, "100")], Body::from_stream(broken)).into_response()
 }
 
 /// An answer of which half comes.

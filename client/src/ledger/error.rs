@@ -100,6 +100,17 @@ impl LedgerError {
         )
     }
 
+    /// Whether a node did not know the blockhash, too old or too new for it: then it did not pass the transaction on.
+    pub(super) fn is_unknown_blockhash(&self) -> bool {
+        matches!(
+            self,
+            Self::Rejected {
+                error: TransactionError::BlockhashNotFound,
+                ..
+            }
+        )
+    }
+
     /// Whether the transaction may stand on chain all the same.
     #[must_use]
     pub fn is_unknown(&self) -> bool {

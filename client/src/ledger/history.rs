@@ -75,10 +75,7 @@ impl Ledger {
                 return Ok(events);
             }
             if since.elapsed() > PATIENCE {
-                return Err(LedgerError::Unknown {
-                    signature: signature.to_string(),
-                    url: self.url.clone(),
-                });
+                return Err(self.unknown(signature));
             }
             tokio::time::sleep(POLL).await;
         }

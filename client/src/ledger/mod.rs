@@ -2,9 +2,11 @@
 //! is known; it is signed anew only once the old one can no longer be applied, so nothing is ever done twice. Whatever
 //! an instruction decides comes back as the event that it emitted.
 
+mod blockhashes;
 mod break_glass;
 mod consent;
 mod error;
+mod fates;
 mod gate;
 mod history;
 mod read;
@@ -13,14 +15,16 @@ mod submit;
 mod time;
 pub(crate) mod versions;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use tokio::sync::OnceCell;
 
+use blockhashes::Blockhashes;
 pub use break_glass::{HolderGate, ReleasedShareGate};
 pub use error::LedgerError;
+use fates::Fates;
 pub use gate::LedgerGate;
 pub use history::{Broken, Logged, PatientLog};
 pub use read::{Found, Listed};
@@ -37,9 +41,11 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// A Solana cluster that runs the contract, reached over JSON-RPC.
 pub struct Ledger {
-    rpc: RpcClient,
+    rpc: Arc<RpcClient>,
     url: String,
     cluster: OnceCell<[u8; 32]>,
+    blockhashes: Blockhashes,
+    fates: Arc<Fates>,
 }
 
 impl Ledger {
@@ -48,7 +54,10 @@ impl Ledger {
     pub fn new(url: &str) -> Self {
         let rpc =
             RpcClient::new_with_timeout_and_commitment(url.to_owned(), CALL_TIMEOUT, CommitmentConfig::confirmed());
+        let rpc = Arc::new(rpc);
         Self {
+            fates: Fates::new(Arc::clone(&rpc)),
+            blockhashes: Blockhashes::new(url),
             rpc,
             url: url.to_owned(),
             cluster: OnceCell::new(),

@@ -1,6 +1,7 @@
-//! Sending a transaction, and learning what became of it.
+//! Sending a transaction until it is known what became of it. It is signed anew only once the one before can no longer be
+//! applied, so what a caller asks for is done once or not at all, and the caller learns which.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chartseal_program::{ID, events::AnyEvent};
 use solana_address::Address;
@@ -10,11 +11,13 @@ use solana_rpc_client_api::config::RpcSendTransactionConfig;
 use solana_signature::Signature;
 use solana_transaction::Transaction;
 
-use super::{Ledger, LedgerError, PATIENCE, POLL};
+use super::{Ledger, LedgerError, PATIENCE, blockhashes::Signed, fates::Fate};
 use crate::keys::WalletKey;
 
 /// Blockhashes that are tried before we give up: each lives for about a minute.
 const ATTEMPTS: u32 = 3;
+
+/// How long a transaction is waited for until it is sent once more.
 const RESEND: Duration = Duration::from_secs(2);
 
 /// A transaction that stands on chain, confirmed.
@@ -68,17 +71,15 @@ impl Ledger {
         let payer = signers.first().map(|key| Address::new_from_array(key.address()));
         let mut message = Message::new(instructions, payer.as_ref());
         for _ in 0..ATTEMPTS {
-            let (blockhash, last_valid) = self
-                .call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()))
-                .await?;
-            message.recent_blockhash = blockhash;
-            let transaction = sign(&message, signers)?;
-            if let Some(signature) = self.push(&transaction, last_valid).await? {
+            let ask = || self.call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()));
+            let signed = self.blockhashes.sign(&mut message, signers, ask).await?;
+            if let Some(signature) = self.push(&signed).await? {
                 return Ok(Receipts {
                     signature,
                     events: self.events_of_ours(&signature, ours).await?,
                 });
             }
+            self.blockhashes.forget(&message.recent_blockhash).await;
         }
         Err(LedgerError::Rpc {
             url: self.url.clone(),
@@ -86,51 +87,31 @@ impl Ledger {
         })
     }
 
-    /// Sends until the fate is known. `None`: it expired and can no longer be applied.
+    /// Sends until the fate is known. `None`: it was not applied and cannot be any more.
     ///
     /// The first sending is simulated by the node first; where the node says that it would fail, nothing was sent. From
     /// then on, whatever a call answers, the transaction may be under way: only its status, or the end of its
     /// blockhash's life, says what became of it.
-    async fn push(&self, transaction: &Transaction, last_valid: u64) -> Result<Option<Signature>, LedgerError> {
+    async fn push(&self, signed: &Signed) -> Result<Option<Signature>, LedgerError> {
+        let transaction = &signed.transaction;
         let signature = transaction.signatures.first().copied().unwrap_or_default();
-        let unknown = || LedgerError::Unknown {
-            signature: signature.to_string(),
-            url: self.url.clone(),
-        };
-        if let Err(error) = self.send(transaction, false).await
-            && error.is_refusal()
-            && !error.is_duplicate()
-        {
-            return Err(error);
+        match self.send(transaction, false).await {
+            Err(error) if error.is_unknown_blockhash() => return Ok(None),
+            Err(error) if error.is_refusal() && !error.is_duplicate() => return Err(error),
+            _ => {}
         }
-        let mut sent = Instant::now();
-        let mut answered = Instant::now();
+        let mut followed = self.fates.follow(signature, Some(signed.last_valid));
         loop {
-            match self.status(&signature).await {
-                Ok(Fate::Confirmed) => return Ok(Some(signature)),
-                Ok(Fate::Failed(error)) => return Err(error),
-                Ok(Fate::Open) => {
-                    answered = Instant::now();
-                    let height = self.call(self.rpc.get_block_height()).await;
-                    if height.is_ok_and(|height| height > last_valid) {
-                        // Expired, unless it went through between the two questions.
-                        return match self.status(&signature).await {
-                            Ok(Fate::Confirmed) => Ok(Some(signature)),
-                            Ok(Fate::Failed(error)) => Err(error),
-                            Ok(Fate::Open) => Ok(None),
-                            Err(_) => Err(unknown()),
-                        };
-                    }
-                }
-                Err(_) if answered.elapsed() > PATIENCE => return Err(unknown()),
-                Err(_) => {}
+            let news = followed.within(RESEND).await;
+            match news.fate {
+                Fate::Confirmed => return Ok(Some(signature)),
+                Fate::Failed(error) => return Err(LedgerError::failed(error, Vec::new())),
+                Fate::Expired => return Ok(None),
+                Fate::Open if news.answered.elapsed() > PATIENCE => return Err(self.unknown(&signature)),
+                Fate::Open => {}
             }
-            if sent.elapsed() > RESEND {
-                // Its answer says nothing: a transaction that was applied is refused when it is sent again.
-                let _ = self.send(transaction, true).await;
-                sent = Instant::now();
-            }
-            tokio::time::sleep(POLL).await;
+            // Its answer says nothing: a transaction that was applied is refused when it is sent again.
+            let _ = self.send(transaction, true).await;
         }
     }
 
@@ -147,58 +128,17 @@ impl Ledger {
 
     /// Waits for a transaction that somebody else sent.
     pub(super) async fn wait_for(&self, signature: &Signature) -> Result<(), LedgerError> {
-        let since = Instant::now();
-        loop {
-            match self.status(signature).await? {
-                Fate::Confirmed => return Ok(()),
-                Fate::Failed(error) => return Err(error),
-                Fate::Open if since.elapsed() > PATIENCE => {
-                    return Err(LedgerError::Unknown {
-                        signature: signature.to_string(),
-                        url: self.url.clone(),
-                    });
-                }
-                Fate::Open => tokio::time::sleep(POLL).await,
-            }
+        match self.fates.follow(*signature, None).within(PATIENCE).await.fate {
+            Fate::Confirmed => Ok(()),
+            Fate::Failed(error) => Err(LedgerError::failed(error, Vec::new())),
+            Fate::Open | Fate::Expired => Err(self.unknown(signature)),
         }
     }
 
-    /// What is known of a transaction.
-    async fn status(&self, signature: &Signature) -> Result<Fate, LedgerError> {
-        let answer = self
-            .call(self.rpc.get_signature_statuses(std::slice::from_ref(signature)))
-            .await?;
-        Ok(match answer.value.into_iter().next().flatten() {
-            Some(status) if status.satisfies_commitment(self.rpc.commitment()) => match status.err {
-                Some(error) => Fate::Failed(LedgerError::failed(error, Vec::new())),
-                None => Fate::Confirmed,
-            },
-            _ => Fate::Open,
-        })
+    pub(super) fn unknown(&self, signature: &Signature) -> LedgerError {
+        LedgerError::Unknown {
+            signature: signature.to_string(),
+            url: self.url.clone(),
+        }
     }
-}
-
-/// What became of a transaction.
-enum Fate {
-    /// It stands on chain.
-    Confirmed,
-    /// It was taken and failed: nothing changed.
-    Failed(LedgerError),
-    /// Nothing is known, or nothing that is confirmed.
-    Open,
-}
-
-/// Signs a message with the keys that it asks for.
-fn sign(message: &Message, signers: &[&WalletKey]) -> Result<Transaction, LedgerError> {
-    let bytes = message.serialize();
-    let needed = usize::from(message.header.num_required_signatures);
-    let signatures = message.account_keys.iter().take(needed).map(|address| {
-        let key = signers.iter().find(|key| key.address() == address.to_bytes());
-        key.map(|key| Signature::from(key.sign(&bytes)))
-            .ok_or_else(|| LedgerError::MissingSigner(address.to_string()))
-    });
-    Ok(Transaction {
-        signatures: signatures.collect::<Result<_, _>>()?,
-        message: message.clone(),
-    })
 }
