@@ -252,18 +252,26 @@ async fn everything_is_found_as_before_after_a_restart_and_after_a_kill() {
     assert!(process.terminate());
 }
 
+/// The items as the data of a transaction.
+fn bundle(items: &[&(String, Vec<u8>)]) -> Vec<u8> {
+    let word = |number: usize| [&(number as u64).to_le_bytes()[..], &[0; 24]].concat();
+    let mut bytes = word(items.len());
+    for (id, item) in items {
+        bytes.extend(word(item.len()));
+        bytes.extend(BASE64_URL_SAFE_NO_PAD.decode(id).unwrap());
+    }
+    bytes.extend(items.iter().flat_map(|(_, item)| item));
+    bytes
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_of_layer_one_is_found_and_so_is_what_came_in_it() {
     let folder = folder();
     let process = Process::start(folder.path(), &["--no-postgres"]);
     let gateway = process.endpoints.gateway.clone();
-    let (item_id, item_bytes) = item(6, b"bundled");
-    let mut length = [0; 32];
-    length[..8].copy_from_slice(&(item_bytes.len() as u64).to_le_bytes());
-    let mut one = [0; 32];
-    one[0] = 1;
-    let name = BASE64_URL_SAFE_NO_PAD.decode(&item_id).unwrap();
-    let data = [&one[..], &length, &name, &item_bytes].concat();
+    let (alone, bundled) = (item(7, b"came alone first"), item(6, b"bundled"));
+    assert_eq!(upload(&gateway, alone.1.clone()).await.status(), StatusCode::OK);
+    let data = bundle(&[&bundled, &alone]);
     let draft = Draft {
         tags: vec![
             ("Bundle-Format", "binary"),
@@ -296,10 +304,13 @@ async fn a_transaction_of_layer_one_is_found_and_so_is_what_came_in_it() {
     let query = format!("{{ transactions(sort: HEIGHT_ASC) {{ edges {{ node {{ {NODE} }} }} }} }}");
     let answer = ask(&gateway, &query, Value::Null).await;
     let edges = &answer["transactions"]["edges"];
-    assert_eq!(ids(edges), [item_id.clone(), id.clone()]);
-    let (bundled, node) = (&edges[0]["node"], &edges[1]["node"]);
-    assert_eq!(bundled["bundledIn"], json!({ "id": id }));
-    assert_eq!(bundled["parent"], json!({ "id": id }));
+    assert_eq!(ids(edges), [alone.0.clone(), bundled.0.clone(), id.clone()]);
+    for (edge, expected) in [(0, Value::Null), (1, json!({ "id": id })), (2, Value::Null)] {
+        for field in ["bundledIn", "parent"] {
+            assert_eq!(edges[edge]["node"][field], expected, "{field} of {edge}");
+        }
+    }
+    let node = &edges[2]["node"];
     let modulus = key.public_key().modulus().big_endian_without_leading_zero().to_vec();
     let address = text(Sha256::digest(&modulus));
     assert_eq!(node["owner"], json!({ "address": address, "key": text(&modulus) }));
@@ -314,7 +325,6 @@ async fn a_transaction_of_layer_one_is_found_and_so_is_what_came_in_it() {
     assert_eq!(node["quantity"]["winston"], "0");
     assert_eq!(node["data"], json!({ "size": data.len().to_string(), "type": null }));
     assert_eq!(node["tags"][2], json!({ "name": "App", "value": "layer one" }));
-    assert_eq!((&node["bundledIn"], &node["parent"]), (&Value::Null, &Value::Null));
 
     for filter in [
         app.to_owned(),
@@ -323,7 +333,7 @@ async fn a_transaction_of_layer_one_is_found_and_so_is_what_came_in_it() {
     ] {
         assert_eq!(found(&gateway, &filter).await, std::slice::from_ref(&id), "{filter}");
     }
-    assert_eq!(found(&gateway, &format!(r#"bundledIn: ["{id}"]"#)).await, [item_id]);
+    assert_eq!(found(&gateway, &format!(r#"bundledIn: ["{id}"]"#)).await, [bundled.0]);
     assert!(process.terminate());
     let process = Process::start(folder.path(), &["--no-postgres"]);
     assert_eq!(ask(&process.endpoints.gateway, &query, Value::Null).await, answer);

@@ -148,9 +148,9 @@ fn head(layer_one: &LayerOne, id: &str, info: &ItemInfo) -> io::Result<Option<He
 }
 
 impl Gateway {
-    /// Makes a draft an item that is found from now on. `false`: there was one already.
+    /// Makes a draft an item that is found from now on. `false`: there was one already, of which nothing changes.
     fn keep(&self, draft: NamedTempFile, id: &str, info: &ItemInfo, bytes: u64, by: By) -> io::Result<bool> {
-        let new = self.store.keep(draft, id, info)?;
+        let new = !self.store.contains(id) && self.store.keep(draft, id, info)?;
         if new && let Some(head) = head(&self.layer_one, id, info)? {
             self.catalog.add(Entry::new(id, info, head))?;
         }
