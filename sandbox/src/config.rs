@@ -41,6 +41,8 @@ impl FromStr for ProgramSpec {
 pub struct Config {
     /// The folder that holds everything. It is made if it is not there.
     pub data: PathBuf,
+    /// Whether to run a ledger. Without one, what follows of ledgers and programs has no effect.
+    pub ledger: bool,
     /// The ledger's HTTP port; its WebSocket is on the next one. 0: any free pair.
     pub rpc_port: u16,
     /// The gateway's port. 0: any free one.
@@ -65,10 +67,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Free ports, Postgres, no programs.
+    /// Free ports, a ledger, Postgres, no programs.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
+            ledger: true,
             rpc_port: 0,
             gateway_port: 0,
             postgres: true,

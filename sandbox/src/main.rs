@@ -21,6 +21,9 @@ struct Options {
     /// The folder that holds everything; a later start on it goes on where the last one ended
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Run without the ledger, for a stack whose ledger is a validator or a cluster
+    #[arg(long, conflicts_with_all = ["programs", "upgrade_authority", "slot_time_ms"])]
+    no_ledger: bool,
     /// The ledger's port; its WebSocket is on the next one. 0: any free pair
     #[arg(long, value_name = "PORT", default_value_t = 8899)]
     rpc_port: u16,
@@ -118,19 +121,33 @@ fn print(endpoints: &Endpoints, json: bool) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string(endpoints)?)?;
         return Ok(out.flush()?);
     }
-    writeln!(out, "ledger    {}", endpoints.rpc)?;
-    writeln!(out, "events    {}", endpoints.ws)?;
-    writeln!(out, "gateway   {}", endpoints.gateway)?;
-    if let Some(database) = &endpoints.database {
-        writeln!(out, "database  {database}")?;
+    let Endpoints {
+        rpc,
+        ws,
+        gateway,
+        database,
+        genesis_hash,
+        pid: _,
+    } = endpoints;
+    let parts = [
+        ("ledger", rpc.as_deref()),
+        ("events", ws.as_deref()),
+        ("gateway", Some(gateway.as_str())),
+        ("database", database.as_deref()),
+        ("genesis", genesis_hash.as_deref()),
+    ];
+    for (name, place) in parts {
+        if let Some(place) = place {
+            writeln!(out, "{name:<9} {place}")?;
+        }
     }
-    writeln!(out, "genesis   {}", endpoints.genesis_hash)?;
     Ok(out.flush()?)
 }
 
 impl From<Options> for Config {
     fn from(options: Options) -> Self {
         Self {
+            ledger: !options.no_ledger,
             rpc_port: options.rpc_port,
             gateway_port: options.gateway_port,
             postgres: !options.no_postgres,

@@ -39,21 +39,21 @@ const PORT_POLL: Duration = Duration::from_millis(100);
 /// Where a sandbox is reached. This is also the ready file, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
-    /// The ledger's JSON-RPC, `http://...`.
-    pub rpc: String,
+    /// The ledger's JSON-RPC, `http://...`; null without a ledger.
+    pub rpc: Option<String>,
     /// The ledger's subscriptions, `ws://...`; always on the port after that of `rpc`.
-    pub ws: String,
+    pub ws: Option<String>,
     /// The Arweave gateway, for uploads and downloads, `http://...`.
     pub gateway: String,
     /// The database, `postgres://...` with the socket's folder as its host; null without Postgres.
     pub database: Option<String>,
     /// The sandbox's process.
     pub pid: u32,
-    /// The hash that names this ledger, base58.
-    pub genesis_hash: String,
+    /// The hash that names this ledger, base58; null without one.
+    pub genesis_hash: Option<String>,
 }
 
-/// A ledger, a gateway and, if wanted, a Postgres cluster, running. Dropping it without [`Sandbox::stop`] ends them too,
+/// A gateway and, if wanted, a ledger and a Postgres cluster, running. Dropping it without [`Sandbox::stop`] ends them too,
 /// but without waiting for requests that are under way.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -75,15 +75,22 @@ impl Sandbox {
         let data = folder::data(&config.data)?;
         let lock = lock(&data)?;
 
-        let (http, ws) = listen_pair(config.rpc_port).await?;
+        let ledger_ports = match config.ledger {
+            true => Some(listen_pair(config.rpc_port).await?),
+            false => None,
+        };
         let gateway = listen(config.gateway_port).await?;
         let url = |scheme: &str, port: u16| format!("{scheme}://127.0.0.1:{port}");
-        let ledger = Ledger::start(LedgerConfig {
-            folder: data.clone(),
-            programs: config.programs,
-            upgrade_authority: config.upgrade_authority,
-            slot_ms: config.slot_time_ms,
-        });
+        let ledger = async {
+            let Some(ports) = ledger_ports else { return Ok(None) };
+            let started = Ledger::start(LedgerConfig {
+                folder: data.clone(),
+                programs: config.programs,
+                upgrade_authority: config.upgrade_authority,
+                slot_ms: config.slot_time_ms,
+            });
+            started.await.map(|started| Some((started, ports)))
+        };
         let postgres = async {
             match config.postgres {
                 true => Postgres::start(PostgresConfig {
@@ -96,22 +103,29 @@ impl Sandbox {
         };
         // Both to their ends, also if one fails, so that nothing goes on behind our back.
         let (ledger, postgres) = tokio::join!(ledger, postgres);
-        let (ledger, thread) = ledger?;
         let mut sandbox = Self {
             endpoints: Endpoints {
-                rpc: url("http", http.port),
-                ws: url("ws", ws.port),
+                rpc: None,
+                ws: None,
                 gateway: url("http", gateway.port),
                 database: None,
                 pid: std::process::id(),
-                genesis_hash: ledger.genesis_hash().to_string(),
+                genesis_hash: None,
             },
             stop: CancellationToken::new(),
             servers: Vec::new(),
-            ledger: Some(thread),
+            ledger: None,
             postgres: None,
             _lock: lock,
         };
+        let mut ledger_servers = None;
+        if let Some(((ledger, thread), (http, ws))) = ledger? {
+            sandbox.endpoints.rpc = Some(url("http", http.port));
+            sandbox.endpoints.ws = Some(url("ws", ws.port));
+            sandbox.endpoints.genesis_hash = Some(ledger.genesis_hash().to_string());
+            sandbox.ledger = Some(thread);
+            ledger_servers = Some((ledger, http, ws));
+        }
         sandbox.postgres = postgres?;
         sandbox.endpoints.database = sandbox.postgres.as_ref().map(|postgres| postgres.url().to_owned());
         let gateway_routes = gateway::router(&GatewayConfig {
@@ -120,9 +134,11 @@ impl Sandbox {
             charge_above: config.charge_above,
             max_uploads: config.max_uploads,
         })?;
-        let rpc_routes = rpc::router(ledger, sandbox.stop.clone());
-        sandbox.serve(http, rpc_routes.clone());
-        sandbox.serve(ws, rpc_routes);
+        if let Some((ledger, http, ws)) = ledger_servers {
+            let rpc_routes = rpc::router(ledger, sandbox.stop.clone());
+            sandbox.serve(http, rpc_routes.clone());
+            sandbox.serve(ws, rpc_routes);
+        }
         sandbox.serve(gateway, gateway_routes);
 
         if let Some(path) = &config.ready_file {

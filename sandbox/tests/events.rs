@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PATIENCE, SOL, client, folder, sandbox, transfer, wallet};
+use common::{PATIENCE, SOL, client, folder, rpc, sandbox, transfer, wallet, ws};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use solana_address::Address;
@@ -56,8 +56,8 @@ async fn a_subscriber_hears_of_what_it_asked_for_and_of_nothing_else() {
 
     // The same on both ports.
     let urls = [
-        sandbox.endpoints().ws.clone(),
-        sandbox.endpoints().rpc.replace("http", "ws"),
+        ws(sandbox.endpoints()).to_owned(),
+        rpc(sandbox.endpoints()).replace("http", "ws"),
     ];
     for (amount, url) in [SOL / 4, SOL / 5].into_iter().zip(urls) {
         let mut socket = Socket::open(&url).await;
@@ -104,7 +104,7 @@ async fn a_signature_that_is_there_already_is_told_of_at_once_and_to_nobody_else
     let alice = wallet(&client).await;
     let sent = transfer(&client, &alice, &Address::new_unique(), SOL).await;
     client.send_and_confirm_transaction(&sent).await.unwrap();
-    let mut socket = Socket::open(&sandbox.endpoints().ws).await;
+    let mut socket = Socket::open(ws(sandbox.endpoints())).await;
     let logs = socket.subscribe("logsSubscribe", json!(["all"])).await;
     for _ in 0..2 {
         let id = socket
@@ -129,7 +129,7 @@ async fn whoever_hears_of_all_misses_none() {
     let sandbox = sandbox(folder.path()).await;
     let client = client(sandbox.endpoints());
     let alice = wallet(&client).await;
-    let mut socket = Socket::open(&sandbox.endpoints().ws).await;
+    let mut socket = Socket::open(ws(sandbox.endpoints())).await;
     socket
         .subscribe("logsSubscribe", json!(["all", { "commitment": "finalized" }]))
         .await;
@@ -147,7 +147,7 @@ async fn whoever_hears_of_all_misses_none() {
 async fn a_malformed_subscription_is_refused_and_the_connection_stays() {
     let folder = folder();
     let sandbox = sandbox(folder.path()).await;
-    let mut socket = Socket::open(&sandbox.endpoints().ws).await;
+    let mut socket = Socket::open(ws(sandbox.endpoints())).await;
     let key = Address::new_unique().to_string();
     for (method, params) in [
         ("logsSubscribe", json!([])),

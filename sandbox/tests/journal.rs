@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chartseal_sandbox::{Config, Error, LedgerError, Sandbox};
-use common::{Process, SOL, client, config, folder, journal, run, sandbox, transfer, wallet};
+use common::{Process, SOL, client, config, folder, journal, rpc, run, sandbox, transfer, wallet};
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
@@ -107,7 +107,7 @@ async fn nothing_confirmed_is_lost_when_the_process_is_killed() {
         let senders: Vec<_> = (0..4)
             .map(|_| {
                 tokio::spawn(send_until_it_breaks(
-                    process.endpoints.rpc.clone(),
+                    rpc(&process.endpoints).to_owned(),
                     alice.clone(),
                     stop.clone(),
                 ))

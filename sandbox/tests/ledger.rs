@@ -21,7 +21,7 @@ async fn an_airdrop_and_a_transfer_are_confirmed() {
     let client = client(sandbox.endpoints());
     client.get_health().await.unwrap();
     assert_eq!(
-        client.get_genesis_hash().await.unwrap().to_string(),
+        Some(client.get_genesis_hash().await.unwrap().to_string()),
         sandbox.endpoints().genesis_hash
     );
 

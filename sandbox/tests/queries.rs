@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{SOL, client, folder, post, refusal, sandbox, transfer, wallet};
+use common::{SOL, client, folder, post, refusal, rpc, sandbox, transfer, wallet};
 use serde_json::{Value, json};
 use solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig};
 use solana_address::Address;
@@ -149,7 +149,7 @@ async fn a_transaction_is_told_with_what_it_called() {
         .unwrap_err();
     assert_eq!(refusal(&parsed).0, -32602);
     let unknown = post(
-        &sandbox.endpoints().rpc,
+        rpc(sandbox.endpoints()),
         json!({ "jsonrpc": "2.0", "id": 1, "method": "getTransaction",
         "params": [solana_signature::Signature::from([7; 64]).to_string(), "json"] }),
     );
@@ -343,7 +343,7 @@ async fn the_clock_of_programs_is_the_walls() {
 async fn what_is_malformed_or_unknown_gets_an_error_and_nothing_breaks() {
     let folder = folder();
     let sandbox = sandbox(folder.path()).await;
-    let url = &sandbox.endpoints().rpc;
+    let url = rpc(sandbox.endpoints());
     let call = async |method: &str, params: Value| {
         post(
             url,
@@ -429,7 +429,7 @@ async fn what_is_malformed_or_unknown_gets_an_error_and_nothing_breaks() {
 async fn nobody_gets_more_than_fits() {
     let folder = folder();
     let sandbox = sandbox(folder.path()).await;
-    let url = &sandbox.endpoints().rpc;
+    let url = rpc(sandbox.endpoints());
     let health = json!({ "jsonrpc": "2.0", "id": 1, "method": "getHealth" });
     let answers = post(url, json!(vec![health.clone(); 256])).await;
     assert!(

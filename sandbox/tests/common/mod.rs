@@ -50,7 +50,17 @@ pub async fn sandbox(folder: &Path) -> Sandbox {
 }
 
 pub fn client(endpoints: &Endpoints) -> RpcClient {
-    RpcClient::new_with_commitment(endpoints.rpc.clone(), CommitmentConfig::confirmed())
+    RpcClient::new_with_commitment(rpc(endpoints).to_owned(), CommitmentConfig::confirmed())
+}
+
+/// The ledger's JSON-RPC.
+pub fn rpc(endpoints: &Endpoints) -> &str {
+    endpoints.rpc.as_deref().expect("this sandbox has a ledger")
+}
+
+/// The ledger's subscriptions.
+pub fn ws(endpoints: &Endpoints) -> &str {
+    endpoints.ws.as_deref().expect("this sandbox has a ledger")
 }
 
 /// A new wallet with some SOL.
