@@ -9,7 +9,7 @@ use chartseal_program::{
 use solana_signature::Signature;
 
 use super::{Ledger, LedgerError, LedgerGate};
-use crate::store::keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, Released};
+use crate::store::keystore::{Claim, EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, Released};
 
 /// Opens for an institution that holds a share, against an access of somebody else's that rests on a live emergency.
 #[derive(Debug)]
@@ -78,6 +78,14 @@ impl ReleaseGate for HolderGate<'_> {
             reader: self.wallet,
         })
     }
+
+    fn claim(&self) -> Option<Claim> {
+        Some(Claim::Holder {
+            transaction: self.transaction.into(),
+            institution: self.institution,
+            threshold: self.threshold,
+        })
+    }
 }
 
 /// Opens for whoever opened an emergency, to one holder's share that was released in it.
@@ -110,6 +118,13 @@ impl ReleaseGate for ReleasedShareGate<'_> {
         let mut released = self.access.check(request_id).await?;
         released.slot.kind = kind;
         Ok(released)
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        Some(Claim::ReleasedShare {
+            transaction: self.access.transaction(),
+            holder: self.holder,
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     standing::{Question, Standing, ancestors},
     versions::may_read_version,
 };
-use crate::store::keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, Released};
+use crate::store::keystore::{self, EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate, Released};
 
 /// Opens for a request that a confirmed transaction allowed and that the policy still allows.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ impl<'a> LedgerGate<'a> {
     #[must_use]
     pub fn new(ledger: &'a Ledger, transaction: Signature) -> Self {
         Self { ledger, transaction }
+    }
+
+    pub(super) fn transaction(&self) -> [u8; 64] {
+        self.transaction.into()
     }
 
     pub(super) async fn decision(&self, request: [u8; 16]) -> Result<AccessAllowed, GateError> {
@@ -164,6 +168,12 @@ impl ReleaseGate for LedgerGate<'_> {
                 kind: EnvelopeKind::Reader,
             },
             reader: event.actor.wallet.to_bytes(),
+        })
+    }
+
+    fn claim(&self) -> Option<keystore::Claim> {
+        Some(keystore::Claim::Access {
+            transaction: self.transaction.into(),
         })
     }
 }

@@ -20,14 +20,14 @@ pub enum Suite {
 }
 
 impl Suite {
-    pub(super) const fn byte(self) -> u8 {
+    pub(crate) const fn byte(self) -> u8 {
         match self {
             Self::X25519 => 1,
             Self::XWing => 2,
         }
     }
 
-    pub(super) fn from_byte(byte: u8) -> Result<Self, EnvelopeError> {
+    pub(crate) fn from_byte(byte: u8) -> Result<Self, EnvelopeError> {
         match byte {
             1 => Ok(Self::X25519),
             2 => Ok(Self::XWing),

@@ -67,6 +67,22 @@ pub enum KeyStoreError {
     /// A public key of another length than X-Wing's.
     #[error("a public key of {0} bytes is no X-Wing key, which has 1216")]
     NoPublicKey(usize),
+    /// A key service that does not take the caller for somebody who may.
+    #[error("key service {url}: {detail}")]
+    NotAllowed {
+        /// Its address.
+        url: String,
+        /// What it says.
+        detail: String,
+    },
+    /// A key service that cannot be used.
+    #[error("key service {url}: {detail}")]
+    Service {
+        /// Its address.
+        url: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// The work was stopped from outside.
     #[error("the key store was stopped in the middle of its work; run again")]
     Interrupted,

@@ -1,7 +1,12 @@
 //! What kinds of envelopes a key store keeps: data keys for readers, and shares of data keys for emergencies.
 
+use serde::{Deserialize, Serialize};
+
 /// What is in an envelope, and what it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// In JSON it is written as in the names of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum EnvelopeKind {
     /// The data key, for a reader.
     Reader,
@@ -51,6 +56,20 @@ impl EnvelopeKind {
         };
         // One name for each kind, so that no envelope is found under two.
         (kind.suffix() == suffix).then_some(kind)
+    }
+}
+
+impl From<EnvelopeKind> for String {
+    fn from(kind: EnvelopeKind) -> Self {
+        kind.suffix()
+    }
+}
+
+impl TryFrom<String> for EnvelopeKind {
+    type Error = String;
+
+    fn try_from(suffix: String) -> Result<Self, String> {
+        Self::from_suffix(&suffix).ok_or_else(|| format!("'{suffix}' is no kind of envelope"))
     }
 }
 

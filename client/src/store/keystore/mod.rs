@@ -11,6 +11,7 @@ mod kind;
 #[cfg(test)]
 pub(crate) mod lying;
 mod public;
+pub mod remote;
 mod several;
 mod shares;
 
@@ -20,25 +21,34 @@ use std::future::Future;
 pub use self::error::{GateError, KeyStoreError};
 pub use self::folder::FolderKeyStore;
 pub use self::kind::EnvelopeKind;
+pub use self::remote::RemoteKeyStore;
 pub use self::several::KeyStores;
 pub use self::shares::ShareSlot;
+use serde::{Deserialize, Serialize};
+
+use crate::hexed;
 use crate::seal::envelope::Wrapping;
 
 /// The place of one envelope.
 ///
 /// A version is named by its manifest too: of two who write the next version at once, the chain takes one, and the other
 /// must not touch the winner's envelopes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EnvelopeSlot {
     /// The patient's id.
+    #[serde(with = "hexed")]
     pub patient: [u8; 16],
     /// The record's id.
+    #[serde(with = "hexed")]
     pub record: [u8; 16],
     /// The record's version.
     pub version: u32,
     /// SHA-256 of that version's manifest.
+    #[serde(with = "hexed")]
     pub manifest_hash: [u8; 32],
     /// The address of the account that it is wrapped for.
+    #[serde(with = "hexed")]
     pub recipient: [u8; 32],
     /// What is in it.
     pub kind: EnvelopeKind,
@@ -81,6 +91,44 @@ pub trait ReleaseGate: Send + Sync {
     /// # Errors
     /// [`GateError`]: refused, unknown, or no answer. None of them releases anything.
     fn check(&self, request_id: [u8; 16]) -> impl Future<Output = Result<Released, GateError>> + Send;
+
+    /// Where a key store with a gate of its own has to look, if others' gates know that way.
+    fn claim(&self) -> Option<Claim> {
+        None
+    }
+}
+
+/// Where the decision stands that a request rests on, and in which capacity somebody makes it. It proves nothing: whoever is
+/// asked looks there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Claim {
+    /// A reader's own access.
+    Access {
+        /// The transaction that it stands in.
+        #[serde(with = "hexed")]
+        transaction: [u8; 64],
+    },
+    /// Somebody else's access in an emergency, for an institution that holds a share.
+    Holder {
+        /// The transaction that it stands in.
+        #[serde(with = "hexed")]
+        transaction: [u8; 64],
+        /// The holder's id.
+        #[serde(with = "hexed")]
+        institution: [u8; 16],
+        /// How many shares make the key.
+        threshold: u8,
+    },
+    /// A reader's own access in an emergency, for a share that a holder released.
+    ReleasedShare {
+        /// The transaction that it stands in.
+        #[serde(with = "hexed")]
+        transaction: [u8; 64],
+        /// The address of the holder's Institution account.
+        #[serde(with = "hexed")]
+        holder: [u8; 32],
+    },
 }
 
 /// An envelope that left the store, and what for.

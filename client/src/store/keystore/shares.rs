@@ -4,26 +4,34 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::KeyStoreError;
 use super::disk::{make_folder, names, parse_hex};
 use super::folder::Files;
+use crate::hexed;
 use crate::store::{Existing, write_file};
 
 /// The place of one share.
 ///
 /// Shares of one dealing fit together and those of two do not, so the dealing is part of the place: the shares before stay
 /// until the new ones are all there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShareSlot {
     /// The patient's id.
+    #[serde(with = "hexed")]
     pub patient: [u8; 16],
     /// The epoch of the patient's key that was shared.
     pub key_epoch: u32,
     /// 16 random bytes that name the dealing.
+    #[serde(with = "hexed")]
     pub dealing: [u8; 16],
     /// The guardian's wallet.
+    #[serde(with = "hexed")]
     pub guardian: [u8; 32],
     /// The X25519 public key that the share is sealed to.
+    #[serde(with = "hexed")]
     pub sealed_to: [u8; 32],
 }
 

@@ -1,0 +1,342 @@
+//! A key store that somebody else keeps, reached over HTTP. The reader signs every call with its wallet; the service asks
+//! the chain itself whether it may be answered. Envelopes stay what they are, keys wrapped to their readers: the service
+//! never sees a data key, and a call that was listened to is of no use to anybody.
+
+pub mod signature;
+pub mod wire;
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+use self::signature::{CONTENT_DIGEST, Message, SIGNATURE, SIGNATURE_INPUT};
+use self::wire::{
+    Acting, Asked, Asking, CALLS, Call, Copied, Failure, Found, Given, LONGEST_ANSWER, RecordId, WereThere, Wrapped,
+};
+use super::{
+    Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
+    ReleasedEnvelope, ShareSlot,
+};
+use crate::crypto;
+use crate::keys::WalletKey;
+use crate::seal::envelope::Wrapping;
+
+/// Tries of a call whose answer did not come. Every call can be made twice.
+const ATTEMPTS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The service asks the ledger before it answers.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A key store behind a key service.
+#[derive(Clone)]
+pub struct RemoteKeyStore {
+    client: Client,
+    base: Url,
+    /// Host and port as calls are signed for.
+    authority: String,
+    wallet: WalletKey,
+    acting: Option<Acting>,
+}
+
+impl RemoteKeyStore {
+    /// The key store at an address, `https://host[:port]`, asked by a wallet. Without TLS only on this machine. Connects to
+    /// nothing yet.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Service`] for an address that is none.
+    pub fn new(address: &str, wallet: WalletKey) -> Result<Self, KeyStoreError> {
+        Self::build(address, wallet, None)
+    }
+
+    /// The same for a service whose certificate comes from an authority of one's own, in PEM.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Service`] for an address or a certificate that is none.
+    pub fn with_root(address: &str, wallet: WalletKey, pem: &[u8]) -> Result<Self, KeyStoreError> {
+        Self::build(address, wallet, Some(pem))
+    }
+
+    fn build(address: &str, wallet: WalletKey, root: Option<&[u8]>) -> Result<Self, KeyStoreError> {
+        let bad = |detail: &str| KeyStoreError::Service {
+            url: address.to_owned(),
+            detail: detail.to_owned(),
+        };
+        let base = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
+        let host = base.host_str().ok_or_else(|| bad("it names no host"))?;
+        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        if base.scheme() != "https" && !(base.scheme() == "http" && loopback) {
+            return Err(bad("it must begin with https:// (http:// is for this machine only)"));
+        }
+        if !matches!(base.path(), "" | "/") || base.query().is_some() || !base.username().is_empty() {
+            return Err(bad("it must be a host and nothing else, https://host[:port]"));
+        }
+        let authority = match base.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("chartseal/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            // A proxy cannot reach this machine's own loopback.
+            builder = builder.no_proxy();
+        }
+        if let Some(pem) = root {
+            let certificate = Certificate::from_pem(pem).map_err(|error| bad(&error.to_string()))?;
+            builder = builder.add_root_certificate(certificate);
+        }
+        Ok(Self {
+            client: builder.build().map_err(|error| bad(&error.to_string()))?,
+            base,
+            authority,
+            wallet,
+            acting: None,
+        })
+    }
+
+    /// Calls in this capacity: what staff and delegates may do, they may not do as mere wallets.
+    #[must_use]
+    pub fn acting(self, acting: Acting) -> Self {
+        Self {
+            acting: Some(acting),
+            ..self
+        }
+    }
+
+    fn failed(&self, detail: impl fmt::Display) -> KeyStoreError {
+        KeyStoreError::Service {
+            url: self.base.to_string(),
+            detail: detail.to_string(),
+        }
+    }
+
+    async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, KeyStoreError> {
+        let asked = Asked {
+            acting: self.acting,
+            call,
+        };
+        let body = serde_json::to_vec(&asked).map_err(|error| self.failed(error))?;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let pause = match self.attempt(&body).await? {
+                Answer::Done(answer) => return serde_json::from_slice(&answer).map_err(|error| self.failed(error)),
+                Answer::Later(error, _) if tried == ATTEMPTS => return Err(error),
+                Answer::Later(_, pause) => pause,
+            };
+            let doubled = FIRST_PAUSE.saturating_mul(1 << (tried - 1));
+            tokio::time::sleep(pause.unwrap_or(doubled).min(LONGEST_PAUSE)).await;
+        }
+    }
+
+    /// Signs anew each time: a nonce is good once.
+    async fn attempt(&self, body: &[u8]) -> Result<Answer, KeyStoreError> {
+        let message = Message {
+            method: "POST",
+            authority: &self.authority,
+            path: CALLS,
+            body,
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let created = i64::try_from(now).unwrap_or(i64::MAX);
+        let headers = signature::sign(&message, &self.wallet, created, crypto::random()?);
+        let url = self.base.join(CALLS).map_err(|error| self.failed(error))?;
+        let sent = self
+            .client
+            .post(url)
+            .header(CONTENT_DIGEST, headers.content_digest)
+            .header(SIGNATURE_INPUT, headers.signature_input)
+            .header(SIGNATURE, headers.signature)
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(body.to_vec())
+            .send()
+            .await;
+        let (status, answer) = match sent {
+            Ok(response) => {
+                let status = response.status();
+                match read(response).await {
+                    Ok(Some(answer)) => (status, answer),
+                    Ok(None) => return Err(self.failed("its answer is too long")),
+                    Err(error) => return Ok(Answer::Later(self.failed(chain(&error)), None)),
+                }
+            }
+            Err(error) => return Ok(Answer::Later(self.failed(chain(&error)), None)),
+        };
+        if status.is_success() {
+            return Ok(Answer::Done(answer));
+        }
+        let url = self.base.as_str();
+        let failure = serde_json::from_slice::<Failure>(&answer);
+        Ok(match failure {
+            Ok(failure @ Failure::Later { seconds, .. }) => {
+                Answer::Later(failure.into_error(url), Some(Duration::from_secs(seconds)))
+            }
+            Ok(failure @ (Failure::LedgerUnavailable { .. } | Failure::Broken { .. })) => {
+                Answer::Later(failure.into_error(url), None)
+            }
+            Ok(failure) => return Err(failure.into_error(url)),
+            Err(_) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Answer::Later(self.failed(status), None)
+            }
+            Err(_) => return Err(self.failed(format!("{status}: is this a key service?"))),
+        })
+    }
+}
+
+/// How one try ended that is not over for good.
+enum Answer {
+    Done(Vec<u8>),
+    /// It may pass, after a pause that the service may name.
+    Later(KeyStoreError, Option<Duration>),
+}
+
+/// The body; `None` where it is too long.
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_ANSWER {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
+}
+
+/// An error with its causes: reqwest's own text leaves them out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+impl KeyStore for RemoteKeyStore {
+    type Member = Self;
+
+    fn members(&self) -> &[Self] {
+        std::slice::from_ref(self)
+    }
+
+    async fn name(&self) -> Result<String, KeyStoreError> {
+        self.call(Call::Name).await
+    }
+
+    async fn patients(&self) -> Result<Vec<[u8; 16]>, KeyStoreError> {
+        let patients: Vec<String> = self.call(Call::Patients).await?;
+        let parse = |patient: &String| {
+            let mut id = [0; 16];
+            hex::decode_to_slice(patient, &mut id).map(|()| id)
+        };
+        let parsed: Result<_, _> = patients.iter().map(parse).collect();
+        parsed.map_err(|error| self.failed(error))
+    }
+
+    async fn put(&self, slot: EnvelopeSlot, envelope: &[u8]) -> Result<(), KeyStoreError> {
+        let envelope = envelope.to_vec();
+        self.call(Call::Put { slot, envelope }).await
+    }
+
+    async fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
+        self.call(Call::Slots(RecordId { patient, record })).await
+    }
+
+    async fn wrapping(&self, slot: EnvelopeSlot) -> Result<Option<Wrapping>, KeyStoreError> {
+        let wrapped: Option<Wrapped> = self.call(Call::Wrapping(slot)).await?;
+        Ok(wrapped.and_then(Wrapped::wrapping))
+    }
+
+    async fn discard(&self, slot: EnvelopeSlot) -> Result<bool, KeyStoreError> {
+        self.call(Call::Discard(slot)).await
+    }
+
+    async fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Destruction, KeyStoreError> {
+        let found: WereThere = self.call(Call::Destroy(RecordId { patient, record })).await?;
+        Ok(found.into())
+    }
+
+    async fn copies(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
+        let copies: Vec<Copied> = self.call(Call::Copies(RecordId { patient, record })).await?;
+        Ok(copies.into_iter().map(Into::into).collect())
+    }
+
+    async fn opens(&self, copy: &EnvelopeCopy) -> Result<bool, KeyStoreError> {
+        self.call(Call::Opens(copy.clone().into())).await
+    }
+
+    /// The gate is the service's own; ours only says where it has to look.
+    async fn release(
+        &self,
+        request: &ReleaseRequest,
+        gate: &impl ReleaseGate,
+    ) -> Result<ReleasedEnvelope, KeyStoreError> {
+        let Some(claim) = gate.claim() else {
+            let reason =
+                "a key service does not release the keys of a batch's list; use the key store's folder".to_owned();
+            return Err(GateError::Refused { reason }.into());
+        };
+        let asking = Asking {
+            request_id: request.request_id,
+            recipient: request.recipient,
+            claim,
+        };
+        let given: Given = self.call(Call::Release(asking)).await?;
+        if given.slot.recipient != request.recipient {
+            return Err(KeyStoreError::NotTheReader);
+        }
+        Ok(ReleasedEnvelope {
+            released: given.released(),
+            envelope: given.envelope,
+        })
+    }
+
+    async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {
+        let share = share.to_vec();
+        self.call(Call::PutShare { slot, share }).await
+    }
+
+    async fn share(&self, slot: ShareSlot) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        let found = self.call(Call::Share(slot)).await?;
+        self.bytes(found)
+    }
+
+    async fn shares(&self, patient: [u8; 16]) -> Result<Vec<ShareSlot>, KeyStoreError> {
+        self.call(Call::Shares { patient }).await
+    }
+
+    async fn discard_share(&self, slot: ShareSlot) -> Result<bool, KeyStoreError> {
+        self.call(Call::DiscardShare(slot)).await
+    }
+
+    async fn put_public_key(&self, key: &[u8]) -> Result<[u8; 32], KeyStoreError> {
+        let () = self.call(Call::PutPublicKey { key: key.to_vec() }).await?;
+        // Whatever the service would call it.
+        Ok(crypto::sha256(&[key]))
+    }
+
+    async fn public_key(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        let found = self.call(Call::PublicKey { hash }).await?;
+        Ok(self.bytes(found)?.filter(|key| crypto::sha256(&[key]) == hash))
+    }
+}
+
+impl RemoteKeyStore {
+    fn bytes(&self, found: Found) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        let decoded = found.bytes.map(|bytes| STANDARD.decode(bytes)).transpose();
+        decoded.map_err(|error| self.failed(error))
+    }
+}
+
+impl fmt::Debug for RemoteKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteKeyStore({})", self.base)
+    }
+}

@@ -1,0 +1,339 @@
+//! What a key store that serves others over HTTP is asked, and what it answers: JSON, one call a request.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Claim, Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStoreError, Released, ShareSlot};
+use crate::hexed;
+use crate::seal::envelope::{Suite, Wrapping};
+
+/// Where calls go.
+pub const CALLS: &str = "/v1/calls";
+/// No request is longer, in bytes: an envelope has 4096 at most.
+pub const LONGEST_REQUEST: usize = 64 * 1024;
+/// No answer is longer, in bytes: some thousand envelopes of one record.
+pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// A call, and the capacity in which it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// As who the wallet acts; without one, for itself.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none", default)]
+    pub acting: Option<Acting>,
+    /// What for.
+    pub call: Call,
+}
+
+/// A capacity that the chain confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Acting {
+    /// A member of an institution.
+    Member {
+        /// The institution's id.
+        #[serde(with = "hexed")]
+        institution: [u8; 16],
+        /// The member's id.
+        #[serde(with = "hexed")]
+        member: [u8; 16],
+    },
+    /// The authority of an institution.
+    Authority {
+        /// The institution's id.
+        #[serde(with = "hexed")]
+        institution: [u8; 16],
+    },
+    /// A patient.
+    Patient {
+        /// The patient's id.
+        #[serde(with = "hexed")]
+        patient: [u8; 16],
+    },
+    /// A patient's delegate.
+    Delegate {
+        /// The patient's id.
+        #[serde(with = "hexed")]
+        patient: [u8; 16],
+        /// The delegate's id.
+        #[serde(with = "hexed")]
+        delegate: [u8; 16],
+    },
+}
+
+/// A patient's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordId {
+    /// The patient's id.
+    #[serde(with = "hexed")]
+    pub patient: [u8; 16],
+    /// The record's id.
+    #[serde(with = "hexed")]
+    pub record: [u8; 16],
+}
+
+/// One operation of [`KeyStore`](crate::store::KeyStore).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "they are those of the trait")]
+pub enum Call {
+    Name,
+    Patients,
+    Put {
+        slot: EnvelopeSlot,
+        #[serde(with = "base64_text")]
+        envelope: Vec<u8>,
+    },
+    Slots(RecordId),
+    Wrapping(EnvelopeSlot),
+    Discard(EnvelopeSlot),
+    Destroy(RecordId),
+    Copies(RecordId),
+    Opens(Copied),
+    Release(Asking),
+    PutShare {
+        slot: ShareSlot,
+        #[serde(with = "base64_text")]
+        share: Vec<u8>,
+    },
+    Share(ShareSlot),
+    Shares {
+        #[serde(with = "hexed")]
+        patient: [u8; 16],
+    },
+    DiscardShare(ShareSlot),
+    PutPublicKey {
+        #[serde(with = "base64_text")]
+        key: Vec<u8>,
+    },
+    PublicKey {
+        #[serde(with = "hexed")]
+        hash: [u8; 32],
+    },
+}
+
+/// What a reader asks for, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asking {
+    /// The id that the reader put into `access_record`.
+    #[serde(with = "hexed")]
+    pub request_id: [u8; 16],
+    /// The account that asks.
+    #[serde(with = "hexed")]
+    pub recipient: [u8; 32],
+    /// Where the decision is found.
+    pub claim: Claim,
+}
+
+/// An envelope that was released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Where it lies.
+    pub slot: EnvelopeSlot,
+    /// The wallet that signed the request.
+    #[serde(with = "hexed")]
+    pub reader: [u8; 32],
+    /// The envelope.
+    #[serde(with = "base64_text")]
+    pub envelope: Vec<u8>,
+}
+
+impl Given {
+    /// The decision.
+    #[must_use]
+    pub fn released(&self) -> Released {
+        Released {
+            slot: self.slot,
+            reader: self.reader,
+        }
+    }
+}
+
+/// An envelope as it lies in a key store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copied {
+    /// Where it lies.
+    pub slot: EnvelopeSlot,
+    /// Its bytes.
+    #[serde(with = "base64_text")]
+    pub bytes: Vec<u8>,
+}
+
+impl From<EnvelopeCopy> for Copied {
+    fn from(EnvelopeCopy { slot, bytes }: EnvelopeCopy) -> Self {
+        Self { slot, bytes }
+    }
+}
+
+impl From<Copied> for EnvelopeCopy {
+    fn from(Copied { slot, bytes }: Copied) -> Self {
+        Self { slot, bytes }
+    }
+}
+
+/// Bytes, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The bytes in base64.
+    pub bytes: Option<String>,
+}
+
+/// How an envelope is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrapped {
+    /// The suite's number.
+    pub suite: u8,
+    /// The epoch of the recipient's key.
+    pub key_epoch: u32,
+}
+
+impl From<Wrapping> for Wrapped {
+    fn from(Wrapping { suite, key_epoch }: Wrapping) -> Self {
+        Self {
+            suite: suite.byte(),
+            key_epoch,
+        }
+    }
+}
+
+impl Wrapped {
+    /// The same as our own type; `None` for a suite that only a newer release knows.
+    #[must_use]
+    pub fn wrapping(self) -> Option<Wrapping> {
+        let suite = Suite::from_byte(self.suite).ok()?;
+        Some(Wrapping {
+            suite,
+            key_epoch: self.key_epoch,
+        })
+    }
+}
+
+/// Whether a record's keys were there to be destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WereThere {
+    /// They were, and are destroyed.
+    pub destroyed: bool,
+}
+
+impl From<Destruction> for WereThere {
+    fn from(found: Destruction) -> Self {
+        Self {
+            destroyed: found == Destruction::Destroyed,
+        }
+    }
+}
+
+impl From<WereThere> for Destruction {
+    fn from(found: WereThere) -> Self {
+        if found.destroyed { Self::Destroyed } else { Self::Absent }
+    }
+}
+
+/// Why a call was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "failure", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "those of the error types")]
+pub enum Failure {
+    NoEnvelope,
+    Destroyed,
+    NotTheReader,
+    Refused {
+        reason: String,
+    },
+    NoDecision,
+    LedgerUnavailable {
+        detail: String,
+    },
+    Damaged,
+    TooLong {
+        bytes: usize,
+    },
+    NoPublicKey {
+        bytes: usize,
+    },
+    /// Who asks is nobody who may, or nobody that is known.
+    NotAllowed {
+        detail: String,
+    },
+    /// Not signed as it must be: out of time, for the second time, or not at all. `now` is the service's clock.
+    NotSigned {
+        detail: String,
+        now: i64,
+    },
+    /// Not now, but in so many seconds.
+    Later {
+        detail: String,
+        seconds: u64,
+    },
+    /// The service itself failed.
+    Broken {
+        detail: String,
+    },
+}
+
+impl From<&KeyStoreError> for Failure {
+    fn from(error: &KeyStoreError) -> Self {
+        match error {
+            KeyStoreError::NoEnvelope => Self::NoEnvelope,
+            KeyStoreError::Destroyed => Self::Destroyed,
+            KeyStoreError::NotTheReader => Self::NotTheReader,
+            KeyStoreError::Gate(GateError::Refused { reason }) => Self::Refused { reason: reason.clone() },
+            KeyStoreError::Gate(GateError::NoDecision) => Self::NoDecision,
+            KeyStoreError::Gate(GateError::Unavailable(error)) => Self::LedgerUnavailable {
+                detail: error.to_string(),
+            },
+            KeyStoreError::Damaged => Self::Damaged,
+            KeyStoreError::TooLong(bytes) => Self::TooLong { bytes: *bytes },
+            KeyStoreError::NoPublicKey(bytes) => Self::NoPublicKey { bytes: *bytes },
+            // What else there is names files, which are nobody's business.
+            _ => Self::Broken {
+                detail: "its storage failed; see its log".to_owned(),
+            },
+        }
+    }
+}
+
+impl Failure {
+    /// The same as an error of the key store at `url`.
+    #[must_use]
+    pub fn into_error(self, url: &str) -> KeyStoreError {
+        let service = |detail: String| KeyStoreError::Service {
+            url: url.to_owned(),
+            detail,
+        };
+        match self {
+            Self::NoEnvelope => KeyStoreError::NoEnvelope,
+            Self::Destroyed => KeyStoreError::Destroyed,
+            Self::NotTheReader => KeyStoreError::NotTheReader,
+            Self::Refused { reason } => GateError::Refused { reason }.into(),
+            Self::NoDecision => GateError::NoDecision.into(),
+            Self::LedgerUnavailable { detail } => GateError::Unavailable(detail.into()).into(),
+            Self::Damaged => KeyStoreError::Damaged,
+            Self::TooLong { bytes } => KeyStoreError::TooLong(bytes),
+            Self::NoPublicKey { bytes } => KeyStoreError::NoPublicKey(bytes),
+            Self::NotAllowed { detail } | Self::NotSigned { detail, .. } => KeyStoreError::NotAllowed {
+                url: url.to_owned(),
+                detail,
+            },
+            Self::Later { detail, seconds } => service(format!("{detail}; try again in {seconds} s")),
+            Self::Broken { detail } => service(detail),
+        }
+    }
+}
+
+/// Bytes as base64 text.
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}

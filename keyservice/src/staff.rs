@@ -1,0 +1,114 @@
+//! Who a wallet is: what the chain says of the capacity that it claims, asked anew for every call, so that whoever was
+//! suspended or dismissed a moment ago is a stranger.
+
+use chartseal::ledger::{Ledger, LedgerError};
+use chartseal::store::keystore::GateError;
+use chartseal::store::keystore::remote::wire::{Acting, Failure};
+use chartseal_program::seeds::{Id, address};
+use chartseal_program::vocabulary::Role;
+use solana_address::Address;
+
+/// What a wallet is to this service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capacity {
+    /// Works with patients at an institution that this service is for, or speaks for one.
+    Staff,
+    /// Speaks for some other institution, whose account this is; or works there.
+    Elsewhere { institution: Address, is_authority: bool },
+    /// Is a patient, or may act for one.
+    Patient(Id),
+    /// Nobody in particular.
+    Stranger,
+}
+
+/// What a wallet is, by the capacity that it claims.
+pub(crate) async fn capacity(
+    ledger: &Ledger,
+    served: &[Id],
+    wallet: [u8; 32],
+    acting: Option<Acting>,
+) -> Result<Capacity, Failure> {
+    let Some(acting) = acting else {
+        return Ok(Capacity::Stranger);
+    };
+    let wallet = Address::new_from_array(wallet);
+    let is_not = |what: &str| Failure::NotAllowed {
+        detail: format!("this wallet is not {what}, or not any more"),
+    };
+    let known = |error: LedgerError, what: &str| match error {
+        LedgerError::NotFound { .. } => is_not(what),
+        error => unavailable(error),
+    };
+    Ok(match acting {
+        Acting::Patient { patient } => {
+            let account = ledger
+                .patient(&patient)
+                .await
+                .map_err(|error| known(error, "that patient"))?;
+            if !account.is_wallet(&wallet) {
+                return Err(is_not("that patient"));
+            }
+            Capacity::Patient(patient)
+        }
+        Acting::Delegate { patient, delegate } => {
+            let what = "an active delegate of that patient";
+            let account = ledger
+                .delegate(&patient, &delegate)
+                .await
+                .map_err(|error| known(error, what))?;
+            let now = ledger.now().await.map_err(unavailable)?;
+            if account.wallet != wallet || account.fault(now).is_some() {
+                return Err(is_not(what));
+            }
+            Capacity::Patient(patient)
+        }
+        Acting::Authority { institution } => {
+            let what = "the authority of that institution";
+            let account = ledger
+                .institution(&institution)
+                .await
+                .map_err(|error| known(error, what))?;
+            let now = ledger.now().await.map_err(unavailable)?;
+            if account.authority != wallet || !account.is_active(now) {
+                return Err(is_not(what));
+            }
+            if served.contains(&institution) {
+                Capacity::Staff
+            } else {
+                Capacity::Elsewhere {
+                    institution: address::institution(&institution),
+                    is_authority: true,
+                }
+            }
+        }
+        Acting::Member { institution, member } => {
+            let what = "an active member of that institution";
+            let account = ledger
+                .member(&institution, &member)
+                .await
+                .map_err(|error| known(error, what))?;
+            let employer = ledger
+                .institution(&institution)
+                .await
+                .map_err(|error| known(error, what))?;
+            let now = ledger.now().await.map_err(unavailable)?;
+            if account.wallet != wallet || !account.is_active(now) || !employer.is_active(now) {
+                return Err(is_not(what));
+            }
+            let works_with_patients = matches!(account.role(), Some(Role::Doctor | Role::Nurse | Role::Technician));
+            if served.contains(&institution) && works_with_patients {
+                Capacity::Staff
+            } else {
+                Capacity::Elsewhere {
+                    institution: address::institution(&institution),
+                    is_authority: false,
+                }
+            }
+        }
+    })
+}
+
+/// The ledger gave no answer: nothing is allowed then.
+pub(crate) fn unavailable(error: LedgerError) -> Failure {
+    Failure::from(&GateError::Unavailable(Box::new(error)).into())
+}
