@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{report::Report, run, sbf, sqlx_prepare, workspace::Workspace};
+use crate::{
+    localnet::{self, Localnet},
+    report::Report,
+    run, sbf, sqlx_prepare,
+    workspace::Workspace,
+};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -52,6 +57,9 @@ enum Command {
     /// Strain the system for long: `memory` of large files, `kills` and `uploads` at random moments, `contract` by random sequences,
     /// `guards` of the contract taken out one by one, `media` by the inputs that fuzzers find
     Soak(Trial),
+    /// The whole stack on a local validator: `up`, `status`, `logs`, `env`, `admin`, `down`
+    #[command(subcommand)]
+    Localnet(Localnet),
     /// Write the query files in .sqlx, by which the indexer compiles without a database
     SqlxPrepare {
         /// Write nothing: fail when the committed files are not what would be written
@@ -120,6 +128,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Bench(Bench::Cu { json }) => run::bench_cu(&workspace, json),
         Command::Bench(Bench::Media { arguments }) => run::bench_media(&workspace, &arguments),
         Command::Soak(trial) => run::soak(&workspace, &trial.into_arguments()),
+        Command::Localnet(command) => localnet::run(&workspace, command),
         Command::SqlxPrepare { check } => sqlx_prepare::run(&workspace, check),
     }
 }
@@ -177,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_ports() {
+        assert!(parse("localnet up --detach --port 65534 --gateway-port 65535").is_ok());
+        for line in ["localnet up --port 65535", "localnet up --gateway-port 0", "localnet"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_measurement_and_a_trial_need_a_name() {
         assert!(parse("bench").is_err());
         assert!(parse("soak").is_err());
@@ -184,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_offered() {
-        assert!(parse("localnet").is_err());
+        assert!(parse("localnet restart").is_err());
         assert!(parse("bench speed").is_err());
     }
 }

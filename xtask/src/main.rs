@@ -6,6 +6,7 @@
 mod cli;
 mod fuzz;
 mod guards;
+mod localnet;
 mod process;
 mod report;
 mod run;

@@ -126,6 +126,18 @@ impl Workspace {
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
 impl Programs {
+    /// Those that were built into a folder earlier.
+    pub(crate) fn in_folder(folder: &Path, names: &[&str]) -> Self {
+        let place = |name: &&str| ((*name).to_owned(), folder.join(name));
+        Self(names.iter().map(place).collect())
+    }
+
+    /// These and others.
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// A command that runs one of them.
     ///
     /// # Errors

@@ -1,0 +1,57 @@
+//! What `cargo xtask localnet` understands.
+
+use clap::Subcommand;
+
+use super::part::Part;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Localnet {
+    /// Start the stack on a local validator: validator, gateway, Postgres and indexer. Runs until Ctrl-C
+    Up(Up),
+    /// Say what runs, where, and whether it is well
+    Status {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the parts have written
+    Logs {
+        /// Only this one
+        #[arg(value_enum)]
+        part: Option<Part>,
+        /// Go on until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Print what to export so that `chartseal` and `chartseal-indexer` find the stack, for `eval "$(…)"`
+    Env,
+    /// Make a wallet the program's upgrade authority, so that it may `chartseal registry init`
+    Admin {
+        /// Its address
+        wallet: String,
+    },
+    /// Stop everything, and forget what the ledger, the gateway and the database held
+    Down,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct Up {
+    /// Come back once everything is up; `down` stops it
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// The port of the validator's JSON-RPC; its subscriptions are on the next one
+    #[arg(long, value_name = "PORT", default_value_t = 8899, value_parser = clap::value_parser!(u16).range(1..=65_534))]
+    pub(super) port: u16,
+    /// The gateway's port
+    #[arg(long, value_name = "PORT", default_value_t = 8901, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) gateway_port: u16,
+    /// How long a slot is, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub(super) slot_time: u64,
+    /// Who may initialise the registry; `admin` says it later
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) upgrade_authority: Option<String>,
+    /// A wallet that gets money, 100 SOL unless said otherwise; may be given several times
+    #[arg(long = "fund", value_name = "ADDRESS[=SOL]")]
+    pub(super) wallets: Vec<String>,
+}

@@ -1,0 +1,255 @@
+//! What runs, written down: a file that every change replaces whole, and a lock for whoever changes it. A process is known
+//! by its number and the time it started at, so that one that was given the number later is never taken for it.
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::part::Part;
+use crate::report::progress;
+
+/// A stack that was started, or is being started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The folder of the gateway's items and of the database. It is removed when the stack goes down.
+    pub(super) data: PathBuf,
+    /// The ledger's JSON-RPC, once the validator is there; the others likewise.
+    pub(super) rpc: Option<String>,
+    /// The ledger's subscriptions.
+    pub(super) ws: Option<String>,
+    pub(super) gateway: Option<String>,
+    pub(super) database: Option<String>,
+    /// In the order that they were started in.
+    pub(super) parts: Vec<Running>,
+}
+
+/// A process that was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Running {
+    pub(super) part: Part,
+    pub(super) pid: i32,
+    /// When it started, in the system's ticks since it booted.
+    pub(super) started: u64,
+    pub(super) log: PathBuf,
+}
+
+impl Running {
+    /// Whether the process is still there. One that has ended and was not waited for is not.
+    pub(super) fn is_alive(&self) -> bool {
+        started(self.pid) == Some(self.started)
+    }
+}
+
+impl State {
+    /// Nothing yet.
+    pub(super) fn new(data: PathBuf) -> Self {
+        Self {
+            data,
+            rpc: None,
+            ws: None,
+            gateway: None,
+            database: None,
+            parts: Vec::new(),
+        }
+    }
+
+    /// The part, where it was started.
+    pub(super) fn part(&self, part: Part) -> Option<&Running> {
+        self.parts.iter().find(|running| running.part == part)
+    }
+}
+
+/// The folder where the state and the logs are.
+#[derive(Debug, Clone)]
+pub(super) struct Folder(PathBuf);
+
+/// Held by whoever starts or stops something; let go of when dropped, or when the process ends.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code)] File);
+
+impl Folder {
+    /// Makes it where it is not there yet.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn log(&self, part: Part) -> PathBuf {
+        self.0.join(format!("{}.log", part.name()))
+    }
+
+    pub(super) fn ready_file(&self, part: Part) -> PathBuf {
+        self.0.join(format!("{}.json", part.name()))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("state.json")
+    }
+
+    /// Waits for whoever is starting or stopping the stack, and keeps others from it.
+    ///
+    /// # Errors
+    /// When the system does not lock files here.
+    pub(super) fn lock(&self) -> Result<Lock> {
+        let path = self.0.join("lock");
+        let at = || format!("cannot lock {}", path.display());
+        let file = File::create(&path).with_context(at)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                progress("another `cargo xtask localnet` is at work: waiting for it");
+                file.lock().with_context(at)?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(at),
+        }
+        Ok(Lock(file))
+    }
+
+    /// What was written down last; none where nothing was started.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn state(&self) -> Result<Option<State>> {
+        let path = self.file();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let state = serde_json::from_str(&text)
+            .with_context(|| format!("{} is of another version of this program; remove it", path.display()))?;
+        Ok(Some(state))
+    }
+
+    /// Writes down what runs.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn keep(&self, state: &State) -> Result<()> {
+        let path = self.file();
+        let draft = path.with_extension("new");
+        let text = serde_json::to_string_pretty(state)? + "\n";
+        std::fs::write(&draft, text)
+            .and_then(|()| std::fs::rename(&draft, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Nothing runs any more.
+    ///
+    /// # Errors
+    /// When what was written down cannot be removed.
+    pub(super) fn forget(&self) -> Result<()> {
+        remove_if_there(&self.file())
+    }
+}
+
+/// Removes a file, or finds it gone.
+///
+/// # Errors
+/// When it stays.
+pub(super) fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// When the process with this number started, as Linux tells it; none where there is none, or it has ended.
+pub(super) fn started(pid: i32) -> Option<u64> {
+    start_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The twenty-second field of `/proc/<pid>/stat` (see proc_pid_stat(5)), unless the third says that it has ended.
+fn start_in(stat: &str) -> Option<u64> {
+    // The second is the program's name in parentheses, and may have any of these characters itself.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X" | "x") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("xtask-localnet-{name}-{}", std::process::id()));
+        Folder::open(path).unwrap()
+    }
+
+    fn ourselves() -> Running {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        Running {
+            part: Part::Validator,
+            pid,
+            started: started(pid).unwrap(),
+            log: PathBuf::from("validator.log"),
+        }
+    }
+
+    #[test]
+    fn a_process_with_the_number_of_another_is_not_taken_for_it() {
+        let us = ourselves();
+        assert!(us.is_alive());
+        let earlier = Running {
+            started: us.started - 1,
+            ..us
+        };
+        assert!(!earlier.is_alive());
+    }
+
+    #[test]
+    fn a_process_that_ended_and_was_not_waited_for_is_not_there() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        while started(pid).is_some() {
+            std::thread::yield_now();
+        }
+        assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn the_start_is_found_behind_any_name() {
+        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 8192 10";
+        assert_eq!(start_in(stat), Some(4242));
+        assert_eq!(start_in(&stat.replace(" S ", " Z ")), None);
+        assert_eq!(start_in("7 (cut) S 1"), None);
+        assert_eq!(start_in(""), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_found_until_it_is_forgotten() {
+        let folder = folder("kept");
+        assert_eq!(folder.state().unwrap(), None);
+        let mut state = State::new(PathBuf::from("/tmp/data"));
+        state.parts.push(ourselves());
+        folder.keep(&state).unwrap();
+        assert_eq!(folder.state().unwrap(), Some(state));
+        folder.forget().unwrap();
+        folder.forget().unwrap();
+        assert_eq!(folder.state().unwrap(), None);
+        std::fs::remove_dir_all(&folder.0).unwrap();
+    }
+
+    #[test]
+    fn only_one_has_the_lock() {
+        let folder = folder("locked");
+        let lock = folder.lock().unwrap();
+        let other = File::create(folder.0.join("lock")).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(lock);
+        other.try_lock().unwrap();
+        std::fs::remove_dir_all(&folder.0).unwrap();
+    }
+}
