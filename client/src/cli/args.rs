@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use chartseal_program::seeds::Id;
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 pub(super) use self::agreements::{Agreement, Propose};
 pub(super) use self::consent::{Approve, Decide, Erase, Policy, Request, Share, class_mask};
@@ -22,6 +22,7 @@ pub(super) use self::stores::{Kept, Repair, StoreArgs};
 use super::{
     doctor::Doctor,
     emergencies::{BreakGlass, Emergency},
+    init::Init,
     parse,
     profile::Named,
 };
@@ -106,6 +107,15 @@ impl Globals {
     /// The addresses of the ledger's JSON-RPC.
     pub(super) fn rpc_addresses(&self) -> Vec<&str> {
         vec![&self.rpc]
+    }
+
+    /// What is built in for an option, in the words of the command line.
+    pub(super) fn built_in(option: &str) -> String {
+        let command = Args::command();
+        let found = command.get_arguments().find(|argument| argument.get_id() == option);
+        let values = found.map(clap::Arg::get_default_values).unwrap_or_default();
+        let values: Vec<_> = values.iter().map(|value| value.to_string_lossy()).collect();
+        values.join(",")
     }
 
     pub(super) fn identity(&self) -> Result<PathBuf> {
@@ -256,6 +266,19 @@ pub(super) enum Command {
     Repair(Repair),
     /// Look at every part that the other commands rely on, say which is broken and how to mend it. Changes nothing.
     Doctor(Doctor),
+    /// Ask where ledger, gateway, stores, keys and database are, and keep that as a profile.
+    Init(Init),
+    /// Print what makes a shell complete commands and options: `source <(chartseal completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a page of the manual for each command.
+    Man {
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Show all that happened to a patient and all that was refused, and check that nothing is missing.
     Log {
         /// The patient's id.
@@ -282,6 +305,11 @@ pub(super) struct Rewrap {
 }
 
 impl Command {
+    /// Whether it takes what a profile says.
+    pub(super) fn takes_profile(&self) -> bool {
+        !matches!(self, Self::Init(_) | Self::Completions { .. } | Self::Man { .. })
+    }
+
     /// Whether it sends transactions.
     pub(super) fn sends(&self) -> bool {
         match self {
@@ -308,6 +336,9 @@ impl Command {
                 | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }
                 | Self::Doctor(_)
+                | Self::Init(_)
+                | Self::Completions { .. }
+                | Self::Man { .. }
                 | Self::Health(_)
                 | Self::Repair(_)
                 | Self::Verify { .. }

@@ -9,12 +9,14 @@ mod agreements;
 mod args;
 mod batch;
 mod caller;
+mod completions;
 mod doctor;
 mod emergencies;
 mod erasure;
 mod events;
 mod failure;
 mod guardians;
+mod init;
 mod interrupt;
 mod keys;
 mod no_keys;
@@ -66,7 +68,8 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(args.globals.json);
-    match args.globals.settle(&matches).and_then(|()| start(args, output)) {
+    let settled = args.globals.settle(&matches, args.command.takes_profile());
+    match settled.and_then(|()| start(args, output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.failed(&error),
     }
@@ -126,6 +129,9 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Agreement(command) => agreements::agreement(&command, caller, output).await,
         Command::Emergency(command) => emergencies::emergency(command, caller, output).await,
         Command::BreakGlass(command) => emergencies::break_glass(&command, caller, output).await,
+        Command::Init(command) => init::init(command, caller, output).await,
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Man { out } => off_thread(move || completions::man(&out)).await,
         Command::Doctor(command) => doctor::doctor(command, caller, output).await,
         Command::Health(kept) => stores::health(&kept, &caller, output).await,
         Command::Repair(command) => stores::repair(&command, caller, output).await,

@@ -16,6 +16,9 @@ use crate::store::{Code, FileError, read_file};
 /// The longest file of profiles, in bytes.
 const LIMIT: usize = 1 << 20;
 
+/// How many addresses of the ledger's JSON-RPC a command can use.
+const RPC_ADDRESSES: usize = 1;
+
 /// A file of profiles.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,27 +85,21 @@ const OPTIONS: [&str; 7] = [
 ];
 
 impl Globals {
-    /// Notes which options were given, and fills in the others from the profile, where there is one.
+    /// Notes which options were given, and fills in the others from the profile, where one is wanted and there is one.
     ///
     /// # Errors
     /// Where the profile that was named is not there, or the file is not understood.
-    pub(super) fn settle(&mut self, matches: &ArgMatches) -> Result<()> {
-        self.note_given(matches);
-        let Some((name, profile)) = self.read_profile()? else {
-            return Ok(());
-        };
-        self.named.profile = Some(name);
-        self.take(profile);
-        Ok(())
-    }
-
-    /// Notes which options were given.
-    pub(super) fn note_given(&mut self, matches: &ArgMatches) {
+    pub(super) fn settle(&mut self, matches: &ArgMatches, wanted: bool) -> Result<()> {
         let is_given = |option: &str| {
             let source = matches.value_source(option);
             matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
         self.named.given = OPTIONS.into_iter().filter(|option| is_given(option)).collect();
+        if wanted && let Some((name, profile)) = self.read_profile()? {
+            self.named.profile = Some(name);
+            self.take(profile);
+        }
+        Ok(())
     }
 
     fn take(&mut self, profile: Profile) {
@@ -236,6 +233,17 @@ fn explained(text: &str, at: Option<usize>, message: &str) -> String {
     }
 }
 
+/// Refuses more addresses of the ledger than commands use: the others would never be asked.
+pub(super) fn limited(addresses: &[String]) -> Result<(), String> {
+    if addresses.len() <= RPC_ADDRESSES {
+        return Ok(());
+    }
+    Err(format!(
+        "{} addresses, and this release asks {RPC_ADDRESSES}; leave the others out",
+        addresses.len()
+    ))
+}
+
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected an address or a list of addresses")]
 enum OneOrMany {
@@ -248,6 +256,7 @@ fn addresses<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>,
         OneOrMany::One(one) => vec![one],
         OneOrMany::Many(many) => many,
     };
+    limited(&list).map_err(D::Error::custom)?;
     each(&list, forms::web)
 }
 

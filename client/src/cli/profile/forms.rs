@@ -28,6 +28,10 @@ pub(in crate::cli) fn store(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(',') {
         return Err("it is no address of a store: an empty one, or several in one text".into());
     }
+    if !text.contains("://") {
+        let folder = path(text)?.into_os_string().into_string();
+        return folder.map_err(|_| "it is no text (UTF-8)".into());
+    }
     if let Ok(url) = Url::parse(text) {
         without_password(&url)?;
     }
@@ -115,6 +119,6 @@ mod tests {
         assert_eq!(cluster(&bs58::encode([7; 32]).into_string()).unwrap(), [7; 32]);
         assert!(spread("2+1").is_ok() && path("/srv/keys").is_ok());
         assert!(web("ftp://host").is_err() && web("host").is_err() && cluster("7").is_err());
-        assert!(store("").is_err() && spread("two").is_err() && path("keys").is_err());
+        assert!(store("").is_err() && store("records").is_err() && spread("two").is_err() && path("keys").is_err());
     }
 }
