@@ -12,7 +12,7 @@ use std::{
 
 use chartseal::{
     keys::{Identity, Passphrase, WalletKey},
-    ledger::{Ledger, Receipt},
+    ledger::{Ledger, LedgerError, Receipt},
 };
 use chartseal_program::{
     builders::{self, As},
@@ -21,8 +21,15 @@ use chartseal_program::{
     seeds::{Id, NO_ID, address},
     vocabulary::Purpose,
 };
-use chartseal_tests::{kills::new_seed, memory::one_patient, people::Person, proxy::Proxy, stack::Stack};
+use chartseal_tests::{
+    kills::new_seed,
+    memory::one_patient,
+    people::Person,
+    proxy::{Fault, Proxy},
+    stack::Stack,
+};
 use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
@@ -64,11 +71,15 @@ impl Scene {
 
     /// The instruction that makes a record whose content is as plausible as it is made up.
     fn creates(&self, record: Id) -> Instruction {
+        self.creates_of_class(record, 1)
+    }
+
+    fn creates_of_class(&self, record: Id, class: u8) -> Instruction {
         let author = Address::new_from_array(self.wallet.address());
         let args = CreateRecordArgs {
             request: random(),
             record,
-            class: 1,
+            class,
             purpose: Purpose::Personal,
             grant: NO_ID,
             content: Content {
@@ -85,6 +96,16 @@ impl Scene {
     async fn lamports(&self, address: &Address) -> u64 {
         let rpc = RpcClient::new(self.stack.endpoints().rpc.clone());
         rpc.get_balance(address).await.unwrap()
+    }
+
+    /// What a transaction's programs said.
+    async fn logs(&self, signature: &str) -> Vec<String> {
+        let request = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "getTransaction", "params": [signature, { "encoding": "base64" }],
+        });
+        let asked = reqwest::Client::new().post(&self.stack.endpoints().rpc).json(&request);
+        let mut answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        serde_json::from_value(answer["result"]["meta"]["logMessages"].take()).unwrap()
     }
 
     fn record_id(&self) -> Id {
@@ -166,6 +187,65 @@ fn of_a_thousand_transactions_over_a_line_that_fails_none_is_lost_and_none_is_do
         logged.sort_unstable();
         let told = told.iter().map(|(record, receipt)| (*record, receipt.signature));
         assert!(told.eq(logged), "each has one event, in the transaction that was told");
+    });
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_transaction_may_use_what_its_simulation_used_and_a_fifth_more() {
+    let scene = Scene::new();
+    Runtime::new().unwrap().block_on(async {
+        let creates = scene.creates(scene.record_id());
+        let done = scene.ledger().submit(creates, &[&scene.wallet]).await.unwrap();
+        assert_eq!(scene.proxy.asked("simulateTransaction"), 1);
+        let logs = scene.logs(&done.signature.to_string()).await;
+        let own = format!("Program {} consumed ", chartseal_program::ID);
+        let of_all = logs
+            .iter()
+            .filter_map(|line| line.strip_prefix(&own))
+            .next_back()
+            .unwrap();
+        let mut numbers = of_all.split(' ').filter_map(|word| word.parse::<u64>().ok());
+        let (used, allowed) = (numbers.next().unwrap(), numbers.next().unwrap());
+        assert!(
+            used * 11 / 10 < allowed && allowed < used * 13 / 10,
+            "{used} units of {allowed}"
+        );
+    });
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn what_would_fail_is_told_in_the_contracts_words_and_not_sent() {
+    let scene = Scene::new();
+    Runtime::new().unwrap().block_on(async {
+        let ledger = scene.ledger();
+        let wrong = || scene.creates_of_class(scene.record_id(), 32);
+        let refused = ledger.submit(wrong(), &[&scene.wallet]).await.unwrap_err();
+        assert!(
+            matches!(refused, LedgerError::Contract { name: "BadClass", .. }),
+            "{refused}"
+        );
+        assert_eq!(scene.proxy.asked("sendTransaction"), 0);
+
+        // A node that cannot simulate looks at it itself before it sends.
+        scene.proxy.spoil("simulateTransaction", Fault::Error(-32_601), 2);
+        let refused = ledger.submit(wrong(), &[&scene.wallet]).await.unwrap_err();
+        assert!(
+            matches!(refused, LedgerError::Contract { name: "BadClass", .. }),
+            "{refused}"
+        );
+        let creates = scene.creates(scene.record_id());
+        ledger.submit(creates, &[&scene.wallet]).await.unwrap();
+        assert_eq!(scene.proxy.left(), 0);
+
+        let record = scene.record_id();
+        ledger.submit(scene.creates(record), &[&scene.wallet]).await.unwrap();
+        let refused = ledger
+            .submit(scene.creates(record), &[&scene.wallet])
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains("already in use"), "{refused}");
     });
     scene.stack.stop().unwrap();
 }

@@ -13,14 +13,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{LedgerError, POLL};
+use super::{LedgerError, POLL, SHORT_PATIENCE};
 use crate::keys::WalletKey;
 
 /// How long one is shared: a small part of the minute that it lives.
 const SHARED: Duration = Duration::from_secs(5);
-
-/// How long a node is asked that does not answer. Nothing was sent by then, so the caller may well hear of it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The blockhash that is shared now.
 pub(super) struct Blockhashes {
@@ -52,6 +49,16 @@ impl Blockhashes {
         }
     }
 
+    /// Sees to it that there is one to sign with, while something else is asked.
+    pub(super) async fn prepare<F>(&self, ask: impl Fn() -> F) -> Result<(), LedgerError>
+    where
+        F: Future<Output = Result<(Hash, u64), LedgerError>>,
+    {
+        self.renewed(Instant::now() + SHORT_PATIENCE, None, &ask)
+            .await
+            .map(drop)
+    }
+
     /// Signs a message with a blockhash that is shared, or with a new one. `ask` gives the newest and the last block height
     /// that it is good for.
     pub(super) async fn sign<F>(
@@ -63,7 +70,7 @@ impl Blockhashes {
     where
         F: Future<Output = Result<(Hash, u64), LedgerError>>,
     {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SHORT_PATIENCE;
         let mut must_differ = None;
         loop {
             let mut current = self.renewed(deadline, must_differ, &ask).await?;

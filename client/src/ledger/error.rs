@@ -31,7 +31,7 @@ pub enum LedgerError {
         text: &'static str,
     },
     /// The ledger refused the transaction. Nothing changed.
-    #[error("the ledger refused the transaction: {error}{}", .logs.last().map(|l| format!(" ({l})")).unwrap_or_default())]
+    #[error("the ledger refused the transaction: {error}{}", said(.logs).map(|said| format!(" ({said})")).unwrap_or_default())]
     Rejected {
         /// Why.
         error: TransactionError,
@@ -81,6 +81,33 @@ pub enum LedgerError {
     /// A signature is needed that nobody here can give.
     #[error("the transaction needs the signature of {0}, whose key is not at hand")]
     MissingSigner(String),
+}
+
+/// What a program said of its failure: its own last words, or what the ledger logged last.
+fn said(logs: &[String]) -> Option<&str> {
+    let own = logs
+        .iter()
+        .rev()
+        .find_map(|line| match line.strip_prefix("Program log: ") {
+            // That only says what began.
+            Some(words) => (!words.starts_with("Instruction: ")).then_some(words),
+            // Programs that are part of the ledger speak without a prefix.
+            None => (!line.starts_with("Program ")).then_some(line),
+        });
+    own.or_else(|| logs.last().map(String::as_str))
+}
+
+/// Codes of JSON-RPC that say that the question itself is wrong.
+const WRONG_QUESTION: std::ops::RangeInclusive<i64> = -32_700..=-32_600;
+
+/// Whether another try may get another answer: the line failed, or the node is overloaded or behind.
+pub(super) fn may_pass(error: &ClientError) -> bool {
+    match &*error.kind {
+        ErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) => !WRONG_QUESTION.contains(code),
+        ErrorKind::Reqwest(error) => !error.is_builder(),
+        ErrorKind::TransactionError(_) | ErrorKind::SigningError(_) => false,
+        _ => true,
+    }
 }
 
 impl LedgerError {
@@ -150,5 +177,46 @@ impl LedgerError {
                 source: kind.to_string().into(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(logs: &[&str]) -> String {
+        let logs = logs.iter().map(|&line| line.to_owned()).collect();
+        LedgerError::failed(TransactionError::InvalidAccountIndex, logs).to_string()
+    }
+
+    #[test]
+    fn a_rejection_is_told_in_the_programs_own_words() {
+        let words = rejected(&[
+            "Program Tokenkeg invoke [1]",
+            "Program log: Error: insufficient funds",
+            "Program Tokenkeg consumed 4517 of 200000 compute units",
+            "Program Tokenkeg failed: custom program error: 0x1",
+        ]);
+        assert!(words.ends_with("(Error: insufficient funds)"), "{words}");
+    }
+
+    #[test]
+    fn what_the_ledgers_own_programs_say_is_told_too() {
+        let words = rejected(&[
+            "Program Mine invoke [1]",
+            "Program log: Instruction: CreateRecord",
+            "Program 1111 invoke [2]",
+            "Allocate: account already in use",
+            "Program 1111 failed: custom program error: 0x0",
+            "Program Mine failed: custom program error: 0x0",
+        ]);
+        assert!(words.ends_with("(Allocate: account already in use)"), "{words}");
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_told_of_by_the_ledger() {
+        let words = rejected(&["Program 1111 invoke [1]", "Program 1111 failed: no money"]);
+        assert!(words.ends_with("(Program 1111 failed: no money)"), "{words}");
+        assert!(!rejected(&[]).contains('('));
     }
 }

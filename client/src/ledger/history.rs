@@ -97,6 +97,20 @@ impl Ledger {
         ))
     }
 
+    /// What a transaction's programs said, as far as the node tells at once.
+    pub(super) async fn logs_of(&self, signature: &Signature) -> Vec<String> {
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(self.rpc.commitment()),
+            max_supported_transaction_version: Some(0),
+        };
+        let found = self.rpc.get_transaction_with_config(signature, config).await;
+        match found.ok().and_then(|found| found.transaction.meta) {
+            Some(meta) => Option::from(meta.log_messages).unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
     /// Everything that happened to a patient and everything that was refused, with both chains recomputed.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod blockhashes;
 mod break_glass;
+mod budget;
 mod consent;
 mod error;
 mod fates;
@@ -15,14 +16,19 @@ mod submit;
 mod time;
 pub(crate) mod versions;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::client_error::Error as ClientError;
 use tokio::sync::OnceCell;
 
 use blockhashes::Blockhashes;
 pub use break_glass::{HolderGate, ReleasedShareGate};
+use budget::Fees;
 pub use error::LedgerError;
 use fates::Fates;
 pub use gate::LedgerGate;
@@ -36,6 +42,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a transaction's fate is asked for while the ledger does not answer.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// How long an answer is waited for before anything was sent: the caller may well hear that there is none.
+const SHORT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often it is asked for.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -46,6 +55,8 @@ pub struct Ledger {
     cluster: OnceCell<[u8; 32]>,
     blockhashes: Blockhashes,
     fates: Arc<Fates>,
+    fees: Fees,
+    max_priority_fee: u64,
 }
 
 impl Ledger {
@@ -61,6 +72,8 @@ impl Ledger {
             rpc,
             url: url.to_owned(),
             cluster: OnceCell::new(),
+            fees: Fees::default(),
+            max_priority_fee: budget::MAX_PRIORITY_FEE,
         }
     }
 
@@ -90,10 +103,23 @@ impl Ledger {
         self.call(self.rpc.get_balance(&address)).await
     }
 
-    async fn call<T>(
-        &self,
-        call: impl Future<Output = Result<T, solana_rpc_client_api::client_error::Error>>,
-    ) -> Result<T, LedgerError> {
+    /// Asks until there is an answer that another try would not change, or for so long that nobody is there.
+    async fn ask_patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let since = Instant::now();
+        loop {
+            match ask().await {
+                Err(error) if error::may_pass(&error) && since.elapsed() < SHORT_PATIENCE => {
+                    tokio::time::sleep(POLL).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn call<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, LedgerError> {
         call.await.map_err(|error| LedgerError::call(&self.url, error))
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use chartseal_program::{ID, events::AnyEvent};
 use solana_address::Address;
 use solana_instruction::Instruction;
-use solana_message::Message;
 use solana_rpc_client_api::config::RpcSendTransactionConfig;
 use solana_signature::Signature;
 use solana_transaction::Transaction;
@@ -69,11 +68,13 @@ impl Ledger {
             .filter(|instruction| instruction.program_id == ID)
             .count();
         let payer = signers.first().map(|key| Address::new_from_array(key.address()));
-        let mut message = Message::new(instructions, payer.as_ref());
+        let ask = || self.call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()));
         for _ in 0..ATTEMPTS {
-            let ask = || self.call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()));
+            let (budget, ()) =
+                tokio::try_join!(self.budget(instructions, payer.as_ref()), self.blockhashes.prepare(ask))?;
+            let mut message = budget.message(instructions, payer.as_ref());
             let signed = self.blockhashes.sign(&mut message, signers, ask).await?;
-            if let Some(signature) = self.push(&signed).await? {
+            if let Some(signature) = self.push(&signed, budget.is_simulated()).await? {
                 return Ok(Receipts {
                     signature,
                     events: self.events_of_ours(&signature, ours).await?,
@@ -89,13 +90,13 @@ impl Ledger {
 
     /// Sends until the fate is known. `None`: it was not applied and cannot be any more.
     ///
-    /// The first sending is simulated by the node first; where the node says that it would fail, nothing was sent. From
-    /// then on, whatever a call answers, the transaction may be under way: only its status, or the end of its
+    /// Where it was not simulated, the node does that at the first sending; where it says that it would fail, nothing was
+    /// sent. From then on, whatever a call answers, the transaction may be under way: only its status, or the end of its
     /// blockhash's life, says what became of it.
-    async fn push(&self, signed: &Signed) -> Result<Option<Signature>, LedgerError> {
+    async fn push(&self, signed: &Signed, is_simulated: bool) -> Result<Option<Signature>, LedgerError> {
         let transaction = &signed.transaction;
         let signature = transaction.signatures.first().copied().unwrap_or_default();
-        match self.send(transaction, false).await {
+        match self.send(transaction, is_simulated).await {
             Err(error) if error.is_unknown_blockhash() => return Ok(None),
             Err(error) if error.is_refusal() && !error.is_duplicate() => return Err(error),
             _ => {}
@@ -105,7 +106,7 @@ impl Ledger {
             let news = followed.within(RESEND).await;
             match news.fate {
                 Fate::Confirmed => return Ok(Some(signature)),
-                Fate::Failed(error) => return Err(LedgerError::failed(error, Vec::new())),
+                Fate::Failed(error) => return Err(LedgerError::failed(error, self.logs_of(&signature).await)),
                 Fate::Expired => return Ok(None),
                 Fate::Open if news.answered.elapsed() > PATIENCE => return Err(self.unknown(&signature)),
                 Fate::Open => {}

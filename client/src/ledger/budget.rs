@@ -1,0 +1,239 @@
+//! What a transaction may cost: the compute units that a simulation used and a fifth more, and for each of them the fee
+//! that others paid of late, up to a cap. The simulation also takes the place of the node's own before it sends: what it
+//! finds wrong is told with the program's words, and nothing was sent. A node that cannot simulate or does not know what others pay is gone on with.
+
+use std::{
+    sync::Mutex,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_message::Message;
+use solana_rpc_client_api::{
+    client_error::{Error as ClientError, ErrorKind},
+    config::RpcSimulateTransactionConfig,
+    request::RpcError,
+};
+use solana_signature::Signature;
+use solana_transaction::Transaction;
+use solana_transaction_status_client_types::UiTransactionEncoding;
+
+use super::{Ledger, LedgerError};
+
+/// The program that takes limit and price.
+const COMPUTE_BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
+
+/// The most compute units of a transaction.
+const MOST_UNITS: u32 = 1_400_000;
+
+/// The longest transaction, in bytes: what fits into one packet of the network.
+const PACKET: usize = 1_232;
+
+/// How long what others pay is believed.
+const FEE_SHARED: Duration = Duration::from_secs(10);
+
+/// Accounts that a node looks up fees for in one question, at most.
+const MOST_ACCOUNTS: usize = 128;
+
+/// In JSON-RPC: there is no such method.
+const NO_SUCH_METHOD: i64 = -32_601;
+
+/// The most that is paid for a compute unit, in millionths of a lamport, unless it is told otherwise: with this, a
+/// transaction of 100,000 units costs 0.0001 SOL more.
+pub(super) const MAX_PRIORITY_FEE: u64 = 1_000_000;
+
+/// What others pay, as it was last asked for.
+#[derive(Default)]
+pub(super) struct Fees(Mutex<Option<(Instant, u64)>>);
+
+/// What a transaction may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// Compute units; `None` where the node cannot simulate.
+    units: Option<u32>,
+    /// Millionths of a lamport for each.
+    price: u64,
+}
+
+impl Budget {
+    /// Whether a node has seen that the transaction would work.
+    pub(super) fn is_simulated(self) -> bool {
+        self.units.is_some()
+    }
+
+    /// The message with its budget, or without where it would become too long.
+    pub(super) fn message(self, instructions: &[Instruction], payer: Option<&Address>) -> Message {
+        let limit = self.units.map(|units| instruction(2, &units.to_le_bytes()));
+        let price = (self.price > 0).then(|| instruction(3, &self.price.to_le_bytes()));
+        let all: Vec<_> = limit
+            .into_iter()
+            .chain(price)
+            .chain(instructions.iter().cloned())
+            .collect();
+        let message = Message::new(&all, payer);
+        let signatures = usize::from(message.header.num_required_signatures) * size_of::<Signature>();
+        // One byte more says how many signatures there are.
+        if message.serialize().len() + signatures + 1 > PACKET {
+            return Message::new(instructions, payer);
+        }
+        message
+    }
+}
+
+fn instruction(kind: u8, number: &[u8]) -> Instruction {
+    Instruction {
+        program_id: COMPUTE_BUDGET,
+        accounts: Vec::new(),
+        data: [&[kind], number].concat(),
+    }
+}
+
+impl Ledger {
+    /// What a transaction of these instructions may cost.
+    ///
+    /// # Errors
+    /// Where the simulation says that it would fail, or no node answers. Nothing was sent.
+    pub(super) async fn budget(
+        &self,
+        instructions: &[Instruction],
+        payer: Option<&Address>,
+    ) -> Result<Budget, LedgerError> {
+        let widest = Budget {
+            units: Some(MOST_UNITS),
+            price: 0,
+        };
+        let message = widest.message(instructions, payer);
+        let (units, price) = tokio::join!(self.units(&message), self.price(&message));
+        Ok(Budget { units: units?, price })
+    }
+
+    async fn units(&self, message: &Message) -> Result<Option<u32>, LedgerError> {
+        let needed = usize::from(message.header.num_required_signatures);
+        let transaction = Transaction {
+            signatures: vec![Signature::default(); needed],
+            message: message.clone(),
+        };
+        let ask = || {
+            let config = RpcSimulateTransactionConfig {
+                sig_verify: false,
+                replace_recent_blockhash: true,
+                commitment: Some(self.rpc.commitment()),
+                encoding: Some(UiTransactionEncoding::Base64),
+                ..RpcSimulateTransactionConfig::default()
+            };
+            self.rpc.simulate_transaction_with_config(&transaction, config)
+        };
+        let simulated = match self.ask_patiently(ask).await {
+            Ok(answer) => answer.value,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(LedgerError::call(&self.url, error)),
+        };
+        match simulated.err {
+            Some(error) => Err(LedgerError::failed(error.into(), simulated.logs.unwrap_or_default())),
+            None => Ok(simulated.units_consumed.map(with_margin)),
+        }
+    }
+
+    /// What to pay for a compute unit. Where nobody tells, nothing.
+    async fn price(&self, message: &Message) -> u64 {
+        let known = *self.fees.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, price)) = known
+            && since.elapsed() < FEE_SHARED
+        {
+            return price;
+        }
+        let keys = message.account_keys.iter().enumerate();
+        let writable: Vec<Address> = keys
+            .filter(|(index, _)| message.is_maybe_writable(*index, None))
+            .map(|(_, key)| *key)
+            .take(MOST_ACCOUNTS)
+            .collect();
+        let paid = self.rpc.get_recent_prioritization_fees(&writable).await;
+        let paid = paid
+            .unwrap_or_default()
+            .iter()
+            .map(|slot| slot.prioritization_fee)
+            .collect();
+        let price = usual(paid).min(self.max_priority_fee);
+        *self.fees.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), price));
+        price
+    }
+}
+
+/// Compute units with a fifth more, for what changes between simulation and slot.
+fn with_margin(units: u64) -> u32 {
+    let units = units.saturating_add(units.div_ceil(5));
+    u32::try_from(units).unwrap_or(MOST_UNITS).min(MOST_UNITS)
+}
+
+/// What was enough in three slots of four.
+fn usual(mut paid: Vec<u64>) -> u64 {
+    paid.sort_unstable();
+    let index = paid.len().saturating_mul(3) / 4;
+    paid.get(index).copied().unwrap_or(0)
+}
+
+/// Whether a node does not have the method.
+fn is_missing(error: &ClientError) -> bool {
+    matches!(&*error.kind, ErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) if *code == NO_SUCH_METHOD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pays(bytes: usize) -> Instruction {
+        Instruction {
+            program_id: Address::new_from_array([7; 32]),
+            accounts: Vec::new(),
+            data: vec![0; bytes],
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_fifth_above_what_was_used_and_never_above_the_most() {
+        assert_eq!(with_margin(0), 0);
+        assert_eq!(with_margin(101), 122);
+        assert_eq!(with_margin(1_300_000), MOST_UNITS);
+        assert_eq!(with_margin(u64::MAX), MOST_UNITS);
+    }
+
+    #[test]
+    fn the_price_is_what_was_enough_in_three_slots_of_four() {
+        assert_eq!(usual(Vec::new()), 0);
+        assert_eq!(usual(vec![0, 0, 0, 0, 0, 0, 900]), 0);
+        assert_eq!(usual(vec![4, 1, 3, 2]), 4);
+        assert_eq!(usual((0..100).collect()), 75);
+    }
+
+    #[test]
+    fn limit_and_price_come_first_and_a_price_of_nothing_is_not_named() {
+        let payer = Address::new_from_array([1; 32]);
+        let programs = |budget: Budget| {
+            let message = budget.message(&[pays(1)], Some(&payer));
+            let data = message.instructions.iter().map(|one| one.data.clone());
+            data.collect::<Vec<_>>()
+        };
+        let (units, price) = (Some(200_000), 5);
+        assert_eq!(
+            programs(Budget { units, price }),
+            [vec![2, 64, 13, 3, 0], vec![3, 5, 0, 0, 0, 0, 0, 0, 0], vec![0]]
+        );
+        assert_eq!(programs(Budget { units, price: 0 }), [vec![2, 64, 13, 3, 0], vec![0]]);
+        assert_eq!(programs(Budget::default()), [vec![0]]);
+    }
+
+    #[test]
+    fn a_budget_makes_no_transaction_too_long() {
+        let payer = Address::new_from_array([1; 32]);
+        let budget = Budget {
+            units: Some(1),
+            price: 1,
+        };
+        let instructions = |bytes| budget.message(&[pays(bytes)], Some(&payer)).instructions.len();
+        assert_eq!(instructions(900), 3);
+        assert_eq!(instructions(1_050), 1);
+    }
+}
