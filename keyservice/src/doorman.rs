@@ -57,7 +57,7 @@ struct Nonces {
 impl Doorman {
     /// For a service of these names that starts now, in seconds since 1970.
     #[must_use]
-    pub fn new(authorities: Vec<String>, pace: Pace, now: i64) -> Self {
+    pub fn new(authorities: &[String], pace: Pace, now: i64) -> Self {
         Self {
             authorities: authorities.iter().map(|name| name.to_ascii_lowercase()).collect(),
             since: now,
@@ -144,7 +144,7 @@ mod tests {
     };
 
     fn doorman() -> Doorman {
-        Doorman::new(vec!["Keys.Example".to_owned()], Pace::default(), NOW)
+        Doorman::new(&["Keys.Example".to_owned()], Pace::default(), NOW)
     }
 
     fn not_signed(outcome: Result<[u8; 32], Failure>, word: &str) {
@@ -220,9 +220,9 @@ mod tests {
             per_second: NonZeroU32::MIN,
             burst: NonZeroU32::new(3).unwrap(),
         };
-        let doorman = Doorman::new(vec!["keys.example".to_owned()], pace, NOW);
+        let doorman = Doorman::new(&["keys.example".to_owned()], pace, NOW);
         let [hasty, other] = [(), ()].map(|()| WalletKey::generate().unwrap());
-        let mut admit = |wallet: &WalletKey, nonce: u8| {
+        let admit = |wallet: &WalletKey, nonce: u8| {
             let headers = signature::sign(&MESSAGE, wallet, NOW, [nonce; 16]);
             doorman.admit(&MESSAGE, &headers, NOW)
         };

@@ -85,9 +85,9 @@ async fn main() -> Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     if args.json {
-        log.json().init()
+        log.json().init();
     } else {
-        log.init()
+        log.init();
     }
 
     let tls = match (&args.tls_certificate, &args.tls_key) {
@@ -122,7 +122,7 @@ async fn main() -> Result<()> {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
-    let doorman = Doorman::new(authorities.clone(), pace, i64::try_from(now).unwrap_or(i64::MAX));
+    let doorman = Doorman::new(&authorities, pace, i64::try_from(now).unwrap_or(i64::MAX));
     let app = router(service, doorman).into_make_service();
 
     let handle = Handle::new();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -49,11 +50,19 @@ struct Service {
 
 impl Service {
     fn start(clinic: &Clinic) -> Self {
+        let rpc = &clinic.stack.endpoints().rpc;
+        Self::of(
+            &clinic.patient.key_store(),
+            &["--rpc", rpc, "--institution", &clinic.id],
+        )
+    }
+
+    fn of(key_store: &Path, options: &[&str]) -> Self {
         let mut command = program("chartseal-keyservice").unwrap();
         command
-            .args(["--listen", "127.0.0.1:0", "--rpc", &clinic.stack.endpoints().rpc])
-            .args(["--institution", &clinic.id, "--key-store"])
-            .arg(clinic.patient.key_store())
+            .args(["--listen", "127.0.0.1:0", "--key-store"])
+            .arg(key_store)
+            .args(options)
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
@@ -61,7 +70,7 @@ impl Service {
             .read_line(&mut url)
             .unwrap();
         let url = url.trim_end().to_owned();
-        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        assert!(url.contains("://127.0.0.1:"), "{url}");
         Self { child, url }
     }
 
@@ -558,4 +567,48 @@ async fn what_is_no_call_is_an_error_that_says_so() {
     let body = serde_json::to_vec(&asked).unwrap();
     let headers = scene.signs(&wallet, &body, now(), 6);
     assert_eq!(scene.service.post(&headers, body).await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn over_tls_a_service_is_who_its_certificate_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let options = [
+        "--tls-certificate",
+        certificate.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ];
+    let service = Service::of(&folder.path().join("keys"), &options);
+    assert!(service.url.starts_with("https://"), "{}", service.url);
+
+    let wallet = WalletKey::generate().unwrap();
+    let trusting = RemoteKeyStore::with_root(&service.url, wallet.clone(), made.cert.pem().as_bytes()).unwrap();
+    assert_eq!(trusting.name().await.unwrap().len(), 32);
+    // A name that nobody in the world vouches for.
+    let wary = RemoteKeyStore::new(&service.url, wallet.clone()).unwrap();
+    assert!(matches!(wary.name().await, Err(KeyStoreError::Service { .. })));
+    let elsewhere = RemoteKeyStore::new("http://keys.example", wallet);
+    assert!(
+        matches!(elsewhere, Err(KeyStoreError::Service { .. })),
+        "not without TLS"
+    );
+}
+
+#[test]
+fn a_service_that_others_could_listen_to_does_not_start_without_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program("chartseal-keyservice").unwrap();
+    command
+        .args(["--listen", "0.0.0.0:0", "--key-store"])
+        .arg(folder.path().join("keys"));
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && error.contains("--tls-certificate"),
+        "{error}"
+    );
 }
