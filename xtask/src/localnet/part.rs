@@ -13,6 +13,9 @@ use super::http;
 use super::state::State;
 use crate::workspace::Programs;
 
+/// What Postgres listens on, in the folder that the database's address names.
+pub(super) const SOCKET: &str = ".s.PGSQL.5432";
+
 /// A process of the stack, in the order that they are started in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,7 +75,7 @@ pub(super) fn check_sandbox(state: &State) -> Result<()> {
     http::get(gateway, "/info").context("the gateway is not well")?;
     let database = state.database.as_deref().context("Postgres is not up")?;
     let folder = socket_folder(database).with_context(|| format!("{database} names no folder of a socket"))?;
-    UnixStream::connect(folder.join(".s.PGSQL.5432")).context("Postgres takes no connection")?;
+    UnixStream::connect(folder.join(SOCKET)).context("Postgres takes no connection")?;
     Ok(())
 }
 
@@ -97,7 +100,7 @@ pub(super) fn check_indexer(state: &State, programs: &Programs) -> Result<()> {
 }
 
 /// The `/tmp/x` of `postgres://user@localhost/name?host=/tmp/x`.
-fn socket_folder(database: &str) -> Option<&Path> {
+pub(super) fn socket_folder(database: &str) -> Option<&Path> {
     let (_, options) = database.split_once('?')?;
     let folder = options.split('&').find_map(|option| option.strip_prefix("host="))?;
     Some(Path::new(folder))

@@ -2,6 +2,7 @@
 //! ours to act on, and written down at once, so that `down` finds it whatever becomes of us.
 
 use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -241,6 +242,20 @@ pub(super) fn stop(folder: &Folder, state: &State) -> Result<()> {
         end(running)?;
         remove_if_there(&folder.ready_file(running.part))?;
     }
+    // Postgres ends with its sandbox, but where that was killed, a moment later.
+    if let Some(sockets) = state.database.as_deref().and_then(part::socket_folder) {
+        let begun = Instant::now();
+        while sockets.join(part::SOCKET).exists() && begun.elapsed() < LEFTOVERS {
+            std::thread::sleep(POLL);
+        }
+        // Only empty, as a server leaves it; the sandbox has removed it already unless it was killed.
+        match std::fs::remove_dir(sockets) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                progress(&format!("{} stays behind: {error}", sockets.display()));
+            }
+            _ => {}
+        }
+    }
     remove_folder(&state.data)?;
     folder.forget()
 }
@@ -278,13 +293,13 @@ fn make_closed(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {}", path.display()))
 }
 
-/// A killed sandbox's Postgres ends by itself, but may still write for a moment.
+/// What is in use still is tried again for a while.
 fn remove_folder(path: &Path) -> Result<()> {
     let begun = Instant::now();
     loop {
         match std::fs::remove_dir_all(path) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(_) if begun.elapsed() < LEFTOVERS => std::thread::sleep(POLL),
             Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
         }
@@ -335,6 +350,9 @@ mod tests {
         make_closed(&state.data).unwrap();
         assert!(make_closed(&state.data).is_err(), "somebody else's folder is not ours");
         std::fs::write(state.data.join("item"), "").unwrap();
+        let sockets = path.join("sockets");
+        make_closed(&sockets).unwrap();
+        state.database = Some(format!("postgres://x@localhost/x?host={}", sockets.display()));
         let mut children =
             ["exec sleep 1000", "exit 1"].map(|line| Command::new("sh").args(["-c", line]).spawn().unwrap());
         state.parts = vec![part(Part::Validator, &children[0]), part(Part::Sandbox, &children[1])];
@@ -342,7 +360,7 @@ mod tests {
         for _ in 0..2 {
             stop(&folder, &state).unwrap();
             assert!(state.parts.iter().all(|running| !running.is_alive()));
-            assert!(!state.data.exists());
+            assert!(!state.data.exists() && !sockets.exists());
             assert_eq!(folder.state().unwrap(), None);
         }
         assert!(children.iter_mut().all(|child| !child.wait().unwrap().success()));
