@@ -248,6 +248,13 @@ fn a_program_that_is_missing_or_another_than_this_releases_is_named() {
     };
     let outcome = missing.breaks(&stack, "program", "there is no program");
     assert_eq!(parts(&in_state(&outcome, "unknown")), ["registry"]);
+    // On a cluster that is not meant, it is no wonder.
+    let elsewhere = Profile {
+        rpc: missing.rpc,
+        ..well.clone()
+    };
+    let outcome = elsewhere.breaks(&stack, "cluster", &well.cluster);
+    assert_eq!(parts(&in_state(&outcome, "unknown")), ["program", "registry"]);
     process.stop().unwrap();
 
     // A byte more than the artifact has: it runs all the same.

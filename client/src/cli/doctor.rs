@@ -87,6 +87,7 @@ pub(super) async fn doctor(command: Doctor, caller: Caller, output: Output) -> R
         disk("identity", move || parts::identity(&identity)),
     );
     let found = [
+        vec![profile(&caller.globals)],
         chain,
         blob_stores,
         vec![service],
@@ -108,6 +109,14 @@ pub(super) async fn doctor(command: Doctor, caller: Caller, output: Output) -> R
         parts: parts.join(", "),
     }
     .into())
+}
+
+/// Whose words are taken.
+fn profile(globals: &Globals) -> Finding {
+    match (&globals.named.profile, globals.config_file()) {
+        (Some(name), Ok(file)) => Finding::ok("profile", name).at(file.display().to_string()),
+        _ => Finding::none("profile", "none; `chartseal init` makes one"),
+    }
 }
 
 /// Looks at something on a disk, which may hang like a network.

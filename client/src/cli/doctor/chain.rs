@@ -54,7 +54,7 @@ struct Account {
 /// Everything about the cluster: each address, and by the first that answers what stands on chain.
 pub(super) async fn look(addresses: &[&str], cluster: Option<[u8; 32]>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let (mut answering, mut others) = (None, Vec::new());
+    let mut heard = Vec::new();
     for &address in addresses {
         let rpc = RpcClient::new_with_timeout_and_commitment(address.to_owned(), LIMIT, CommitmentConfig::confirmed());
         let mut hash = None;
@@ -73,45 +73,61 @@ pub(super) async fn look(addresses: &[&str], cluster: Option<[u8; 32]>) -> Vec<F
         });
         found.push(reached.await.at(plain(address)));
         if let Some(hash) = hash {
-            if cluster.is_some_and(|cluster| cluster != hash) {
-                others.push(format!("{} is {}", plain(address), bs58::encode(hash).into_string()));
-            }
-            answering = answering.or(Some((rpc, hash)));
+            heard.push((rpc, hash, plain(address)));
         }
     }
-    let Some((rpc, hash)) = answering else {
+    // Where addresses lead to several clusters, the one that is meant is looked at.
+    let meant = heard.iter().position(|(_, hash, _)| Some(*hash) == cluster);
+    let Some((rpc, hash, _)) = heard.get(meant.unwrap_or(0)) else {
         let unasked = ["cluster", "program", "registry", "clock"];
         found.extend(unasked.map(|part| Finding::unknown(part, "no RPC address answers")));
         return found;
     };
-    found.push(of_cluster(cluster, hash, &others));
-    let (program, mut registry, clock) = tokio::join!(
-        within(LIMIT, "program", program(&rpc)),
-        within(LIMIT, "registry", registry(&rpc)),
-        within(LIMIT, "clock", clock(&rpc))
+    let expected = cluster.unwrap_or(*hash);
+    let others = heard.iter().filter(|(_, hash, _)| *hash != expected);
+    let others: Vec<_> = others
+        .map(|(_, hash, at)| format!("{at} is {}", bs58::encode(hash).into_string()))
+        .collect();
+    found.push(of_cluster(cluster.is_some(), expected, &others));
+    let (mut program, mut registry, clock) = tokio::join!(
+        within(LIMIT, "program", program(rpc)),
+        within(LIMIT, "registry", registry(rpc)),
+        within(LIMIT, "clock", clock(rpc))
     );
-    if program.state == State::Broken && registry.state == State::Broken {
+    if registry.state == State::Broken && program.state == State::Broken {
         registry = Finding::unknown("registry", "it needs the program");
+    }
+    if expected != *hash {
+        for finding in [&mut program, &mut registry] {
+            if finding.state == State::Broken {
+                *finding = Finding::unknown(finding.part, "it is looked for on the cluster that is meant");
+            }
+        }
     }
     found.extend([program, registry, clock]);
     found
 }
 
-fn of_cluster(meant: Option<[u8; 32]>, hash: [u8; 32], others: &[String]) -> Finding {
-    let hash = bs58::encode(hash).into_string();
-    match meant {
-        None => Finding::ok("cluster", format!("{hash}; no profile says which it ought to be")),
-        Some(_) if others.is_empty() => Finding::ok("cluster", hash),
-        Some(meant) => Finding::broken(
-            "cluster",
-            format!(
-                "{}, and the profile means {}",
-                others.join(", "),
-                bs58::encode(meant).into_string()
-            ),
-            "name an address of that cluster (--rpc), or make the profile anew where the cluster was (`chartseal init --force`)",
-        ),
+fn of_cluster(is_named: bool, expected: [u8; 32], others: &[String]) -> Finding {
+    let expected = bs58::encode(expected).into_string();
+    if others.is_empty() {
+        let nobody = if is_named {
+            ""
+        } else {
+            "; no profile says which it ought to be"
+        };
+        return Finding::ok("cluster", format!("{expected}{nobody}"));
     }
+    let whose = if is_named {
+        "the profile means"
+    } else {
+        "the first address is"
+    };
+    Finding::broken(
+        "cluster",
+        format!("{}, and {whose} {expected}", others.join(", ")),
+        "name addresses of one cluster (--rpc); where it was made anew, so is the profile (`chartseal init --force`)",
+    )
 }
 
 async fn program(rpc: &RpcClient) -> Finding {
