@@ -30,6 +30,8 @@ pub enum Fault {
     Empty,
     /// The answer is a JSON-RPC error of this code. It is not passed on.
     Error(i64),
+    /// The answer is that there were too many (429), and to come back in a second. It is not passed on.
+    TooMany,
     /// It is passed on, and the answer is lost: 502.
     LostAnswer,
     /// It is not passed on, and the connection breaks in the middle of an answer.
@@ -236,6 +238,7 @@ impl Line {
             Some(Fault::Null) => answer("result", Value::Null),
             Some(Fault::Empty) => answer("result", json!([])),
             Some(Fault::Error(code)) => answer("error", json!({ "code": code, "message": "the proxy spoils it" })),
+            Some(Fault::TooMany) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response(),
             Some(Fault::LostAnswer) => {
                 self.forward(parts.method, path, parts.headers, body).await;
                 (StatusCode::BAD_GATEWAY, "the proxy lost it").into_response()

@@ -12,7 +12,7 @@ use std::{
 
 use chartseal::{
     keys::{Identity, Passphrase, WalletKey},
-    ledger::{Ledger, LedgerError, Receipt},
+    ledger::{Ledger, LedgerError, LedgerOptions, Receipt},
 };
 use chartseal_program::{
     builders::{self, As},
@@ -59,7 +59,7 @@ impl Scene {
         }
     }
 
-    /// The ledger over the bad line.
+    /// The ledger over the bad line alone.
     fn ledger(&self) -> Ledger {
         Ledger::new(&self.proxy.url)
     }
@@ -246,6 +246,84 @@ fn what_would_fail_is_told_in_the_contracts_words_and_not_sent() {
             .await
             .unwrap_err();
         assert!(refused.to_string().contains("already in use"), "{refused}");
+    });
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn when_a_node_falls_silent_another_goes_on_and_nothing_is_lost_or_done_twice() {
+    let scene = Scene::new();
+    let second = Proxy::before(&scene.stack.endpoints().rpc).unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let ledger = Ledger::with(LedgerOptions::new([&scene.proxy.url, &second.url]));
+        // Of what it took last no answer comes.
+        scene.proxy.spoil_after("sendTransaction", Fault::LostAnswer, 50, 10);
+        let done = AtomicUsize::new(0);
+        let one = async |record: Id| {
+            ledger.submit(scene.creates(record), &[&scene.wallet]).await.unwrap();
+            if done.fetch_add(1, Ordering::Relaxed) == 50 {
+                scene.proxy.cut();
+            }
+        };
+        let mut ids: Vec<Id> = (0..100).map(|_| scene.record_id()).collect();
+        let all = stream::iter(&ids).map(|record| one(*record)).buffer_unordered(16);
+        all.collect::<()>().await;
+        assert!(second.asked("sendTransaction") > 0);
+
+        let records = scene.itself().records(&scene.patient).await.unwrap();
+        let mut on_chain: Vec<Id> = records.iter().map(|found| found.account.id).collect();
+        on_chain.sort_unstable();
+        ids.sort_unstable();
+        assert_eq!(on_chain, ids);
+    });
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_command_takes_several_addresses_and_the_first_need_not_answer() {
+    let (stack, patient, id) = one_patient().unwrap();
+    let both = format!("http://127.0.0.1:9,{}", stack.endpoints().rpc);
+    patient.through_rpc(&both).does(&["list", &id]).unwrap();
+    stack.stop().unwrap();
+}
+
+#[test]
+fn a_node_of_another_cluster_is_not_used_whatever_becomes_of_the_others() {
+    let (scene, elsewhere) = (Scene::new(), Scene::new());
+    Runtime::new().unwrap().block_on(async {
+        let ledger = Ledger::with(LedgerOptions::new([&scene.proxy.url, &elsewhere.proxy.url]));
+        ledger.now().await.unwrap();
+        scene.proxy.cut();
+        let refused = ledger.now().await.unwrap_err();
+        assert!(refused.to_string().contains("of another cluster"), "{refused}");
+        assert_eq!(elsewhere.proxy.asked("getAccountInfo"), 0);
+
+        let cluster = scene.itself().cluster().await.unwrap();
+        let options = LedgerOptions {
+            cluster: Some(cluster),
+            ..LedgerOptions::new([&elsewhere.proxy.url])
+        };
+        let refused = Ledger::with(options).now().await.unwrap_err();
+        assert!(refused.to_string().contains("of another cluster"), "{refused}");
+        assert_eq!(elsewhere.proxy.asked("getAccountInfo"), 0);
+    });
+    scene.stack.stop().unwrap();
+    elsewhere.stack.stop().unwrap();
+}
+
+#[test]
+fn a_node_that_asks_for_peace_is_asked_again_when_it_says_and_another_meanwhile() {
+    let scene = Scene::new();
+    let second = Proxy::before(&scene.stack.endpoints().rpc).unwrap();
+    Runtime::new().unwrap().block_on(async {
+        scene.proxy.spoil("getAccountInfo", Fault::TooMany, 2);
+        scene.ledger().now().await.unwrap();
+        assert_eq!(scene.proxy.asked("getAccountInfo"), 3);
+
+        scene.proxy.spoil("getAccountInfo", Fault::TooMany, 1);
+        let both = Ledger::with(LedgerOptions::new([&scene.proxy.url, &second.url]));
+        both.now().await.unwrap();
+        assert_eq!(second.asked("getAccountInfo"), 1);
     });
     scene.stack.stop().unwrap();
 }

@@ -48,15 +48,17 @@ pub(super) struct Globals {
     /// The file with the profiles [default: config.toml in the configuration folder].
     #[arg(long, global = true, env = "CHARTSEAL_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The ledger's JSON-RPC address.
+    /// The ledger's JSON-RPC address. Several of one cluster, separated by commas or each with this option, stand in for each
+    /// other.
     #[arg(
         long,
         global = true,
         env = "CHARTSEAL_RPC_URL",
         default_value = "http://127.0.0.1:8899",
+        value_delimiter = ',',
         value_name = "URL"
     )]
-    pub(super) rpc: String,
+    pub(super) rpc: Vec<String>,
     /// The Arweave gateway's address.
     #[arg(
         long,
@@ -106,7 +108,7 @@ pub(super) struct Globals {
 impl Globals {
     /// The addresses of the ledger's JSON-RPC.
     pub(super) fn rpc_addresses(&self) -> Vec<&str> {
-        vec![&self.rpc]
+        self.rpc.iter().map(String::as_str).collect()
     }
 
     /// What is built in for an option, in the words of the command line.

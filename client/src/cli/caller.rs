@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     keys::{Identity, KdfCost, KeyError, Passphrase},
-    ledger::Ledger,
+    ledger::{Ledger, LedgerOptions},
     ops::{OpError, Session},
     store::{Backend, BlobStore as _, FolderKeyStore, Gateway, GatewayOptions, KeyStores, Stores},
 };
@@ -130,7 +130,7 @@ impl Globals {
     }
 
     fn ledger(&self) -> Ledger {
-        Ledger::new(&self.rpc)
+        Ledger::with(LedgerOptions::new(self.rpc_addresses()))
     }
 
     /// The stores that were named, or else the gateway.

@@ -20,7 +20,7 @@ use solana_transaction_status_client_types::{
     option_serializer::OptionSerializer,
 };
 
-use super::{Ledger, LedgerError, PATIENCE, POLL};
+use super::{Ledger, LedgerError, POLL};
 
 /// Transactions that are fetched at once.
 pub(super) const AT_ONCE: usize = 16;
@@ -74,7 +74,7 @@ impl Ledger {
             {
                 return Ok(events);
             }
-            if since.elapsed() > PATIENCE {
+            if since.elapsed() > self.patience {
                 return Err(self.unknown(signature));
             }
             tokio::time::sleep(POLL).await;

@@ -10,6 +10,8 @@ mod error;
 mod fates;
 mod gate;
 mod history;
+mod nodes;
+mod options;
 mod read;
 pub(crate) mod standing;
 mod submit;
@@ -21,8 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use solana_commitment_config::CommitmentConfig;
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::RpcClientConfig};
 use solana_rpc_client_api::client_error::Error as ClientError;
 use tokio::sync::OnceCell;
 
@@ -33,13 +34,12 @@ pub use error::LedgerError;
 use fates::Fates;
 pub use gate::LedgerGate;
 pub use history::{Broken, Logged, PatientLog};
+use nodes::{Nodes, shown};
+pub use options::{Commitment, LedgerOptions};
 pub use read::{Found, Listed};
 pub use submit::{Receipt, Receipts};
 
-/// How long a single call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a transaction's fate is asked for while the ledger does not answer.
+/// How long a transaction's fate is asked for while the ledger does not answer, unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// How long an answer is waited for before anything was sent: the caller may well hear that there is none.
@@ -48,7 +48,7 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is asked for.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A Solana cluster that runs the contract, reached over JSON-RPC.
+/// A Solana cluster that runs the contract, reached over JSON-RPC, of one node or of several.
 pub struct Ledger {
     rpc: Arc<RpcClient>,
     url: String,
@@ -57,27 +57,44 @@ pub struct Ledger {
     fates: Arc<Fates>,
     fees: Fees,
     max_priority_fee: u64,
+    patience: Duration,
 }
 
 impl Ledger {
     /// A ledger at an address. Nothing is asked yet. Answers are believed once they are confirmed.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        let rpc =
-            RpcClient::new_with_timeout_and_commitment(url.to_owned(), CALL_TIMEOUT, CommitmentConfig::confirmed());
-        let rpc = Arc::new(rpc);
+        Self::with(LedgerOptions::new([url]))
+    }
+
+    /// A ledger with other options than [`new`](Self::new) has. Nothing is asked yet.
+    #[must_use]
+    pub fn with(options: LedgerOptions) -> Self {
+        let LedgerOptions {
+            urls,
+            cluster,
+            commitment,
+            max_priority_fee,
+            patience,
+        } = options;
+        let shown: Vec<_> = urls.iter().map(|url| shown(url)).collect();
+        let url = shown.join(", ");
+        let cluster = cluster.map(|hash| bs58::encode(hash).into_string());
+        let config = RpcClientConfig::with_commitment(commitment.into());
+        let rpc = Arc::new(RpcClient::new_sender(Nodes::new(&urls, cluster), config));
         Self {
             fates: Fates::new(Arc::clone(&rpc)),
-            blockhashes: Blockhashes::new(url),
+            blockhashes: Blockhashes::new(&url),
             rpc,
-            url: url.to_owned(),
+            url,
             cluster: OnceCell::new(),
             fees: Fees::default(),
-            max_priority_fee: budget::MAX_PRIORITY_FEE,
+            max_priority_fee,
+            patience,
         }
     }
 
-    /// The address.
+    /// Where it is reached: all addresses, without what may be a key in them.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -10,7 +10,7 @@ use solana_rpc_client_api::config::RpcSendTransactionConfig;
 use solana_signature::Signature;
 use solana_transaction::Transaction;
 
-use super::{Ledger, LedgerError, PATIENCE, blockhashes::Signed, fates::Fate};
+use super::{Ledger, LedgerError, blockhashes::Signed, fates::Fate};
 use crate::keys::WalletKey;
 
 /// Blockhashes that are tried before we give up: each lives for about a minute.
@@ -108,7 +108,7 @@ impl Ledger {
                 Fate::Confirmed => return Ok(Some(signature)),
                 Fate::Failed(error) => return Err(LedgerError::failed(error, self.logs_of(&signature).await)),
                 Fate::Expired => return Ok(None),
-                Fate::Open if news.answered.elapsed() > PATIENCE => return Err(self.unknown(&signature)),
+                Fate::Open if news.answered.elapsed() > self.patience => return Err(self.unknown(&signature)),
                 Fate::Open => {}
             }
             // Its answer says nothing: a transaction that was applied is refused when it is sent again.
@@ -129,7 +129,7 @@ impl Ledger {
 
     /// Waits for a transaction that somebody else sent.
     pub(super) async fn wait_for(&self, signature: &Signature) -> Result<(), LedgerError> {
-        match self.fates.follow(*signature, None).within(PATIENCE).await.fate {
+        match self.fates.follow(*signature, None).within(self.patience).await.fate {
             Fate::Confirmed => Ok(()),
             Fate::Failed(error) => Err(LedgerError::failed(error, Vec::new())),
             Fate::Open | Fate::Expired => Err(self.unknown(signature)),
