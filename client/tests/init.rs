@@ -170,6 +170,17 @@ fn a_profile_is_replaced_only_when_told_and_the_rest_of_the_file_stays() {
 }
 
 #[test]
+fn a_profile_is_for_its_cluster_and_for_no_other_at_the_same_address() {
+    let (desk, cluster) = (Desk::new(), Cluster::new());
+    desk.does(&["init", "--defaults", "--rpc", &cluster.url]);
+    let other = bs58::encode([8; 32]).into_string();
+    let text = fs::read_to_string(desk.config()).unwrap();
+    fs::write(desk.config(), text.replace(&cluster.genesis, &other)).unwrap();
+    let error = desk.is_refused(&["registry", "show"]);
+    assert!(error.contains("another cluster") && error.contains(&other), "{error}");
+}
+
+#[test]
 fn without_a_terminal_what_no_option_says_is_an_error_that_names_the_option() {
     let (desk, cluster) = (Desk::new(), Cluster::new());
     let error = desk.is_refused(&["init", "--profile", "a", "--rpc", &cluster.url]);

@@ -60,7 +60,7 @@ impl Desk {
         let Said(_, _, error) = self.types(&[words, &["registry", "show"]].concat(), environment);
         let asked = [FILE, ENVIRONMENT, TYPED]
             .into_iter()
-            .filter(|url| error.contains(&format!("{url} ")) || error.contains(&format!("{url}/")))
+            .filter(|url| error.contains(&format!("cannot reach the ledger at {url}: ")))
             .collect::<Vec<_>>();
         match asked[..] {
             [] => BUILT_IN.to_owned(),
@@ -162,12 +162,6 @@ fn what_is_not_understood_is_refused_by_file_line_and_field() {
             "expected a sequence, found string",
         ),
         ("[profiles.a]\nrpc = 7\n", 2, "rpc", "an address or a list of addresses"),
-        (
-            "[profiles.a]\nrpc = [\"https://a\", \"https://b\"]\n",
-            2,
-            "rpc",
-            "2 addresses",
-        ),
         ("[profiles.a]\nrpc = []\n", 2, "rpc", "empty"),
         ("[profiles.a]\ncluster = \"mainnet\"\n", 2, "cluster", "no genesis hash"),
         ("[profiles.a]\nspread = \"2\"\n", 2, "spread", "2"),

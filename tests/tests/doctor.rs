@@ -29,7 +29,7 @@ const NOBODY: &str = "http://127.0.0.1:1";
 /// A profile in which everything is as it is on the stack.
 #[derive(Clone)]
 struct Profile {
-    rpc: String,
+    rpc: Vec<String>,
     cluster: String,
     gateway: String,
     key_service: String,
@@ -107,7 +107,7 @@ fn a_key_service() -> String {
 fn profile_of(stack: &Stack, person: &Person) -> Profile {
     let endpoints = stack.endpoints();
     Profile {
-        rpc: endpoints.rpc.clone(),
+        rpc: vec![endpoints.rpc.clone()],
         cluster: genesis(&endpoints.rpc),
         gateway: endpoints.gateway.clone(),
         key_service: a_key_service(),
@@ -135,7 +135,7 @@ async fn whatever_is_broken_is_named_and_nothing_else() {
     well.is_well(&stack);
 
     let no_rpc = Profile {
-        rpc: NOBODY.into(),
+        rpc: vec![NOBODY.into()],
         ..well.clone()
     };
     let outcome = no_rpc.breaks(&stack, "rpc", "--rpc");
@@ -143,6 +143,16 @@ async fn whatever_is_broken_is_named_and_nothing_else() {
         parts(&in_state(&outcome, "unknown")),
         ["cluster", "program", "registry", "clock"],
         "what cannot be asked is not called broken"
+    );
+    let one_of_two = Profile {
+        rpc: vec![NOBODY.into(), well.rpc[0].clone()],
+        ..well.clone()
+    };
+    let outcome = one_of_two.breaks(&stack, "rpc", "no connection");
+    assert_eq!(
+        in_state(&outcome, "unknown").len(),
+        0,
+        "the other address tells the rest"
     );
     let other = "11111111111111111111111111111111";
     let wrong_cluster = Profile {
@@ -243,7 +253,7 @@ fn a_program_that_is_missing_or_another_than_this_releases_is_named() {
     let (process, rpc) = a_ledger(&stack, "without", None);
     let missing = Profile {
         cluster: genesis(&rpc),
-        rpc,
+        rpc: vec![rpc],
         ..well.clone()
     };
     let outcome = missing.breaks(&stack, "program", "there is no program");
@@ -270,7 +280,7 @@ fn a_program_that_is_missing_or_another_than_this_releases_is_named() {
     admin.does(&["registry", "init"]).unwrap();
     let other = Profile {
         cluster: genesis(&rpc),
-        rpc,
+        rpc: vec![rpc],
         ..well.clone()
     };
     other.breaks(&stack, "program", "another program");

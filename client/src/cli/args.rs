@@ -80,7 +80,7 @@ pub(super) struct Globals {
         value_delimiter = ':'
     )]
     pub(super) key_store: Vec<PathBuf>,
-    /// The address of the key service, where there is one.
+    /// The address of the key service, where there is one: `doctor` looks whether it is up.
     #[arg(long, global = true, env = "CHARTSEAL_KEY_SERVICE", value_name = "URL")]
     pub(super) key_service: Option<String>,
     /// Wrap keys by X-Wing or not at all: whoever has no post-quantum key gets none.

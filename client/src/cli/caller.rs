@@ -130,7 +130,12 @@ impl Globals {
     }
 
     fn ledger(&self) -> Ledger {
-        Ledger::with(LedgerOptions::new(self.rpc_addresses()))
+        // Who types another address for this once may mean another cluster.
+        let meant = self.named.cluster.filter(|_| !self.named.is_given("rpc"));
+        Ledger::with(LedgerOptions {
+            cluster: meant,
+            ..LedgerOptions::new(self.rpc_addresses())
+        })
     }
 
     /// The stores that were named, or else the gateway.

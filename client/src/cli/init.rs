@@ -201,10 +201,8 @@ fn answers(asking: &Asking, globals: &Globals, command: &Init) -> Result<Answers
     let given = |option: &str, text: String| globals.named.is_given(option).then_some(text);
     let (rpc_built_in, gateway_built_in) = (Globals::built_in("rpc"), Globals::built_in("gateway"));
     let rpc = given("rpc", globals.rpc_addresses().join(","));
-    let rpc = asking.question("RPC address of the ledger", "--rpc", &rpc_built_in, rpc, |text| {
-        let addresses = list(text, ',', forms::web)?;
-        profile::limited(&addresses).map(|()| addresses)
-    })?;
+    let what = "RPC addresses of the ledger, with commas";
+    let rpc = asking.question(what, "--rpc", &rpc_built_in, rpc, |text| list(text, ',', forms::web))?;
     let gateway = given("gateway", globals.gateway.clone());
     let gateway = asking.question("Arweave gateway", "--gateway", &gateway_built_in, gateway, forms::web)?;
     let stores = given("stores", globals.stores.stores.join(","));

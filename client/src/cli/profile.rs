@@ -16,9 +16,6 @@ use crate::store::{Code, FileError, read_file};
 /// The longest file of profiles, in bytes.
 const LIMIT: usize = 1 << 20;
 
-/// How many addresses of the ledger's JSON-RPC a command can use.
-const RPC_ADDRESSES: usize = 1;
-
 /// A file of profiles.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +110,7 @@ impl Globals {
             }
         }
         if let (false, Some(addresses)) = (given("rpc"), profile.rpc) {
-            self.rpc = addresses.into_iter().collect();
+            self.rpc = addresses;
         }
         if let (false, Some(gateway)) = (given("gateway"), profile.gateway) {
             self.gateway = gateway;
@@ -233,17 +230,6 @@ fn explained(text: &str, at: Option<usize>, message: &str) -> String {
     }
 }
 
-/// Refuses more addresses of the ledger than commands use: the others would never be asked.
-pub(super) fn limited(addresses: &[String]) -> Result<(), String> {
-    if addresses.len() <= RPC_ADDRESSES {
-        return Ok(());
-    }
-    Err(format!(
-        "{} addresses, and this release asks {RPC_ADDRESSES}; leave the others out",
-        addresses.len()
-    ))
-}
-
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected an address or a list of addresses")]
 enum OneOrMany {
@@ -256,7 +242,6 @@ fn addresses<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>,
         OneOrMany::One(one) => vec![one],
         OneOrMany::Many(many) => many,
     };
-    limited(&list).map_err(D::Error::custom)?;
     each(&list, forms::web)
 }
 
