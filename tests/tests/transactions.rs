@@ -24,7 +24,8 @@ use chartseal_program::{
 use chartseal_tests::{
     kills::new_seed,
     memory::one_patient,
-    people::Person,
+    people::{Outcome, Person},
+    programs::program,
     proxy::{Fault, Proxy},
     stack::Stack,
 };
@@ -284,6 +285,45 @@ fn a_command_takes_several_addresses_and_the_first_need_not_answer() {
     let (stack, patient, id) = one_patient().unwrap();
     let both = format!("http://127.0.0.1:9,{}", stack.endpoints().rpc);
     patient.through_rpc(&both).does(&["list", &id]).unwrap();
+    stack.stop().unwrap();
+}
+
+#[test]
+fn a_command_believes_what_is_final_where_it_is_told_to() {
+    let (stack, patient, id) = one_patient().unwrap();
+    patient.does(&["--commitment", "finalized", "list", &id]).unwrap();
+    let unknown = patient.types(&["--commitment", "processed", "list", &id]).unwrap();
+    assert!(
+        unknown.error.contains("type confirmed or finalized"),
+        "{}",
+        unknown.error
+    );
+    stack.stop().unwrap();
+}
+
+#[test]
+fn a_profile_whose_address_leads_to_another_cluster_is_not_worked_with() {
+    let (stack, patient, id) = one_patient().unwrap();
+    let config = stack.folder().join("config.toml");
+    let list = |cluster: &str| {
+        let rpc = &stack.endpoints().rpc;
+        let profile = format!("default = \"p\"\n[profiles.p]\nrpc = \"{rpc}\"\ncluster = \"{cluster}\"\n");
+        fs::write(&config, profile).unwrap();
+        let mut command = program("chartseal").unwrap();
+        command.arg("--json").arg("--config").arg(&config);
+        command.arg("--identity").arg(patient.identity());
+        command.arg("--passphrase-file").arg(patient.passphrase());
+        command.arg("--key-store").arg(patient.key_store()).args(["list", &id]);
+        Outcome::from(&command.output().unwrap())
+    };
+    let other = list("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d");
+    assert_eq!(other.code, 1);
+    assert!(other.error.contains("of another cluster"), "{}", other.error);
+
+    let ledger = Ledger::new(&stack.endpoints().rpc);
+    let own = Runtime::new().unwrap().block_on(ledger.cluster()).unwrap();
+    let known = list(&Address::new_from_array(own).to_string());
+    assert_eq!(known.code, 0, "{}", known.error);
     stack.stop().unwrap();
 }
 

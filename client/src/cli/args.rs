@@ -26,6 +26,7 @@ use super::{
     parse,
     profile::Named,
 };
+use crate::ledger::Commitment;
 
 /// Seals medical files, keeps them on Arweave, and lets the patient decide who may open them.
 ///
@@ -59,6 +60,16 @@ pub(super) struct Globals {
         value_name = "URL"
     )]
     pub(super) rpc: Vec<String>,
+    /// When the ledger's answers are believed: confirmed, after about a second, or finalized, once they cannot be undone.
+    #[arg(
+        long,
+        global = true,
+        env = "CHARTSEAL_COMMITMENT",
+        default_value = "confirmed",
+        value_parser = parse::commitment,
+        value_name = "LEVEL"
+    )]
+    pub(super) commitment: Commitment,
     /// The Arweave gateway's address.
     #[arg(
         long,

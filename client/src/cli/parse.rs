@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use chartseal_program::seeds::{Id, NO_ID};
 
+use crate::ledger::Commitment;
 use crate::ops::{AgreementId, Grantee, WalletAndKey};
 use crate::store::Price;
 
@@ -27,6 +28,15 @@ pub(super) fn address(text: &str) -> Result<[u8; 32], String> {
     match bs58::decode(text).onto(&mut address) {
         Ok(32) => Ok(address),
         _ => Err(format!("'{text}' is no address: an address is 32 bytes in base58")),
+    }
+}
+
+/// When answers are believed.
+pub(super) fn commitment(text: &str) -> Result<Commitment, String> {
+    match text {
+        "confirmed" => Ok(Commitment::Confirmed),
+        "finalized" => Ok(Commitment::Finalized),
+        _ => Err(format!("'{text}' is no commitment: type confirmed or finalized")),
     }
 }
 

@@ -182,7 +182,13 @@ fn is_missing(error: &ClientError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use solana_commitment_config::CommitmentConfig;
+    use solana_rpc_client_api::request::RpcRequest;
+
+    use super::{super::mock_node::node, *};
 
     fn pays(bytes: usize) -> Instruction {
         Instruction {
@@ -235,5 +241,32 @@ mod tests {
         let instructions = |bytes| budget.message(&[pays(bytes)], Some(&payer)).instructions.len();
         assert_eq!(instructions(900), 3);
         assert_eq!(instructions(1_050), 1);
+    }
+
+    #[tokio::test]
+    async fn what_others_pay_is_paid_up_to_the_cap() {
+        let payer = Address::new_from_array([1; 32]);
+        let node = |fee: u64| {
+            node(CommitmentConfig::confirmed(), move |request, params| match request {
+                RpcRequest::GetRecentPrioritizationFees => {
+                    assert_eq!(
+                        params[0].as_array().map(Vec::len),
+                        Some(1),
+                        "of the one account that is written"
+                    );
+                    json!([{ "slot": 1, "prioritizationFee": fee }])
+                }
+                _ => Value::Null,
+            })
+        };
+        for (paid, cap, price) in [(0, 700, 0), (500, 700, 500), (900, 700, 700), (900, 0, 0)] {
+            let ledger = Ledger {
+                rpc: Arc::new(node(paid)),
+                max_priority_fee: cap,
+                ..Ledger::new("")
+            };
+            let message = Message::new(&[pays(1)], Some(&payer));
+            assert_eq!(ledger.price(&message).await, price);
+        }
     }
 }

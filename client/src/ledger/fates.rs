@@ -199,59 +199,35 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::pin::Pin;
-
     use futures_util::future::join_all;
     use serde_json::{Value, json};
     use solana_commitment_config::CommitmentConfig;
-    use solana_rpc_client::{
-        rpc_client::RpcClientConfig,
-        rpc_sender::{RpcSender, RpcTransportStats},
-    };
-    use solana_rpc_client_api::{client_error, request::RpcRequest};
+    use solana_rpc_client_api::request::RpcRequest;
 
-    use super::*;
+    use super::{super::mock_node::node, *};
 
     const LIFE_ENDS_AT: u64 = 150;
 
-    /// A node that answers as a test wants it to. It is at block 151 in slot 1,000.
-    struct Node<F>(F);
-
-    impl<F: Fn(&[Value], bool) -> Value + Send + Sync> RpcSender for Node<F> {
-        fn send<'a, 'b>(
-            &'a self,
-            request: RpcRequest,
-            params: Value,
-        ) -> Pin<Box<dyn Future<Output = client_error::Result<Value>> + Send + 'b>>
-        where
-            'a: 'b,
-            Self: 'b,
-        {
-            let answer = match request {
-                RpcRequest::GetEpochInfo => json!({
-                    "epoch": 0, "slotIndex": 1_000, "slotsInEpoch": 432_000, "absoluteSlot": 1_000,
-                    "blockHeight": LIFE_ENDS_AT + 1, "transactionCount": 1,
-                }),
-                _ => self.0(
-                    params[0].as_array().unwrap(),
-                    params[1]["searchTransactionHistory"] == json!(true),
-                ),
-            };
-            Box::pin(async move { Ok(answer) })
-        }
-
-        fn get_transport_stats(&self) -> RpcTransportStats {
-            RpcTransportStats::default()
-        }
-
-        fn url(&self) -> String {
-            String::new()
-        }
+    /// Of a node that is at block 151 in slot 1,000, and tells these statuses.
+    fn fates(statuses: impl Fn(&[Value], bool) -> Value + Send + Sync + 'static) -> Arc<Fates> {
+        fates_at(CommitmentConfig::confirmed(), statuses)
     }
 
-    fn fates(statuses: impl Fn(&[Value], bool) -> Value + Send + Sync + 'static) -> Arc<Fates> {
-        let config = RpcClientConfig::with_commitment(CommitmentConfig::confirmed());
-        Fates::new(Arc::new(RpcClient::new_sender(Node(statuses), config)))
+    fn fates_at(
+        commitment: CommitmentConfig,
+        statuses: impl Fn(&[Value], bool) -> Value + Send + Sync + 'static,
+    ) -> Arc<Fates> {
+        let node = node(commitment, move |request, params| match request {
+            RpcRequest::GetEpochInfo => json!({
+                "epoch": 0, "slotIndex": 1_000, "slotsInEpoch": 432_000, "absoluteSlot": 1_000,
+                "blockHeight": LIFE_ENDS_AT + 1, "transactionCount": 1,
+            }),
+            _ => statuses(
+                params[0].as_array().unwrap(),
+                params[1]["searchTransactionHistory"] == json!(true),
+            ),
+        });
+        Fates::new(Arc::new(node))
     }
 
     fn signature(number: u16) -> Signature {
@@ -266,7 +242,7 @@ mod tests {
 
     fn applied(asked: &[Value]) -> Value {
         let status = json!({
-            "slot": 7, "confirmations": null, "status": { "Ok": null }, "err": null, "confirmationStatus": "confirmed",
+            "slot": 7, "confirmations": 5, "status": { "Ok": null }, "err": null, "confirmationStatus": "confirmed",
         });
         json!({ "context": { "slot": 1_000 }, "value": vec![status; asked.len()] })
     }
@@ -312,6 +288,13 @@ mod tests {
         });
         let mut followed = fates.follow(signature(1), Some(LIFE_ENDS_AT));
         assert_eq!(followed.within(Duration::from_secs(60)).await.fate, Fate::Confirmed);
+    }
+
+    #[tokio::test]
+    async fn what_can_still_be_undone_is_not_believed_by_who_wants_it_final() {
+        let fates = fates_at(CommitmentConfig::finalized(), |asked, _| applied(asked));
+        let mut followed = fates.follow(signature(1), None);
+        assert_eq!(followed.within(HEIGHT).await.fate, Fate::Open);
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ mod error;
 mod fates;
 mod gate;
 mod history;
+#[cfg(test)]
+mod mock_node;
 mod nodes;
 mod options;
 mod read;

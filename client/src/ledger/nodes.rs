@@ -132,7 +132,7 @@ impl Nodes {
             return Ok(());
         }
         Err(Failure::Other(custom(&format!(
-            "{} is of another cluster than the others (its genesis is {genesis}, not {cluster})",
+            "{} is of another cluster: its genesis is {genesis}, not {cluster}",
             shown(&node.url)
         ))))
     }
