@@ -103,17 +103,21 @@ impl RpcSource {
     /// [`SourceError::CheckpointLost`] where the ledger does not have the checkpoint's transaction.
     pub async fn list_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
         let mut listed: Vec<Listed> = Vec::new();
+        let mut before = None;
         loop {
-            let page = self.page(listed.last(), checkpoint).await?;
+            let page = self.page(before, checkpoint).await?;
             let last_page = page.len() < self.limits.page;
-            for entry in page {
+            for (entry, settled) in page {
+                before = Some(entry.signature);
                 match checkpoint {
                     Some(checkpoint) if entry.signature == checkpoint.signature => {
                         listed.reverse();
                         return Ok(listed);
                     }
                     Some(checkpoint) if entry.slot < checkpoint.slot => return Err(self.lost(checkpoint).await?),
-                    _ => listed.push(entry),
+                    _ if settled => listed.push(entry),
+                    // It comes again, once it is final.
+                    _ => {}
                 }
             }
             if last_page {
@@ -158,10 +162,16 @@ impl RpcSource {
         Ok(self.rpc.send(request, params).await?)
     }
 
-    async fn page(&self, before: Option<&Listed>, after: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
+    /// Some of what came before that transaction, newest first, and whether each is final: a local validator lists what
+    /// is not, whatever it was asked for.
+    async fn page(
+        &self,
+        before: Option<Signature>,
+        after: Option<&Checkpoint>,
+    ) -> Result<Vec<(Listed, bool)>, SourceError> {
         let mut config = json!({ "limit": self.limits.page, "commitment": COMMITMENT.commitment });
         if let Some(before) = before {
-            config["before"] = json!(show(&before.signature));
+            config["before"] = json!(show(&before));
         }
         if let Some(checkpoint) = after {
             // A node that has not come that far shall say so, instead of listing less than we have.
@@ -176,11 +186,15 @@ impl RpcSource {
         page.into_iter()
             .map(|entry| {
                 let signature = parse_signature(&entry.signature)?;
-                Ok(Listed {
+                let listed = Listed {
                     signature,
                     slot: entry.slot,
                     failed: entry.err.is_some(),
-                })
+                };
+                Ok((
+                    listed,
+                    entry.confirmation_status.is_none_or(|status| status == FINALIZED),
+                ))
             })
             .collect()
     }
@@ -227,7 +241,12 @@ struct Entry {
     signature: String,
     slot: u64,
     err: Option<Value>,
+    #[serde(rename = "confirmationStatus")]
+    confirmation_status: Option<String>,
 }
+
+/// The status of what cannot be undone any more.
+const FINALIZED: &str = "finalized";
 
 /// The blocks' hashes, which `getTransaction` does not tell, asked for once for each slot.
 #[derive(Default)]

@@ -287,6 +287,26 @@ async fn nothing_is_read_that_is_not_finalized() {
 }
 
 #[tokio::test]
+async fn what_a_node_lists_before_it_is_final_waits_until_it_is() {
+    let ledger = story::tell();
+    let total = ledger.transactions.len();
+    let node = Node::start(ledger).await;
+    let database = Database::new().await;
+    node.knows().early = total;
+    let mut indexer = index(&node, &database).await;
+    assert_eq!(indexer.stats().transactions, 0);
+    // Pages of which nothing is final do not hide those that are.
+    node.knows().early = total / 2;
+    indexer.catch_up(&CancellationToken::new()).await.unwrap();
+    let some = indexer.stats().transactions;
+    assert!(0 < some && some < total as u64, "{some} of {total}");
+    node.knows().early = 0;
+    indexer.catch_up(&CancellationToken::new()).await.unwrap();
+    assert_eq!(indexer.stats().transactions, total as u64);
+    verify(&node.url, &database.url, Scope::Ledger).await.unwrap();
+}
+
+#[tokio::test]
 async fn rows_that_were_deleted_below_the_checkpoint_come_back_from_the_start() {
     let node = Node::start(story::tell()).await;
     let database = Database::new().await;

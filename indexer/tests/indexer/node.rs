@@ -25,6 +25,8 @@ pub(crate) struct Knowledge {
     pub(crate) ledger: Ledger,
     /// Only so many transactions are confirmed; nothing is held back where it is none.
     pub(crate) confirmed: Option<usize>,
+    /// It lists so many of the newest transactions although they are not final, and gives no blocks of them.
+    pub(crate) early: usize,
     /// Transactions that it lists and does not give.
     pub(crate) withheld: Vec<[u8; 64]>,
     /// Every so many answers, one is an error.
@@ -47,6 +49,12 @@ impl Knowledge {
 
     fn transactions(&self) -> &[Transaction] {
         &self.ledger.transactions[..self.confirmed()]
+    }
+
+    /// The slot of the first transaction that is not final.
+    fn early_from(&self) -> Option<u64> {
+        let final_ones = self.transactions().len() - self.early;
+        self.transactions().get(final_ones).map(|transaction| transaction.slot)
     }
 
     fn tip(&self) -> u64 {
@@ -146,6 +154,13 @@ fn result(knowledge: &Knowledge, method: &str, params: &Value) -> Option<Value> 
         "getSignaturesForAddress" => signatures(knowledge, &params[1]),
         "getSignatureStatuses" => statuses(knowledge, &params[0]),
         "getTransaction" => transaction(knowledge, params[0].as_str()?),
+        "getBlock"
+            if knowledge
+                .early_from()
+                .is_some_and(|slot| params[0].as_u64() >= Some(slot)) =>
+        {
+            Value::Null
+        }
         "getBlock" => block(params[0].as_u64()?),
         "getProgramAccounts" => accounts(knowledge, &params[1]),
         _ => return None,
@@ -166,9 +181,11 @@ fn signatures(knowledge: &Knowledge, config: &Value) -> Value {
                 .ledger
                 .is_failed(index)
                 .then(|| json!({ "InstructionError": [0, { "Custom": 1 }] }));
+            let early = knowledge.early_from().is_some_and(|slot| transaction.slot >= slot);
+            let status = if early { "confirmed" } else { "finalized" };
             json!({
                 "signature": show(&transaction.signature), "slot": transaction.slot, "err": error, "memo": null,
-                "blockTime": transaction.block_time, "confirmationStatus": "finalized",
+                "blockTime": transaction.block_time, "confirmationStatus": status,
             })
         });
     entries.collect()
