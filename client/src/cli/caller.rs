@@ -134,6 +134,7 @@ impl Globals {
         let meant = self.named.cluster.filter(|_| !self.named.is_given("rpc"));
         Ledger::with(LedgerOptions {
             cluster: meant,
+            commitment: self.commitment,
             ..LedgerOptions::new(self.rpc_addresses())
         })
     }
