@@ -9,10 +9,13 @@ use chartseal::seal::envelope;
 use chartseal::store::keystore::remote::wire::{
     Asked, Asking, Call, Copied, Failure, Found, Given, WereThere, Wrapped,
 };
-use chartseal::store::keystore::{Claim, EnvelopeKind, ReleaseRequest, ReleasedEnvelope};
+use chartseal::store::keystore::{
+    Claim, EnvelopeKind, EnvelopeSlot, ReleaseRequest, Released, ReleasedEnvelope, ShareSlot,
+};
 use chartseal::store::{FolderKeyStore, KeyStore as _, KeyStoreError};
 use chartseal_program::seeds::{Id, address};
-use chartseal_program::state::{Delegate, Institution, Member};
+use chartseal_program::state::{Delegate, Emergency, Institution, Member};
+use chartseal_program::vocabulary::Action;
 use serde_json::{Value, json};
 use solana_address::Address;
 use solana_signature::Signature;
@@ -21,6 +24,9 @@ use crate::staff::{Capacity, capacity, unavailable};
 
 /// The epoch of a person's key: it never changes.
 const PERSON_KEY_EPOCH: u32 = 0;
+
+/// What a delegate has to be allowed before it wraps keys for others.
+const WRITING: u8 = Action::Append.bit() | Action::Amend.bit() | Action::Share.bit();
 
 /// A key store, and the ledger that it asks.
 #[derive(Debug)]
@@ -51,21 +57,23 @@ impl Service {
     /// # Errors
     /// [`Failure`]; nothing was done then.
     pub async fn answer(&self, wallet: [u8; 32], asked: Asked) -> Result<Value, Failure> {
-        let capacity = capacity(&self.ledger, &self.served, wallet, asked.acting).await?;
-        self.check(wallet, capacity, &asked.call).await?;
-        match asked.call {
-            Call::Release(asking) => Ok(json!(self.release(wallet, &asking).await?)),
-            call => self.carry_out(call).await.map_err(|error| said(&error)),
+        match &asked.call {
+            // Public, or of no use to anybody but whom it is sealed to.
+            Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } => {}
+            // The ledger decides, whoever asks.
+            Call::Release(asking) => return Ok(json!(self.release(wallet, asking).await?)),
+            call => {
+                let capacity = capacity(&self.ledger, &self.served, wallet, asked.acting).await?;
+                self.check(wallet, capacity, call).await?;
+            }
         }
+        self.carry_out(asked.call).await.map_err(|error| said(&error))
     }
 
-    /// Whether somebody may make a call at all.
+    /// Whether somebody may make a call that changes something or looks around.
     async fn check(&self, wallet: [u8; 32], capacity: Capacity, call: &Call) -> Result<(), Failure> {
         match call {
-            // Of no use to anybody but whom it is sealed to, or public.
-            Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } => Ok(()),
-            // The ledger decides.
-            Call::Release(_) => Ok(()),
+            Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } | Call::Release(_) => Ok(()),
             // Names say no more than grants on chain do. Holders and readers in an emergency look for shares.
             Call::Slots(_) | Call::Wrapping(_) | Call::PutPublicKey { .. } => match capacity {
                 Capacity::Stranger => Err(not_allowed("nobody without a part in this does that")),
@@ -77,23 +85,39 @@ impl Service {
                     "only staff of the institutions that this service is for lists patients",
                 )),
             },
-            Call::Put { slot, .. } => match (slot.kind, capacity) {
-                (
-                    EnvelopeKind::Released { holder, .. },
-                    Capacity::Elsewhere {
-                        institution,
-                        is_authority: true,
-                    },
-                ) if institution.to_bytes() == holder => Ok(()),
+            Call::Put { slot, envelope } => {
+                if envelope::wrapping(envelope).is_err() {
+                    return Err(not_allowed(
+                        "these bytes are no envelope that this release of the service knows",
+                    ));
+                }
+                match (slot.kind, capacity) {
+                    (
+                        EnvelopeKind::Released { holder, emergency },
+                        Capacity::Elsewhere {
+                            institution,
+                            is_authority: true,
+                        },
+                    ) if institution.to_bytes() == holder => self.may_give_share(institution, emergency, slot).await,
+                    (_, Capacity::Delegate { patient, rights })
+                        if patient == slot.patient && rights & WRITING != 0 && !is_patients_own(slot) =>
+                    {
+                        Ok(())
+                    }
+                    _ => self.is_for(wallet, capacity, &slot.patient).await,
+                }
+            }
+            Call::Discard(slot) => match capacity {
+                Capacity::Delegate { patient, rights }
+                    if patient == slot.patient && rights & Action::Share.bit() != 0 && !is_patients_own(slot) =>
+                {
+                    Ok(())
+                }
                 _ => self.is_for(wallet, capacity, &slot.patient).await,
             },
-            Call::Discard(slot) => self.is_for(wallet, capacity, &slot.patient).await,
             Call::Copies(of) => self.is_for(wallet, capacity, &of.patient).await,
             Call::Opens(copy) => self.is_for(wallet, capacity, &copy.slot.patient).await,
-            Call::PutShare { slot, .. } | Call::DiscardShare(slot) if slot.guardian == wallet => Ok(()),
-            Call::PutShare { slot, .. } | Call::DiscardShare(slot) => {
-                self.is_for(wallet, capacity, &slot.patient).await
-            }
+            Call::PutShare { slot, .. } | Call::DiscardShare(slot) => self.may_deal(wallet, slot).await,
             Call::Destroy(of) => {
                 self.is_for(wallet, capacity, &of.patient).await?;
                 match self.ledger.record(&of.patient, &of.record).await {
@@ -107,23 +131,66 @@ impl Service {
         }
     }
 
-    /// Whether somebody works here, or is the patient, or acts for it.
+    /// Whether somebody works here, or is the patient.
     async fn is_for(&self, wallet: [u8; 32], capacity: Capacity, patient: &Id) -> Result<(), Failure> {
         let is_patient = match capacity {
             Capacity::Staff => return Ok(()),
             Capacity::Patient(known) => known == *patient,
-            Capacity::Elsewhere { .. } => false,
-            Capacity::Stranger => match self.ledger.patient(patient).await {
-                Ok(account) => account.is_wallet(&Address::new_from_array(wallet)),
-                Err(LedgerError::NotFound { .. }) => false,
-                Err(error) => return Err(unavailable(error)),
-            },
+            Capacity::Elsewhere { .. } | Capacity::Delegate { .. } => false,
+            Capacity::Stranger => self.is_patient(wallet, patient).await?,
         };
         if is_patient {
             Ok(())
         } else {
             Err(not_allowed(
-                "only the patient, who acts for it, and staff of the institutions that this service is for may do that",
+                "only the patient, whom it gave the right to, and staff of the institutions that this service is for may \
+                 do that",
+            ))
+        }
+    }
+
+    async fn is_patient(&self, wallet: [u8; 32], patient: &Id) -> Result<bool, Failure> {
+        match self.ledger.patient(patient).await {
+            Ok(account) => Ok(account.is_wallet(&Address::new_from_array(wallet))),
+            Err(LedgerError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// A holder gives its share in an emergency that is open, of a patient who names it, of a record that is there.
+    async fn may_give_share(&self, holder: Address, emergency: Id, slot: &EnvelopeSlot) -> Result<(), Failure> {
+        let named = self.ledger.safeguards(&slot.patient).await.map_err(unavailable)?;
+        if !named.is_some_and(|named| named.holders().contains(&holder)) {
+            return Err(not_allowed("the patient does not name this institution as a holder"));
+        }
+        let at = address::emergency(&slot.patient, &emergency);
+        let emergency: Option<Emergency> = self.account(&at).await?;
+        let now = self.ledger.now().await.map_err(unavailable)?;
+        if emergency.is_none_or(|emergency| now >= emergency.expires) {
+            return Err(not_allowed("there is no such emergency, or it is over"));
+        }
+        match self.ledger.record(&slot.patient, &slot.record).await {
+            Ok(record) if !record.is_erased() => Ok(()),
+            Ok(_) | Err(LedgerError::NotFound { .. }) => Err(not_allowed("there is no such record")),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Shares of a patient's key are the patient's to deal, and a guardian's whom it names to pass on.
+    async fn may_deal(&self, wallet: [u8; 32], slot: &ShareSlot) -> Result<(), Failure> {
+        if self.is_patient(wallet, &slot.patient).await? {
+            return Ok(());
+        }
+        let named = self.ledger.safeguards(&slot.patient).await.map_err(unavailable)?;
+        let is_guardian = named.is_some_and(|named| {
+            let mut guardians = named.guardians().iter();
+            guardians.any(|guardian| guardian.wallet.to_bytes() == wallet)
+        });
+        if is_guardian && slot.guardian == wallet {
+            Ok(())
+        } else {
+            Err(not_allowed(
+                "only the patient and the guardian itself, whom the patient names, may do that",
             ))
         }
     }
@@ -188,7 +255,7 @@ impl Service {
             return Err(Failure::NotTheReader);
         }
         let found = envelope::key_epoch(&envelope).map_err(|_| Failure::Damaged)?;
-        let expected = self.key_epoch(&released.slot.patient, &released.slot.recipient).await?;
+        let expected = self.key_epoch(&released).await?;
         if found != expected {
             return Err(Failure::Refused {
                 reason: format!(
@@ -211,11 +278,15 @@ impl Service {
         })
     }
 
-    /// The epoch of the key that an account has now.
-    async fn key_epoch(&self, patient: &Id, recipient: &[u8; 32]) -> Result<u32, Failure> {
-        let at = Address::new_from_array(*recipient);
+    /// The epoch of the key that the recipient has now.
+    async fn key_epoch(&self, released: &Released) -> Result<u32, Failure> {
+        let (patient, recipient) = (&released.slot.patient, released.slot.recipient);
+        let at = Address::new_from_array(recipient);
         if at == address::patient(patient) {
             return Ok(self.ledger.patient(patient).await.map_err(unavailable)?.key_epoch);
+        }
+        if recipient == released.reader {
+            return Ok(PERSON_KEY_EPOCH);
         }
         if let Some(member) = self.account::<Member>(&at).await? {
             return Ok(member.key_epoch);
@@ -226,7 +297,7 @@ impl Service {
         if let Some(institution) = self.account::<Institution>(&at).await? {
             return Ok(institution.key_epoch);
         }
-        Ok(PERSON_KEY_EPOCH)
+        Err(Failure::NoDecision)
     }
 
     /// An account, if it is one of this kind.
@@ -237,6 +308,11 @@ impl Service {
             Err(error) => Err(unavailable(error)),
         }
     }
+}
+
+/// Whether an envelope is the patient's own: no delegate touches it.
+fn is_patients_own(slot: &EnvelopeSlot) -> bool {
+    slot.recipient == address::patient(&slot.patient).to_bytes()
 }
 
 fn found(bytes: Option<Vec<u8>>) -> Found {
@@ -253,9 +329,18 @@ fn not_allowed(detail: &str) -> Failure {
 
 /// What the caller is told; what it is not, goes into the log.
 fn said(error: &KeyStoreError) -> Failure {
-    let failure = Failure::from(error);
-    if matches!(failure, Failure::Broken { .. } | Failure::Damaged) {
-        tracing::error!(%error, "the key store failed");
+    match Failure::from(error) {
+        Failure::LedgerUnavailable { .. } => {
+            tracing::warn!(%error, "the ledger gave no answer");
+            Failure::LedgerUnavailable {
+                detail: "the service gets no answer from its ledger".to_owned(),
+            }
+        }
+        failure => {
+            if matches!(failure, Failure::Broken { .. } | Failure::Damaged) {
+                tracing::error!(%error, "the key store failed");
+            }
+            failure
+        }
     }
-    failure
 }

@@ -4,16 +4,19 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chartseal::store::keystore::remote::signature::{self, Headers, Message, Signed};
 use chartseal::store::keystore::remote::wire::Failure;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// How far a caller's clock may be from ours, in seconds, either way.
-const WINDOW: i64 = 60;
-/// A nonce is remembered for as long as its call could be made again.
-const REMEMBERED: i64 = 2 * WINDOW;
+/// How late a call may be, in seconds: by its caller's clock, and on its way.
+const LATE: i64 = 60;
+/// How early: a clock that is ahead. Short, for what comes after a restart has to be later than anything before it.
+const EARLY: i64 = 5;
+/// Nonces are kept in spans of this length, of which the last two are remembered.
+const SPAN: Duration = Duration::from_secs(120);
 /// Nonces that are remembered at most, of 48 bytes each.
 const MOST_NONCES: usize = 500_000;
 
@@ -40,18 +43,35 @@ impl Default for Pace {
 pub struct Doorman {
     /// The names that callers know us by, as host[:port] in small letters.
     authorities: Vec<String>,
-    /// What was signed before, in seconds since 1970, may have been seen by who was here before us.
-    since: i64,
     nonces: Mutex<Nonces>,
     pace: DefaultKeyedRateLimiter<[u8; 32]>,
 }
 
-/// Nonces of two spans, each as long as any must be remembered: when one is over, those of the one before are forgotten.
+/// Nonces of two spans. Whatever the clock does, none is forgotten that could come again: with a span goes everything that
+/// was signed up to its latest call.
 #[derive(Debug)]
 struct Nonces {
-    began: i64,
-    young: HashSet<([u8; 32], [u8; 16])>,
-    old: HashSet<([u8; 32], [u8; 16])>,
+    began: Instant,
+    /// What was signed before this, in seconds since 1970, is not taken.
+    floor: i64,
+    young: Span,
+    old: Span,
+}
+
+#[derive(Debug)]
+struct Span {
+    nonces: HashSet<([u8; 32], [u8; 16])>,
+    /// The latest time of signing.
+    latest: i64,
+}
+
+impl Span {
+    fn new() -> Self {
+        Self {
+            nonces: HashSet::new(),
+            latest: i64::MIN,
+        }
+    }
 }
 
 impl Doorman {
@@ -60,11 +80,12 @@ impl Doorman {
     pub fn new(authorities: &[String], pace: Pace, now: i64) -> Self {
         Self {
             authorities: authorities.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            since: now,
             nonces: Mutex::new(Nonces {
-                began: now,
-                young: HashSet::new(),
-                old: HashSet::new(),
+                began: Instant::now(),
+                // Who was here before us may have taken what was signed up to then.
+                floor: now.saturating_add(EARLY).saturating_add(1),
+                young: Span::new(),
+                old: Span::new(),
             }),
             pace: RateLimiter::keyed(Quota::per_second(pace.per_second).allow_burst(pace.burst)),
         }
@@ -85,14 +106,18 @@ impl Doorman {
         let signed = signature::verify(message, headers).map_err(|error| refused(error.to_string()))?;
         let Signed { wallet, created, nonce } = signed;
         let off = created.saturating_sub(now);
-        if off.unsigned_abs() > WINDOW.unsigned_abs() {
+        if !(-LATE..=EARLY).contains(&off) {
             let detail = format!("the call was signed {off} s from now by our clock; set yours, or sign it anew");
             return Err(refused(detail));
         }
-        if created < self.since {
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        if nonces.has((wallet, nonce)) {
+            return Err(refused("this very call was made before; sign a new one".to_owned()));
+        }
+        if created < nonces.floor {
             return Err(Failure::Later {
-                detail: "the service has just been started, and takes nothing that was signed before".to_owned(),
-                seconds: self.since.abs_diff(created),
+                detail: "the service was started a moment ago, and takes nothing that was signed before".to_owned(),
+                seconds: nonces.floor.abs_diff(created),
             });
         }
         if let Err(not_until) = self.pace.check_key(&wallet) {
@@ -102,30 +127,41 @@ impl Doorman {
                 seconds: wait.as_secs() + 1,
             });
         }
-        self.remember((wallet, nonce), now)?;
-        Ok(wallet)
-    }
-
-    fn remember(&self, nonce: ([u8; 32], [u8; 16]), now: i64) -> Result<(), Failure> {
-        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_sub(nonces.began) >= REMEMBERED {
-            nonces.began = now;
-            nonces.old = std::mem::take(&mut nonces.young);
+        if nonces.began.elapsed() >= SPAN {
+            nonces.turn_over();
             self.pace.retain_recent();
         }
-        if nonces.young.len() >= MOST_NONCES {
-            return Err(Failure::Later {
+        if nonces.remember((wallet, nonce), created) {
+            Ok(wallet)
+        } else {
+            Err(Failure::Later {
                 detail: "too many calls altogether".to_owned(),
-                seconds: REMEMBERED.unsigned_abs(),
-            });
+                seconds: SPAN.as_secs(),
+            })
         }
-        if nonces.old.contains(&nonce) || !nonces.young.insert(nonce) {
-            return Err(Failure::NotSigned {
-                detail: "this very call was made before; sign a new one".to_owned(),
-                now,
-            });
+    }
+}
+
+impl Nonces {
+    fn has(&self, nonce: ([u8; 32], [u8; 16])) -> bool {
+        self.young.nonces.contains(&nonce) || self.old.nonces.contains(&nonce)
+    }
+
+    /// False where there are too many.
+    fn remember(&mut self, nonce: ([u8; 32], [u8; 16]), created: i64) -> bool {
+        if self.young.nonces.len() >= MOST_NONCES {
+            return false;
         }
-        Ok(())
+        self.young.latest = self.young.latest.max(created);
+        self.young.nonces.insert(nonce);
+        true
+    }
+
+    fn turn_over(&mut self) {
+        self.began = Instant::now();
+        let young = std::mem::replace(&mut self.young, Span::new());
+        let forgotten = std::mem::replace(&mut self.old, young);
+        self.floor = self.floor.max(forgotten.latest.saturating_add(1));
     }
 }
 
@@ -154,40 +190,46 @@ mod tests {
         }
     }
 
+    /// A time at which the doorman has been there for a while.
+    const LATER: i64 = NOW + 1000;
+
     #[test]
     fn a_call_that_is_signed_is_let_in_once() {
         let (wallet, doorman) = (WalletKey::generate().unwrap(), doorman());
-        let headers = signature::sign(&MESSAGE, &wallet, NOW, [1; 16]);
-        assert_eq!(doorman.admit(&MESSAGE, &headers, NOW), Ok(wallet.address()));
-        // To the last moment in which it would be on time.
-        for later in [0, 1, WINDOW] {
-            not_signed(doorman.admit(&MESSAGE, &headers, NOW + later), "before");
+        let headers = signature::sign(&MESSAGE, &wallet, LATER, [1; 16]);
+        assert_eq!(doorman.admit(&MESSAGE, &headers, LATER), Ok(wallet.address()));
+        // From the first to the last moment in which it would be on time.
+        for now in [LATER - EARLY, LATER, LATER + 1, LATER + LATE] {
+            not_signed(doorman.admit(&MESSAGE, &headers, now), "before");
         }
     }
 
     #[test]
-    fn a_call_from_the_future_is_remembered_until_it_is_late() {
+    fn what_is_forgotten_is_not_taken_again_whatever_the_clock_does() {
         let (wallet, doorman) = (WalletKey::generate().unwrap(), doorman());
-        let headers = signature::sign(&MESSAGE, &wallet, NOW + WINDOW, [1; 16]);
-        assert!(doorman.admit(&MESSAGE, &headers, NOW).is_ok());
-        for later in 1..=2 * WINDOW {
-            // Others come too, so that spans begin and end.
-            let nonce = [u8::try_from(later).unwrap(); 16];
-            let other = signature::sign(&MESSAGE, &wallet, NOW + later, nonce);
-            assert!(doorman.admit(&MESSAGE, &other, NOW + later).is_ok() || nonce == [1; 16]);
-            not_signed(doorman.admit(&MESSAGE, &headers, NOW + later), "before");
+        let headers = signature::sign(&MESSAGE, &wallet, LATER + EARLY, [1; 16]);
+        assert!(doorman.admit(&MESSAGE, &headers, LATER).is_ok());
+        let turn_over = || doorman.nonces.lock().unwrap().turn_over();
+        turn_over();
+        not_signed(doorman.admit(&MESSAGE, &headers, LATER), "before");
+        turn_over();
+        // It is forgotten, and the clock stands still or was set back.
+        for now in [LATER, LATER + 1] {
+            let outcome = doorman.admit(&MESSAGE, &headers, now);
+            assert!(matches!(outcome, Err(Failure::Later { seconds: 1, .. })), "{outcome:?}");
         }
-        not_signed(doorman.admit(&MESSAGE, &headers, NOW + 2 * WINDOW + 1), "clock");
+        let next = signature::sign(&MESSAGE, &wallet, LATER + EARLY + 1, [1; 16]);
+        assert!(doorman.admit(&MESSAGE, &next, LATER + 1).is_ok());
     }
 
     #[test]
     fn stale_and_early_clocks_are_refused() {
         let (wallet, doorman) = (WalletKey::generate().unwrap(), doorman());
         for (created, now) in [
-            (NOW, NOW + WINDOW + 1),
-            (NOW + WINDOW + 1, NOW),
-            (i64::MAX, NOW),
-            (i64::MIN, NOW),
+            (LATER, LATER + LATE + 1),
+            (LATER + EARLY + 1, LATER),
+            (i64::MAX, LATER),
+            (i64::MIN, LATER),
         ] {
             let headers = signature::sign(&MESSAGE, &wallet, created, [1; 16]);
             not_signed(doorman.admit(&MESSAGE, &headers, now), "clock");
@@ -195,11 +237,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_before_the_service_started_is_not_taken() {
+    fn nothing_that_a_service_took_is_taken_by_the_one_that_is_started_after_it() {
         let wallet = WalletKey::generate().unwrap();
-        let headers = signature::sign(&MESSAGE, &wallet, NOW - 1, [1; 16]);
-        let outcome = doorman().admit(&MESSAGE, &headers, NOW);
-        assert!(matches!(outcome, Err(Failure::Later { seconds: 1, .. })), "{outcome:?}");
+        for created in NOW - LATE..=NOW + EARLY {
+            let headers = signature::sign(&MESSAGE, &wallet, created, [1; 16]);
+            let before = Doorman::new(&["keys.example".to_owned()], Pace::default(), NOW - LATER);
+            assert!(before.admit(&MESSAGE, &headers, NOW).is_ok(), "{created}");
+            // Started in the same second, and asked at any moment after that.
+            let after = doorman();
+            for now in NOW..=NOW + LATE + EARLY + 1 {
+                let taken = after.admit(&MESSAGE, &headers, now);
+                assert!(taken.is_err(), "{created} at {now}");
+            }
+        }
     }
 
     #[test]
@@ -209,9 +259,9 @@ mod tests {
             authority: "keys.evil",
             ..MESSAGE
         };
-        let headers = signature::sign(&elsewhere, &wallet, NOW, [1; 16]);
-        not_signed(doorman.admit(&elsewhere, &headers, NOW), "keys.example");
-        not_signed(doorman.admit(&MESSAGE, &headers, NOW), "match");
+        let headers = signature::sign(&elsewhere, &wallet, LATER, [1; 16]);
+        not_signed(doorman.admit(&elsewhere, &headers, LATER), "keys.example");
+        not_signed(doorman.admit(&MESSAGE, &headers, LATER), "match");
     }
 
     #[test]
@@ -223,8 +273,8 @@ mod tests {
         let doorman = Doorman::new(&["keys.example".to_owned()], pace, NOW);
         let [hasty, other] = [(), ()].map(|()| WalletKey::generate().unwrap());
         let admit = |wallet: &WalletKey, nonce: u8| {
-            let headers = signature::sign(&MESSAGE, wallet, NOW, [nonce; 16]);
-            doorman.admit(&MESSAGE, &headers, NOW)
+            let headers = signature::sign(&MESSAGE, wallet, LATER, [nonce; 16]);
+            doorman.admit(&MESSAGE, &headers, LATER)
         };
         let outcomes: Vec<_> = (0..20).map(|nonce| admit(&hasty, nonce)).collect();
         assert!(outcomes[..3].iter().all(Result::is_ok), "{outcomes:?}");

@@ -1,7 +1,7 @@
 //! HTTP around the service: `POST /v1/calls` for calls, `GET /healthz` for whoever looks after it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -12,12 +12,22 @@ use axum::{Json, Router};
 use chartseal::store::keystore::remote::signature::{CONTENT_DIGEST, Headers, Message, SIGNATURE, SIGNATURE_INPUT};
 use chartseal::store::keystore::remote::wire::{Asked, CALLS, Failure, LONGEST_REQUEST};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::calls::Service;
 use crate::doorman::Doorman;
 
-/// The service, and who stands at its door.
-type Shared = Arc<(Service, Doorman)>;
+/// Calls that are answered at a time: each asks the ledger some questions.
+const AT_ONCE: usize = 64;
+/// No answer takes longer: before callers give up.
+const TIME: Duration = Duration::from_secs(45);
+
+/// The service, who stands at its door, and room inside.
+struct Shared {
+    service: Service,
+    doorman: Doorman,
+    room: Semaphore,
+}
 
 /// The service as HTTP.
 pub fn router(service: Service, doorman: Doorman) -> Router {
@@ -25,12 +35,16 @@ pub fn router(service: Service, doorman: Doorman) -> Router {
         .route(CALLS, post(call))
         .route("/healthz", get(health))
         .layer(DefaultBodyLimit::max(LONGEST_REQUEST))
-        .with_state(Arc::new((service, doorman)))
+        .with_state(Arc::new(Shared {
+            service,
+            doorman,
+            room: Semaphore::new(AT_ONCE),
+        }))
 }
 
-async fn health(State(shared): State<Shared>) -> Response {
-    match shared.0.name().await {
-        Ok(name) => Json(json!({"status": "ok", "name": name, "release": env!("CARGO_PKG_VERSION")})).into_response(),
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.service.name().await {
+        Ok(_) => Json(json!({"status": "ok", "release": env!("CARGO_PKG_VERSION")})).into_response(),
         Err(error) => {
             tracing::error!(%error, "the key store is not there");
             (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "broken"}))).into_response()
@@ -38,19 +52,14 @@ async fn health(State(shared): State<Shared>) -> Response {
     }
 }
 
-async fn call(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn call(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     match answer(&shared, &uri, &headers, &body).await {
         Ok(value) => Json(value).into_response(),
         Err(failure) => (status(&failure), Json(failure)).into_response(),
     }
 }
 
-async fn answer(
-    (service, doorman): &(Service, Doorman),
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Value, Failure> {
+async fn answer(shared: &Shared, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
     let text = |name: &str| {
         headers
             .get(name)
@@ -72,11 +81,17 @@ async fn answer(
         signature_input: text(SIGNATURE_INPUT).to_owned(),
         signature: text(SIGNATURE).to_owned(),
     };
-    let wallet = doorman.admit(&message, &signed, now())?;
+    let wallet = shared.doorman.admit(&message, &signed, now())?;
     let asked: Asked = serde_json::from_slice(body).map_err(|error| Failure::NotAllowed {
         detail: format!("this is no call that this release of the service knows: {error}"),
     })?;
-    service.answer(wallet, asked).await
+    let later = |detail: &str| Failure::Later {
+        detail: detail.to_owned(),
+        seconds: 1,
+    };
+    let _room = shared.room.try_acquire().map_err(|_| later("too many calls at once"))?;
+    let answered = tokio::time::timeout(TIME, shared.service.answer(wallet, asked)).await;
+    answered.unwrap_or_else(|_| Err(later("the answer took too long")))
 }
 
 /// Seconds since 1970.

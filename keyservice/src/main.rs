@@ -12,11 +12,17 @@ use chartseal::ledger::Ledger;
 use chartseal::store::FolderKeyStore;
 use chartseal_keyservice::{Doorman, Pace, Service, router};
 use clap::Parser;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// What is under way may end before the service does.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the head of a request may take.
+const HEADERS: Duration = Duration::from_secs(10);
+/// Calls on one connection at a time.
+const STREAMS: u32 = 32;
 
 /// Keeps wrapped keys for several machines, and releases one to a reader whom the chain allowed.
 #[derive(Debug, Parser)]
@@ -132,14 +138,23 @@ async fn main() -> Result<()> {
     println!("{scheme}://{address}");
     match tls {
         Some(tls) => {
-            axum_server::from_tcp_rustls(listener, tls)?
-                .handle(handle)
-                .serve(app)
-                .await
+            let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+            limit(server.http_builder());
+            server.serve(app).await
         }
-        None => axum_server::from_tcp(listener)?.handle(handle).serve(app).await,
+        None => {
+            let mut server = axum_server::from_tcp(listener)?.handle(handle);
+            limit(server.http_builder());
+            server.serve(app).await
+        }
     }
     .context("the service ended")
+}
+
+/// Whoever takes long to say what it wants is not waited for.
+fn limit(http: &mut Builder<TokioExecutor>) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
 }
 
 /// Ends the service in good order when it is told to.

@@ -2,7 +2,6 @@
 //! suspended or dismissed a moment ago is a stranger.
 
 use chartseal::ledger::{Ledger, LedgerError};
-use chartseal::store::keystore::GateError;
 use chartseal::store::keystore::remote::wire::{Acting, Failure};
 use chartseal_program::seeds::{Id, address};
 use chartseal_program::vocabulary::Role;
@@ -15,8 +14,10 @@ pub(crate) enum Capacity {
     Staff,
     /// Speaks for some other institution, whose account this is; or works there.
     Elsewhere { institution: Address, is_authority: bool },
-    /// Is a patient, or may act for one.
+    /// Is a patient.
     Patient(Id),
+    /// Acts for a patient, within these rights: a bit for each `Action`.
+    Delegate { patient: Id, rights: u8 },
     /// Nobody in particular.
     Stranger,
 }
@@ -60,7 +61,10 @@ pub(crate) async fn capacity(
             if account.wallet != wallet || account.fault(now).is_some() {
                 return Err(is_not(what));
             }
-            Capacity::Patient(patient)
+            Capacity::Delegate {
+                patient,
+                rights: account.rights,
+            }
         }
         Acting::Authority { institution } => {
             let what = "the authority of that institution";
@@ -108,7 +112,11 @@ pub(crate) async fn capacity(
     })
 }
 
-/// The ledger gave no answer: nothing is allowed then.
+/// The ledger gave no answer: nothing is allowed then. What it said is for our own log.
+#[allow(clippy::needless_pass_by_value, reason = "so that it fits behind map_err")]
 pub(crate) fn unavailable(error: LedgerError) -> Failure {
-    Failure::from(&GateError::Unavailable(Box::new(error)).into())
+    tracing::warn!(%error, "the ledger gave no answer");
+    Failure::LedgerUnavailable {
+        detail: "the service gets no answer from its ledger".to_owned(),
+    }
 }

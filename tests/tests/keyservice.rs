@@ -20,7 +20,7 @@ use chartseal::{
     store::{
         Gateway, GatewayOptions, KeyStore as _, KeyStoreError, Stores,
         keystore::{
-            Claim, EnvelopeSlot, GateError, ReleaseGate as _, ReleaseRequest, RemoteKeyStore,
+            Claim, EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate as _, ReleaseRequest, RemoteKeyStore, ShareSlot,
             remote::{
                 signature::{self, Headers, Message},
                 wire::{Acting, Asked, Asking, CALLS, Call, Failure, Given, RecordId},
@@ -484,6 +484,10 @@ async fn strangers_neither_write_nor_look_around_nor_destroy() {
     let scene = Scene::new();
     let record = scene.puts(0).await;
     let slot = own_slot(&scene, &scene.session(&scene.clinic.patient, None), record).await;
+    let envelope = scene
+        .releases(scene.doctors().keys(), &scene.opens(&scene.doctors(), record).await.0)
+        .await
+        .unwrap();
     let stranger = Identity::generate().unwrap();
     let (laboratory, laboratory_id) = scene.clinic.institution("laboratory", "laboratory").unwrap();
     let elsewhere = Acting::Authority {
@@ -501,7 +505,7 @@ async fn strangers_neither_write_nor_look_around_nor_destroy() {
         scene.keys(&stranger, Some(Acting::Patient { patient: scene.patient })),
         scene.keys(&laboratory, Some(elsewhere)),
     ] {
-        not_allowed(keys.put(slot, b"another envelope").await);
+        not_allowed(keys.put(slot, &envelope).await);
         not_allowed(keys.discard(slot).await.map(|_| ()));
         not_allowed(keys.destroy(scene.patient, record).await.map(|_| ()));
         not_allowed(keys.copies(scene.patient, record).await.map(|_| ()));
@@ -522,6 +526,55 @@ async fn strangers_neither_write_nor_look_around_nor_destroy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delegate_does_what_the_patient_allowed_it_and_no_more() {
+    let scene = Scene::new();
+    let record = scene.puts(0).await;
+    let patient = scene.session(&scene.clinic.patient, None);
+    let own = own_slot(&scene, &patient, record).await;
+    let envelope = scene
+        .releases(scene.doctors().keys(), &scene.opens(&scene.doctors(), record).await.0)
+        .await
+        .unwrap();
+    let doctors = EnvelopeSlot {
+        recipient: scene.recipient(),
+        ..own
+    };
+    for (name, rights, may_write, may_share) in [("reader", "read", false, false), ("carer", "read,share", true, true)]
+    {
+        let person = scene.clinic.stack.person(name);
+        let wallet = person.arrives().unwrap();
+        let words = [
+            "delegate",
+            "name",
+            &scene.clinic.patient_id,
+            "--wallet",
+            &wallet,
+            "--rights",
+            rights,
+        ];
+        let delegate = scene.clinic.patient.does(&words).unwrap().text("delegate").unwrap();
+        person
+            .does(&["delegate", "accept", &scene.clinic.patient_id, &delegate])
+            .unwrap();
+        let acting = Acting::Delegate {
+            patient: scene.patient,
+            delegate: id(&delegate),
+        };
+        let keys = scene.keys(&keys_of(&person), Some(acting));
+        assert_eq!(keys.put(doctors, &envelope).await.is_ok(), may_write, "{name}");
+        assert_eq!(keys.discard(doctors).await.is_ok(), may_share, "{name}");
+        // Never the patient's own, nor all of them.
+        assert!(
+            keys.put(own, &envelope).await.is_err() && keys.discard(own).await.is_err(),
+            "{name}"
+        );
+        assert!(keys.copies(scene.patient, record).await.is_err(), "{name}");
+        assert!(keys.destroy(scene.patient, record).await.is_err(), "{name}");
+    }
+    assert_eq!(scene.opens(&patient, record).await.1, NOTE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn staff_that_was_suspended_a_moment_ago_is_a_stranger() {
     let scene = Scene::new();
     let record = scene.puts(0).await;
@@ -539,8 +592,10 @@ async fn staff_that_was_suspended_a_moment_ago_is_a_stranger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_call_is_an_error_that_says_so() {
     let scene = Scene::new();
-    let wallet = WalletKey::generate().unwrap();
-    let long = vec![b' '; 100_000];
+    let stranger = Identity::generate().unwrap();
+    // It asks until the service takes calls.
+    scene.keys(&stranger, None).name().await.unwrap();
+    let (wallet, long) = (stranger.wallet, vec![b' '; 100_000]);
     for (nonce, body) in [
         (1, b"".as_slice()),
         (2, b"{"),

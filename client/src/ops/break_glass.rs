@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         BlobStore, KeyStore, KeyStoreError,
-        keystore::{EnvelopeKind, EnvelopeSlot, ReleaseRequest},
+        keystore::{EnvelopeKind, EnvelopeSlot, GateError, ReleaseRequest},
     },
 };
 
@@ -288,7 +288,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let version = Version::of(record);
         let transaction: Signature = access.signature.parse().unwrap_or_default();
         let context = self.context(&version, recipient, epoch).await?;
-        let mut shares = Vec::new();
+        let (mut shares, mut refused) = (Vec::new(), None);
         for slot in self.slots_at_hand(&version).await? {
             let EnvelopeKind::Released { holder, .. } = slot.kind else {
                 continue;
@@ -304,8 +304,18 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             };
             let envelope = match self.keys.release(&request, &gate).await {
                 Ok(released) => released.envelope,
-                // Of two key stores one is away, and the other one's shares may do.
-                Err(KeyStoreError::NoEnvelope | KeyStoreError::Unreachable(_)) => continue,
+                // Of two key stores one is away, and the other one's shares may do; of two shares one is damaged, or wrapped to
+                // a key that the reader had before.
+                Err(
+                    KeyStoreError::NoEnvelope
+                    | KeyStoreError::Unreachable(_)
+                    | KeyStoreError::Damaged
+                    | KeyStoreError::Service { .. },
+                ) => continue,
+                Err(error @ KeyStoreError::Gate(GateError::Refused { .. })) => {
+                    refused = Some(error);
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             };
             let open = |envelope: &[u8], key: &EncryptionKey, context: &EnvelopeContext| {
@@ -319,10 +329,10 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let manifest = fetch_manifest(&self.stores, record.locator, record.manifest_hash).await?;
         let manifest = Manifest::parse(&manifest).map_err(BreakGlassError::from)?;
         match break_glass::combine(&shares, &manifest) {
-            Err(BreakGlassError::Missing { released, .. }) => {
-                let held = self.held(&version).await?;
-                Err(missing(&held, released, access))
-            }
+            Err(BreakGlassError::Missing { released, .. }) => match refused {
+                Some(error) if shares.is_empty() => Err(error.into()),
+                _ => Err(missing(&self.held(&version).await?, released, access)),
+            },
             other => Ok(other?),
         }
     }

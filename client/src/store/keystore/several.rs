@@ -5,8 +5,8 @@
 use std::fmt::Display;
 
 use super::{
-    Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, Released,
-    ReleasedEnvelope, ShareSlot, pass_gate,
+    Claim, Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
+    Released, ReleasedEnvelope, ShareSlot, pass_gate,
 };
 use crate::crypto;
 use crate::seal::envelope::Wrapping;
@@ -30,11 +30,19 @@ impl<K: KeyStore> KeyStores<K> {
 }
 
 /// A gate that was passed already: the ledger is asked once, not once for every store.
-struct Passed(Released);
+struct Passed {
+    released: Released,
+    /// For a store that asks by itself all the same.
+    claim: Option<Claim>,
+}
 
 impl ReleaseGate for Passed {
     async fn check(&self, _: [u8; 16]) -> Result<Released, GateError> {
-        Ok(self.0)
+        Ok(self.released)
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        self.claim
     }
 }
 
@@ -170,7 +178,10 @@ impl<K: KeyStore> KeyStore for KeyStores<K> {
         request: &ReleaseRequest,
         gate: &impl ReleaseGate,
     ) -> Result<ReleasedEnvelope, KeyStoreError> {
-        let passed = Passed(pass_gate(request, gate).await?);
+        let passed = Passed {
+            released: pass_gate(request, gate).await?,
+            claim: gate.claim(),
+        };
         let mut outcomes: Outcomes<ReleasedEnvelope> = Outcomes::new();
         let mut lacking = None;
         for (n, store) in self.0.iter().enumerate() {

@@ -25,7 +25,8 @@ use crate::crypto;
 use crate::keys::WalletKey;
 use crate::seal::envelope::Wrapping;
 
-/// Tries of a call whose answer did not come. Every call can be made twice.
+/// Tries of a call whose answer did not come. Every call can be made twice; the second answer may say that there was nothing
+/// left to do.
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -227,7 +228,12 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn name(&self) -> Result<String, KeyStoreError> {
-        self.call(Call::Name).await
+        let name: String = self.call(Call::Name).await?;
+        if name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(name)
+        } else {
+            Err(self.failed("its name is none"))
+        }
     }
 
     async fn patients(&self) -> Result<Vec<[u8; 16]>, KeyStoreError> {
@@ -246,7 +252,13 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
-        self.call(Call::Slots(RecordId { patient, record })).await
+        let slots: Vec<EnvelopeSlot> = self.call(Call::Slots(RecordId { patient, record })).await?;
+        self.of_what_was_asked(
+            slots
+                .iter()
+                .all(|slot| (slot.patient, slot.record) == (patient, record)),
+        )?;
+        Ok(slots)
     }
 
     async fn wrapping(&self, slot: EnvelopeSlot) -> Result<Option<Wrapping>, KeyStoreError> {
@@ -265,6 +277,8 @@ impl KeyStore for RemoteKeyStore {
 
     async fn copies(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
         let copies: Vec<Copied> = self.call(Call::Copies(RecordId { patient, record })).await?;
+        let is_its = |copy: &Copied| (copy.slot.patient, copy.slot.record) == (patient, record);
+        self.of_what_was_asked(copies.iter().all(is_its))?;
         Ok(copies.into_iter().map(Into::into).collect())
     }
 
@@ -289,7 +303,7 @@ impl KeyStore for RemoteKeyStore {
             claim,
         };
         let given: Given = self.call(Call::Release(asking)).await?;
-        if given.slot.recipient != request.recipient {
+        if given.slot.recipient != request.recipient || given.reader != self.wallet.address() {
             return Err(KeyStoreError::NotTheReader);
         }
         Ok(ReleasedEnvelope {
@@ -309,7 +323,9 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn shares(&self, patient: [u8; 16]) -> Result<Vec<ShareSlot>, KeyStoreError> {
-        self.call(Call::Shares { patient }).await
+        let slots: Vec<ShareSlot> = self.call(Call::Shares { patient }).await?;
+        self.of_what_was_asked(slots.iter().all(|slot| slot.patient == patient))?;
+        Ok(slots)
     }
 
     async fn discard_share(&self, slot: ShareSlot) -> Result<bool, KeyStoreError> {
@@ -329,6 +345,15 @@ impl KeyStore for RemoteKeyStore {
 }
 
 impl RemoteKeyStore {
+    /// What a store names is discarded in others too: it must not be somebody else's.
+    fn of_what_was_asked(&self, is_it: bool) -> Result<(), KeyStoreError> {
+        if is_it {
+            Ok(())
+        } else {
+            Err(self.failed("it answered for another record or patient than was asked for"))
+        }
+    }
+
     fn bytes(&self, found: Found) -> Result<Option<Vec<u8>>, KeyStoreError> {
         let decoded = found.bytes.map(|bytes| STANDARD.decode(bytes)).transpose();
         decoded.map_err(|error| self.failed(error))
