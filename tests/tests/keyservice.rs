@@ -518,6 +518,26 @@ async fn strangers_neither_write_nor_look_around_nor_destroy() {
             .await
             .map(|_| ()),
     );
+    // A holder that the patient never named, in an emergency that never was.
+    let released = EnvelopeSlot {
+        kind: EnvelopeKind::Released {
+            holder: address::institution(&id(&laboratory_id)).to_bytes(),
+            emergency: [3; 16],
+        },
+        ..slot
+    };
+    not_allowed(scene.keys(&laboratory, Some(elsewhere)).put(released, &envelope).await);
+    // A guardian that the patient never named.
+    let share = ShareSlot {
+        patient: scene.patient,
+        key_epoch: 1,
+        dealing: [1; 16],
+        guardian: stranger.wallet.address(),
+        sealed_to: [2; 32],
+    };
+    not_allowed(scene.keys(&stranger, None).put_share(share, b"junk").await);
+    // Staff stores envelopes, and nothing else in their place.
+    not_allowed(scene.doctors().keys().put(slot, b"no envelope").await);
     // Not even the patient destroys keys of what is not erased.
     let patient = scene.session(&scene.clinic.patient, None);
     not_allowed(patient.keys().destroy(scene.patient, record).await.map(|_| ()));
