@@ -158,6 +158,16 @@ impl Process {
             .with_context(|| format!("cannot tell whether {} runs", self.name))
     }
 
+    /// Whether it has a file open, which is told without touching the file; not once it has ended.
+    #[must_use]
+    pub fn has_open(&self, file: &Path) -> bool {
+        let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())) else {
+            return false;
+        };
+        open.flatten()
+            .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == file))
+    }
+
     /// Ends it at once, as a power cut would: `kill -9`.
     ///
     /// # Errors

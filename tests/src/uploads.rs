@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, TryLockError},
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -103,8 +102,10 @@ impl Upload {
         self.folder.join("image")
     }
 
-    fn journal(&self) -> PathBuf {
-        self.folder.join("image.chartseal-upload")
+    /// As the system names it, behind links.
+    fn journal(&self) -> Result<PathBuf> {
+        let folder = self.folder.canonicalize().context("cannot find the folder")?;
+        Ok(folder.join("image.chartseal-upload"))
     }
 
     /// The items that the gateway took whole, each time that it took one.
@@ -128,8 +129,10 @@ impl Upload {
         let mut command = patient.command(&["put", id, text(&self.file())?])?;
         command.stdout(Stdio::null());
         let mut put = Process::start("an upload", &mut command)?;
+        let journal = self.journal()?;
         let since = Instant::now();
-        while !self.is_at_work()? || (self.taken()?.len() as u64) < before + items {
+        // Whoever looked by locking the journal would keep the upload from it.
+        while !put.has_open(&journal) || (self.taken()?.len() as u64) < before + items {
             if let Some(status) = put.ended()? {
                 bail!("the upload ended with {status} before it was killed");
             }
@@ -144,19 +147,6 @@ impl Upload {
         // What had arrived whole when it was killed is still being taken.
         std::thread::sleep(Duration::from_millis(50));
         Ok(self.taken()?.len())
-    }
-
-    /// Whether a process has the journal open.
-    fn is_at_work(&self) -> Result<bool> {
-        let journal = match File::open(self.journal()) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            journal => journal.context("cannot open the journal")?,
-        };
-        match journal.try_lock() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error).context("cannot look at the journal"),
-        }
     }
 
     fn is_whole(&self, patient: &Person, id: &str, record: &str, shards: u64) -> Result<()> {
