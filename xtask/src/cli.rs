@@ -58,7 +58,6 @@ enum Command {
     /// `guards` of the contract taken out one by one, `media` by the inputs that fuzzers find
     Soak(Trial),
     /// The whole stack on a local validator: `up`, `status`, `logs`, `env`, `admin`, `down`
-    #[command(subcommand)]
     Localnet(Localnet),
     /// Write the query files in .sqlx, by which the indexer compiles without a database
     SqlxPrepare {
@@ -187,10 +186,25 @@ mod tests {
 
     #[test]
     fn ports_are_ports() {
-        assert!(parse("localnet up --detach --port 65534 --gateway-port 65535").is_ok());
-        for line in ["localnet up --port 65535", "localnet up --gateway-port 0", "localnet"] {
+        for line in [
+            "localnet up --detach --port 65534 --gateway-port 65535",
+            "localnet up --port 0 --gateway-port 0",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "localnet up --port 65535",
+            "localnet up --gateway-port 65536",
+            "localnet",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn the_folder_of_a_stack_may_be_named_before_or_after_what_to_do() {
+        assert!(parse("localnet --data x down").is_ok());
+        assert!(parse("localnet status --json --data x").is_ok());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `cargo xtask localnet`: the whole stack on a local validator, started, watched and stopped as one. What runs is written
-//! down under `target/localnet/run`, with the logs; nothing of it outlives `down` but the logs and what was built.
+//! down under `target/localnet/run` (or `--data`), with the logs; nothing of it outlives `down` but the logs and what was
+//! built.
 
 mod http;
 mod options;
 mod part;
+mod ports;
 mod stack;
 mod state;
 
@@ -18,7 +20,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 pub(crate) use options::Localnet;
-use options::Up;
+use options::{Action, Up};
 use part::Part;
 use stack::{Contract, Stack};
 use state::{Folder, Running, State};
@@ -38,14 +40,18 @@ const VALIDATOR: &str = "sandbox/localnet/Cargo.toml";
 /// # Errors
 /// When a part is not well, or what was asked for does not run.
 pub(crate) fn run(workspace: &Workspace, command: Localnet) -> Result<ExitCode> {
-    let folder = Folder::open(workspace.target.join("localnet/run"))?;
-    match command {
-        Localnet::Up(options) => up(workspace, &folder, &options),
-        Localnet::Status { json } => status(workspace, &folder, json),
-        Localnet::Logs { part, follow } => logs(&folder, part, follow),
-        Localnet::Env => env(workspace, &folder),
-        Localnet::Admin { wallet } => admin(workspace, &folder, &wallet),
-        Localnet::Down => down(&folder),
+    let folder = match command.data {
+        Some(folder) => std::path::absolute(folder).context("--data names no folder")?,
+        None => workspace.target.join("localnet/run"),
+    };
+    let folder = Folder::open(folder)?;
+    match command.command {
+        Action::Up(options) => up(workspace, &folder, &options),
+        Action::Status { json } => status(workspace, &folder, json),
+        Action::Logs { part, follow } => logs(&folder, part, follow),
+        Action::Env => env(workspace, &folder),
+        Action::Admin { wallet } => admin(workspace, &folder, &wallet),
+        Action::Down => down(&folder),
     }
 }
 
@@ -136,9 +142,12 @@ fn build(workspace: &Workspace) -> Result<Programs> {
     let target = workspace.target.join("localnet");
     let program = target.join("debug").join(Part::Validator.program());
     let first = if process::is_program(&program) {
-        ""
+        String::new()
     } else {
-        " (the first time takes some 15 minutes: it is a thousand packages; they are kept in target/localnet)"
+        format!(
+            " (the first time takes some 15 minutes: it is a thousand packages; they are kept in {})",
+            target.display()
+        )
     };
     progress(&format!("building the validator{first}"));
     let target = target.display().to_string();

@@ -1,11 +1,23 @@
 //! What `cargo xtask localnet` understands.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::part::Part;
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Localnet {
+    /// The stack's folder: what runs, and its logs. A stack with another folder runs beside this one, given free ports
+    /// [default: localnet/run in the build folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Action,
+}
+
 #[derive(Debug, Subcommand)]
-pub(crate) enum Localnet {
+pub(super) enum Action {
     /// Start the stack on a local validator: validator, gateway, Postgres and indexer. Runs until Ctrl-C
     Up(Up),
     /// Say what runs, where, and whether it is well
@@ -39,11 +51,11 @@ pub(crate) struct Up {
     /// Come back once everything is up; `down` stops it
     #[arg(long)]
     pub(super) detach: bool,
-    /// The port of the validator's JSON-RPC; its subscriptions are on the next one
-    #[arg(long, value_name = "PORT", default_value_t = 8899, value_parser = clap::value_parser!(u16).range(1..=65_534))]
+    /// The port of the validator's JSON-RPC; its subscriptions are on the next one. 0: any free pair
+    #[arg(long, value_name = "PORT", default_value_t = 8899, value_parser = clap::value_parser!(u16).range(..=65_534))]
     pub(super) port: u16,
-    /// The gateway's port
-    #[arg(long, value_name = "PORT", default_value_t = 8901, value_parser = clap::value_parser!(u16).range(1..))]
+    /// The gateway's port. 0: any free one
+    #[arg(long, value_name = "PORT", default_value_t = 8901)]
     pub(super) gateway_port: u16,
     /// How long a slot is, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::options::Up;
 use super::part::{self, Part};
+use super::ports;
 use super::state::{Folder, Running, State, remove_if_there, started};
 use crate::process;
 use crate::report::progress;
@@ -87,9 +88,13 @@ impl Stack<'_> {
         let part = Part::Validator;
         let ready = self.folder.ready_file(part);
         remove_if_there(&ready)?;
+        let port = match options.port {
+            0 => ports::free_pair()?,
+            port => port,
+        };
         let mut command = self.programs.command(part.program())?;
         command
-            .args(["--port", &options.port.to_string()])
+            .args(["--port", &port.to_string()])
             .args(["--slot-time", &options.slot_time.to_string()])
             .arg("--program")
             .arg(format!("{}:{}", self.contract.address, self.contract.file.display()))

@@ -68,7 +68,9 @@ pub(super) struct Folder(PathBuf);
 
 /// Held by whoever starts or stops something; let go of when dropped, or when the process ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code)] File);
+pub(super) struct Lock {
+    _file: File,
+}
 
 impl Folder {
     /// Makes it where it is not there yet.
@@ -108,7 +110,7 @@ impl Folder {
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(at),
         }
-        Ok(Lock(file))
+        Ok(Lock { _file: file })
     }
 
     /// What was written down last; none where nothing was started.

@@ -1,0 +1,38 @@
+//! Ports that nobody listens on. They are found by listening for a moment, so whoever is given one has to be quick; should
+//! somebody else be quicker, the part that was given it says so.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context, Result};
+
+/// How often a port may be free and the one after it not.
+const ATTEMPTS: usize = 64;
+
+/// A free port, and the one after it free too.
+///
+/// # Errors
+/// When the system gives none.
+pub(super) fn free_pair() -> Result<u16> {
+    for _ in 0..ATTEMPTS {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("the system gives no port")?;
+        let port = first.local_addr().context("the system gives no port")?.port();
+        let Some(next) = port.checked_add(1) else { continue };
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, next)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("there are no two free ports in a row; name one with --port")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ports_of_a_pair_can_be_listened_on() {
+        let port = free_pair().unwrap();
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let second = TcpListener::bind((Ipv4Addr::LOCALHOST, port + 1)).unwrap();
+        assert_ne!(first.local_addr().unwrap(), second.local_addr().unwrap());
+    }
+}
