@@ -136,7 +136,11 @@ fn runs_already(state: &State) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn build(workspace: &Workspace) -> Result<Programs> {
+/// Builds every program of the workspace and the validator.
+///
+/// # Errors
+/// When something does not compile.
+pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
     progress("building the programs (the first time takes some minutes)");
     let programs = workspace.build(&["--workspace", "--bins"])?;
     let target = workspace.target.join("localnet");
