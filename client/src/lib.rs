@@ -7,6 +7,7 @@
 //! ciphertext on gateways and wrapped keys in key stores. [`ledger`] asks and tells the chain, and [`ops`] is what people
 //! do with all of it.
 
+mod backoff;
 #[doc(hidden)]
 pub mod cli;
 mod crypto;

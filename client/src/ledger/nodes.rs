@@ -22,6 +22,7 @@ use solana_rpc_client_api::{
 use tokio::sync::OnceCell;
 
 use super::error::may_pass;
+use crate::backoff::Backoff;
 
 /// How long a single call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,11 +30,11 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often all nodes are asked where all of them ask for peace.
 const ROUNDS: u32 = 6;
 
-/// How long a node is left in peace that does not say how long: this, doubled each time, and of that a random share.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest that one is left in peace, whatever it says.
+/// The longest that a node is left in peace, whatever it says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long one is left in peace that does not say how long.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), LONGEST_PAUSE);
 
 /// Several nodes that answer as one.
 pub(super) struct Nodes {
@@ -95,7 +96,7 @@ impl Nodes {
                         self.current.store(index, Ordering::Relaxed);
                         return Ok(answer);
                     }
-                    Err(Failure::Limited(pause)) => node.rest(pause.unwrap_or_else(|| drawn_pause(round))),
+                    Err(Failure::Limited(pause)) => node.rest(pause.unwrap_or_else(|| PAUSES.pause(round))),
                     Err(Failure::Other(error)) if goes_on(&error) && !ends_here => failed = Some(error),
                     Err(Failure::Other(error)) => return Err(error),
                 }
@@ -105,7 +106,7 @@ impl Nodes {
                 break;
             };
             // Not all at the same moment.
-            tokio::time::sleep(pause + drawn_pause(0)).await;
+            tokio::time::sleep(pause + PAUSES.pause(0)).await;
         }
         Err(failed.unwrap_or_else(|| {
             custom("it takes no more requests for now (429); try again later, or name another (--rpc)")
@@ -224,17 +225,6 @@ fn goes_on(error: &ClientError) -> bool {
     }
 }
 
-/// A random share of a bound that doubles.
-fn drawn_pause(round: u32) -> Duration {
-    let mut byte = [u8::MAX];
-    // Without randomness the pause is its bound: later than needed, never wrong.
-    let _ = getrandom::fill(&mut byte);
-    FIRST_PAUSE
-        .saturating_mul(1 << round.min(16))
-        .saturating_mul(u32::from(byte[0]))
-        / u32::from(u8::MAX)
-}
-
 /// The error that a node told.
 fn told(error: Value) -> ClientError {
     let data = error["data"].clone();
@@ -273,12 +263,5 @@ mod tests {
         );
         assert_eq!(shown("https://node.example/v2/secret"), "https://node.example/…");
         assert_eq!(shown("nonsense"), "nonsense");
-    }
-
-    #[test]
-    fn pauses_stay_within_a_bound_that_doubles() {
-        for round in [0, 3, 40, u32::MAX] {
-            assert!(drawn_pause(round) <= FIRST_PAUSE * (1 << round.min(16)));
-        }
     }
 }

@@ -1,5 +1,4 @@
-//! Trying again: how often, after which pause, and for what. Pauses double and are drawn at random between nothing and
-//! their bound ("full jitter"), so that many clients that failed together do not come back together.
+//! Trying again: how often, after which pause, and for what. A pause that the server names goes before one of our own.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 
 use super::GatewayOptions;
-use crate::store::StoreError;
+use crate::{backoff::Backoff, store::StoreError};
 
 /// How one try ended when it did not end well.
 pub(in crate::store) struct Attempt {
@@ -53,30 +52,22 @@ where
     Tried: Future<Output = Result<T, Attempt>> + Send,
     T: Send,
 {
+    let backoff = Backoff::new(options.first_pause, options.longest_pause);
     let mut tried = 0;
     loop {
-        tried += 1;
         let failed = match request().await {
             Ok(done) => return Ok(done),
             Err(failed) => failed,
         };
-        if !failed.again || tried >= options.attempts {
+        if !failed.again || tried + 1 >= options.attempts {
             return Err(failed.error);
         }
         let pause = failed
             .pause
-            .map_or_else(|| drawn_pause(options, tried), |asked| asked.min(options.longest_pause));
+            .map_or_else(|| backoff.pause(tried), |asked| asked.min(options.longest_pause));
         tokio::time::sleep(pause).await;
+        tried += 1;
     }
-}
-
-/// A random share of the bound for the try that comes next.
-fn drawn_pause(options: &GatewayOptions, tried: u32) -> Duration {
-    let doubled = options.first_pause.saturating_mul(1 << (tried - 1).min(16));
-    let mut byte = [u8::MAX];
-    // Without randomness the pause is its bound: later than needed, never wrong.
-    let _ = getrandom::fill(&mut byte);
-    doubled.min(options.longest_pause).saturating_mul(u32::from(byte[0])) / u32::from(u8::MAX)
 }
 
 /// The `Retry-After` of a response, in its form of seconds.
@@ -90,18 +81,4 @@ pub(super) fn asked_pause(response: &Response) -> Option<Duration> {
         .parse()
         .ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_stay_bounded() {
-        let options = GatewayOptions::default();
-        for tried in [1, 2, 5, 40, u32::MAX] {
-            assert!(drawn_pause(&options, tried) <= options.longest_pause);
-        }
-        assert!(drawn_pause(&options, 1) <= options.first_pause);
-    }
 }
