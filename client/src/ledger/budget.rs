@@ -9,6 +9,7 @@ use std::{
 };
 
 use solana_address::Address;
+use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::Instruction;
 use solana_message::Message;
 use solana_rpc_client_api::{
@@ -21,9 +22,6 @@ use solana_transaction::Transaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 
 use super::{Ledger, LedgerError};
-
-/// The program that takes limit and price.
-const COMPUTE_BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
 
 /// The most compute units of a transaction.
 const MOST_UNITS: u32 = 1_400_000;
@@ -65,8 +63,8 @@ impl Budget {
 
     /// The message with its budget, or without where it would become too long.
     pub(super) fn message(self, instructions: &[Instruction], payer: Option<&Address>) -> Message {
-        let limit = self.units.map(|units| instruction(2, &units.to_le_bytes()));
-        let price = (self.price > 0).then(|| instruction(3, &self.price.to_le_bytes()));
+        let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
+        let price = (self.price > 0).then(|| ComputeBudgetInstruction::set_compute_unit_price(self.price));
         let all: Vec<_> = limit
             .into_iter()
             .chain(price)
@@ -79,14 +77,6 @@ impl Budget {
             return Message::new(instructions, payer);
         }
         message
-    }
-}
-
-fn instruction(kind: u8, number: &[u8]) -> Instruction {
-    Instruction {
-        program_id: COMPUTE_BUDGET,
-        accounts: Vec::new(),
-        data: [&[kind], number].concat(),
     }
 }
 
