@@ -4,6 +4,7 @@
 
 use std::{collections::HashSet, future::Future, time::Duration};
 
+use solana_address::Address;
 use solana_hash::Hash;
 use solana_message::Message;
 use solana_signature::Signature;
@@ -60,11 +61,12 @@ impl Blockhashes {
     }
 
     /// Signs a message with a blockhash that is shared, or with a new one. `ask` gives the newest and the last block height
-    /// that it is good for.
+    /// that it is good for. The place of whoever is `absent` stays empty: that signature comes later.
     pub(super) async fn sign<F>(
         &self,
         message: &mut Message,
         signers: &[&WalletKey],
+        absent: Option<&Address>,
         ask: impl Fn() -> F,
     ) -> Result<Signed, LedgerError>
     where
@@ -76,8 +78,10 @@ impl Blockhashes {
             let mut current = self.renewed(deadline, must_differ, &ask).await?;
             let Some(current) = current.as_mut() else { continue };
             message.recent_blockhash = current.hash;
-            let transaction = sign(message, signers)?;
-            let signature = transaction.signatures.first().copied().unwrap_or_default();
+            let transaction = sign(message, signers, absent)?;
+            // One of ours says as well as all of them which message it is.
+            let ours = transaction.signatures.iter().find(|one| **one != Signature::default());
+            let signature = ours.copied().unwrap_or_default();
             if current.signed.insert(signature) {
                 return Ok(Signed {
                     transaction,
@@ -149,13 +153,16 @@ impl Blockhashes {
 }
 
 /// Signs a message with the keys that it asks for.
-fn sign(message: &Message, signers: &[&WalletKey]) -> Result<Transaction, LedgerError> {
+fn sign(message: &Message, signers: &[&WalletKey], absent: Option<&Address>) -> Result<Transaction, LedgerError> {
     let bytes = message.serialize();
     let needed = usize::from(message.header.num_required_signatures);
     let signatures = message.account_keys.iter().take(needed).map(|address| {
         let key = signers.iter().find(|key| key.address() == address.to_bytes());
-        key.map(|key| Signature::from(key.sign(&bytes)))
-            .ok_or_else(|| LedgerError::MissingSigner(address.to_string()))
+        match key {
+            Some(key) => Ok(Signature::from(key.sign(&bytes))),
+            None if absent == Some(address) => Ok(Signature::default()),
+            None => Err(LedgerError::MissingSigner(address.to_string())),
+        }
     });
     Ok(Transaction {
         signatures: signatures.collect::<Result<_, _>>()?,

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use chartseal_program::ChartsealError;
+use solana_address::Address;
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
     request::{RpcError, RpcResponseErrorData},
@@ -81,6 +82,46 @@ pub enum LedgerError {
     /// A signature is needed that nobody here can give.
     #[error("the transaction needs the signature of {0}, whose key is not at hand")]
     MissingSigner(String),
+    /// Who pays has not enough. Nothing changed.
+    #[error(
+        "{payer} has not the SOL that this costs (fee, and rent for what is stored on chain); send it some, or let another \
+         pay (--relayer, --fee-payer)"
+    )]
+    NoMoney {
+        /// The address of the wallet that pays.
+        payer: String,
+    },
+    /// The relayer does not answer. Nothing was sent.
+    #[error(
+        "the relayer at {url} does not answer: {reason}; check its address (--relayer) and whether it is running; nothing \
+         was sent"
+    )]
+    RelayerUnreachable {
+        /// Its address.
+        url: String,
+        /// What the transport says.
+        reason: String,
+    },
+    /// The relayer does not pay for this. Nothing was sent.
+    #[error("the relayer at {url} does not pay for this: {message}; nothing was sent, ask whoever runs it")]
+    RelayerRefused {
+        /// Its address.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// The relayer gave back something else than it was asked for. Nothing was sent from here, and nothing else than what
+    /// was signed here can come of it.
+    #[error(
+        "the relayer at {url} {fault}; nothing was sent from here; do not rely on it, name another one (--relayer), and tell \
+         whoever runs it"
+    )]
+    RelayerAtFault {
+        /// Its address.
+        url: String,
+        /// What it did.
+        fault: String,
+    },
 }
 
 /// What a program said of its failure: its own last words, or what the ledger logged last.
@@ -136,6 +177,26 @@ impl LedgerError {
                 ..
             }
         )
+    }
+
+    /// The same error, or what it comes to where `payer` cannot pay.
+    pub(super) fn of_payer(self, payer: Option<&Address>) -> Self {
+        let (Self::Rejected { error, logs }, Some(payer)) = (&self, payer) else {
+            return self;
+        };
+        let is_broke = match error {
+            TransactionError::AccountNotFound | TransactionError::InsufficientFundsForFee => true,
+            TransactionError::InsufficientFundsForRent { account_index } => *account_index == 0,
+            TransactionError::InstructionError(..) => logs.iter().any(|line| line.contains("insufficient lamports")),
+            _ => false,
+        };
+        if is_broke {
+            Self::NoMoney {
+                payer: payer.to_string(),
+            }
+        } else {
+            self
+        }
     }
 
     /// Whether the transaction may stand on chain all the same.

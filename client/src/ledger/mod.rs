@@ -15,6 +15,7 @@ mod mock_node;
 mod nodes;
 mod options;
 mod read;
+mod relay;
 pub(crate) mod standing;
 mod submit;
 mod time;
@@ -39,6 +40,7 @@ pub use history::{Broken, Logged, PatientLog};
 use nodes::{Nodes, shown};
 pub use options::{Commitment, LedgerOptions};
 pub use read::{Found, Listed};
+pub use relay::{Payer, Relayer};
 pub use submit::{Receipt, Receipts};
 
 /// How long a transaction's fate is asked for while the ledger does not answer, unless it is told otherwise.
@@ -60,6 +62,7 @@ pub struct Ledger {
     fees: Fees,
     max_priority_fee: u64,
     patience: Duration,
+    payer: Payer,
 }
 
 impl Ledger {
@@ -93,6 +96,7 @@ impl Ledger {
             fees: Fees::default(),
             max_priority_fee,
             patience,
+            payer: Payer::default(),
         }
     }
 

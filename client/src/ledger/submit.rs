@@ -38,10 +38,12 @@ pub struct Receipts {
 }
 
 impl Ledger {
-    /// Sends one instruction, paid by the first signer, and waits until it is confirmed.
+    /// Sends one instruction and waits until it is confirmed. The first signer pays, unless [`paid_by`](Self::paid_by) said
+    /// otherwise.
     ///
     /// # Errors
-    /// [`LedgerError::Unknown`]: it may have been applied. With every other error nothing changed, and nothing will.
+    /// [`LedgerError::Unknown`]: it may have been applied. With every other error nothing changed, and nothing will; but a
+    /// relayer that is at fault has the transaction, and could send it as long as its blockhash lives, for about a minute.
     pub async fn submit(&self, instruction: Instruction, signers: &[&WalletKey]) -> Result<Receipt, LedgerError> {
         let done = self.submit_all(std::slice::from_ref(&instruction), signers).await?;
         let signature = done.signature;
@@ -67,14 +69,25 @@ impl Ledger {
             .iter()
             .filter(|instruction| instruction.program_id == ID)
             .count();
-        let payer = signers.first().map(|key| Address::new_from_array(key.address()));
+        let own = signers.first().map(|key| Address::new_from_array(key.address()));
+        let payer = match own {
+            Some(own) => Some(self.payer(own).await?),
+            None => None,
+        };
+        let keys: Vec<_> = signers.iter().copied().chain(self.payer.key()).collect();
+        let absent = payer.as_ref().filter(|_| self.payer.relayer().is_some());
         let ask = || self.call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()));
         for _ in 0..ATTEMPTS {
             let (budget, ()) =
-                tokio::try_join!(self.budget(instructions, payer.as_ref()), self.blockhashes.prepare(ask))?;
+                tokio::try_join!(self.budget(instructions, payer.as_ref()), self.blockhashes.prepare(ask))
+                    .map_err(|error| error.of_payer(payer.as_ref()))?;
             let mut message = budget.message(instructions, payer.as_ref());
-            let signed = self.blockhashes.sign(&mut message, signers, ask).await?;
-            if let Some(signature) = self.push(&signed, budget.is_simulated()).await? {
+            let signed = self.blockhashes.sign(&mut message, &keys, absent, ask).await?;
+            let applied = match self.payer.relayer() {
+                Some(relayer) => self.push_relayed(relayer, signed, budget.is_simulated()).await,
+                None => self.push(&signed, budget.is_simulated()).await,
+            };
+            if let Some(signature) = applied.map_err(|error| error.of_payer(payer.as_ref()))? {
                 return Ok(Receipts {
                     signature,
                     events: self.events_of_ours(&signature, ours).await?,
@@ -94,13 +107,17 @@ impl Ledger {
     /// sent. From then on, whatever a call answers, the transaction may be under way: only its status, or the end of its
     /// blockhash's life, says what became of it.
     async fn push(&self, signed: &Signed, is_simulated: bool) -> Result<Option<Signature>, LedgerError> {
-        let transaction = &signed.transaction;
-        let signature = transaction.signatures.first().copied().unwrap_or_default();
-        match self.send(transaction, is_simulated).await {
+        match self.send(&signed.transaction, is_simulated).await {
             Err(error) if error.is_unknown_blockhash() => return Ok(None),
             Err(error) if error.is_refusal() && !error.is_duplicate() => return Err(error),
-            _ => {}
+            _ => self.press(signed).await,
         }
+    }
+
+    /// Asks and sends again until the fate of what may be under way is known.
+    pub(super) async fn press(&self, signed: &Signed) -> Result<Option<Signature>, LedgerError> {
+        let transaction = &signed.transaction;
+        let signature = transaction.signatures.first().copied().unwrap_or_default();
         let mut followed = self.fates.follow(signature, Some(signed.last_valid));
         loop {
             let news = followed.within(RESEND).await;
@@ -116,7 +133,7 @@ impl Ledger {
         }
     }
 
-    async fn send(&self, transaction: &Transaction, skip_preflight: bool) -> Result<Signature, LedgerError> {
+    pub(super) async fn send(&self, transaction: &Transaction, skip_preflight: bool) -> Result<Signature, LedgerError> {
         let config = RpcSendTransactionConfig {
             skip_preflight,
             preflight_commitment: Some(self.rpc.commitment().commitment),

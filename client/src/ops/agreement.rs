@@ -74,6 +74,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let currency = self.currency(Address::new_from_array(proposal.mint)).await?;
         let id = draw_id(|id| address::fits(AGREEMENT, &consumer, id))?;
         let refund = currency.account_of(&wallet);
+        let payer = self.payer().await?;
         let args = ProposeAgreementArgs {
             id,
             classes: proposal.classes,
@@ -82,9 +83,9 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             expires: proposal.expires,
         };
         let instructions = [
-            currency.create_account(wallet, wallet),
-            currency.create_account(wallet, address::agreement(&consumer, &id)),
-            builders::propose_agreement(wallet, wallet, &consumer, &proposal.provider, &currency, refund, args),
+            currency.create_account(payer, wallet),
+            currency.create_account(payer, address::agreement(&consumer, &id)),
+            builders::propose_agreement(wallet, payer, &consumer, &proposal.provider, &currency, refund, args),
         ];
         let named = AgreementId {
             consumer,
@@ -107,7 +108,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         } = named;
         let payee = currency.account_of(&wallet);
         let instructions = [
-            currency.create_account(wallet, wallet),
+            currency.create_account(self.payer().await?, wallet),
             builders::accept_agreement(wallet, &agreement.provider, consumer, id, payee),
         ];
         self.send_with(&instructions).await
@@ -193,7 +194,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             payee: agreement.payee,
         };
         let wallet = self.wallet();
-        Ok(Some(builders::settle_access(wallet, wallet, &settling)))
+        Ok(Some(builders::settle_access(wallet, self.payer().await?, &settling)))
     }
 
     /// What a payment's access is for, and by which grant: the agreement's purpose, and the grant that the request led to.
@@ -231,7 +232,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         if consumer_authority == wallet && self.ledger.data(&refund).await?.is_none() {
             // The account that was named is gone: the consumer's own takes its place.
             refund = currency.account_of(&wallet);
-            instructions.push(currency.create_account(wallet, wallet));
+            instructions.push(currency.create_account(self.payer().await?, wallet));
         }
         let escrow = self.ledger.data(&agreement.escrow).await?;
         if escrow.is_some_and(|(_, data)| withholds_fees(&data)) {

@@ -101,7 +101,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             reason_hash: reason.digest,
             duration,
         };
-        let instruction = builders::open_emergency(wallet, wallet, (&institution, &member), patient, args);
+        let instruction = builders::open_emergency(wallet, self.payer().await?, (&institution, &member), patient, args);
         let receipt = self.send(instruction).await?;
         match &receipt.event {
             AnyEvent::EmergencyOpened(opened) => Ok(OpenedEmergency {

@@ -102,7 +102,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let id = draw_id(|id| address::fits_grant(&patient.id, id))?;
         let terms = request.terms();
         let by = self.deciding(&patient).await?;
-        let instruction = builders::create_grant(&by, self.wallet(), &patient.id, CreateGrantArgs { id, terms });
+        let instruction = builders::create_grant(&by, self.payer().await?, &patient.id, CreateGrantArgs { id, terms });
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
 
         Ok(self.granted(&patient.id, &id, terms.rights, &receipt).await)

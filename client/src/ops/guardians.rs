@@ -63,7 +63,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let wallet = self.wallet();
         let receipt = self
-            .send(builders::set_guardians(wallet, wallet, patient, args))
+            .send(builders::set_guardians(wallet, self.payer().await?, patient, args))
             .await?;
         let shares = self.deal_shares(patient).await.unwrap_or_else(|error| Dealt {
             because: Some(error.to_string()),
@@ -141,8 +141,14 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     /// [`OpError::Ledger`].
     pub async fn set_break_glass(&self, patient: &Id, holders: &[Id], threshold: u8) -> Result<Receipt, OpError> {
         let wallet = self.wallet();
-        self.send(builders::set_break_glass(wallet, wallet, patient, holders, threshold))
-            .await
+        self.send(builders::set_break_glass(
+            wallet,
+            self.payer().await?,
+            patient,
+            holders,
+            threshold,
+        ))
+        .await
     }
 
     /// Whether somebody could help a patient who lost the wallet. One without a wallet has its steward.

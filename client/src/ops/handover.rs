@@ -76,7 +76,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let wallet = self.wallet();
         let receipt = self
-            .send(builders::name_delegate(wallet, wallet, patient, args))
+            .send(builders::name_delegate(wallet, self.payer().await?, patient, args))
             .await?;
         Ok((id, receipt))
     }

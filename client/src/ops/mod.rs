@@ -136,6 +136,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     fn wallet(&self) -> Address {
         Address::new_from_array(self.identity.wallet.address())
     }
+
+    /// Who pays fee and rent for what the wallet signs.
+    async fn payer(&self) -> Result<Address, OpError> {
+        Ok(self.ledger.payer(self.wallet()).await?)
+    }
 }
 
 /// A new random id.
@@ -147,7 +152,7 @@ pub fn new_id() -> Result<Id, CryptoError> {
 }
 
 /// Does what blocks.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SealError> {
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SealError> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| SealError::Interrupted)

@@ -94,7 +94,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             grant: parent.id,
             terms,
         };
-        let instruction = builders::pass_on_grant(&acting, self.wallet(), &patient, args);
+        let instruction = builders::pass_on_grant(&acting, self.payer().await?, &patient, args);
         let receipt = self.send(instruction).await?;
         if !matches!(receipt.event, AnyEvent::GrantPassedOn(_)) {
             return Err(refusal(&receipt.event));

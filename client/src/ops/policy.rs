@@ -63,7 +63,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     async fn put_policy(&self, patient: &Id, institution: &Id, args: SetPolicyArgs) -> Result<PolicySet, OpError> {
         let patient = self.ledger.patient(patient).await?;
         let by = self.deciding(&patient).await?;
-        let instruction = builders::set_policy(&by, self.wallet(), &patient.id, institution, args);
+        let instruction = builders::set_policy(&by, self.payer().await?, &patient.id, institution, args);
         let receipt = self.send(instruction).await?;
         let (chart, mut envelopes) = (self.chart(&patient.id).await?, 0);
         for found in self.ledger.records(&patient.id).await? {

@@ -145,6 +145,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             seal: &request.seal,
             journal,
         };
+        let payer = self.payer().await?;
         let instruction = |author: &As, content: Content| {
             let args = CreateRecordArgs {
                 request: new_id()?,
@@ -154,7 +155,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 grant: author.claimed(),
                 content,
             };
-            Ok(builders::create_record(author, self.wallet(), None, &patient, args))
+            Ok(builders::create_record(author, payer, None, &patient, args))
         };
         self.write(&chart, attempt, input, progress, instruction).await
     }

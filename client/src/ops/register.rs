@@ -28,7 +28,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let wallet = self.wallet();
         self.send(builders::initialize(
             wallet,
-            wallet,
+            self.payer().await?,
             data,
             Address::new_from_array(admin),
         ))
@@ -84,7 +84,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let wallet = self.wallet();
         Ok((
             id,
-            self.send(builders::register_institution(wallet, wallet, args)).await?,
+            self.send(builders::register_institution(wallet, self.payer().await?, args))
+                .await?,
         ))
     }
 
@@ -128,8 +129,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let authority = self.wallet();
         Ok((
             id,
-            self.send(builders::register_member(authority, authority, institution, args))
-                .await?,
+            self.send(builders::register_member(
+                authority,
+                self.payer().await?,
+                institution,
+                args,
+            ))
+            .await?,
         ))
     }
 
@@ -194,7 +200,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let wallet = self.wallet();
         Ok((
             id,
-            self.send(builders::open_patient(wallet, wallet, steward, args)).await?,
+            self.send(builders::open_patient(wallet, self.payer().await?, steward, args))
+                .await?,
         ))
     }
 

@@ -74,7 +74,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             until: request.until,
         };
         let wallet = self.wallet();
-        let instruction = builders::request_access(wallet, wallet, (&institution, &member), &request.patient, args);
+        let instruction = builders::request_access(
+            wallet,
+            self.payer().await?,
+            (&institution, &member),
+            &request.patient,
+            args,
+        );
         Ok((id, self.send(instruction).await?))
     }
 
@@ -100,7 +106,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let args = DecideRequestArgs {
             approval: Some(approval),
         };
-        let instruction = builders::decide_request(&by, self.wallet(), &patient.id, (request, record), args);
+        let instruction = builders::decide_request(&by, self.payer().await?, &patient.id, (request, record), args);
         let receipt = self.send(instruction).await?;
         Ok(self.granted(&patient.id, &grant, approval.rights, &receipt).await)
     }
@@ -117,7 +123,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let args = DecideRequestArgs { approval: None };
         self.send(builders::decide_request(
             &by,
-            self.wallet(),
+            self.payer().await?,
             &patient.id,
             (request, record),
             args,

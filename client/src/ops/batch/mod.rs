@@ -127,7 +127,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             count: anchored.count,
         };
         let wallet = self.wallet();
-        let instruction = builders::anchor_batch(wallet, wallet, &author.institution, &author.member, args);
+        let instruction =
+            builders::anchor_batch(wallet, self.payer().await?, &author.institution, &author.member, args);
         let receipt = self.ledger.submit(instruction, &[&self.identity.wallet]).await?;
         anchored.signature = Some(receipt.signature.to_string());
         Ok(anchored)

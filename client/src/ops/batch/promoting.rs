@@ -66,7 +66,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let instruction = builders::promote_batched(
             &acting,
-            self.wallet(),
+            self.payer().await?,
             None,
             &entry.patient,
             &proof.institution,
