@@ -70,6 +70,21 @@ pub(super) struct Globals {
         value_name = "LEVEL"
     )]
     pub(super) commitment: Commitment,
+    /// A relayer that pays fee and rent of what you sign (JSON-RPC as Kora speaks it): your wallet needs no SOL.
+    #[arg(long, global = true, env = "CHARTSEAL_RELAYER", value_name = "URL")]
+    pub(super) relayer: Option<String>,
+    /// The keys of another wallet that pays fee and rent of what you sign: a keypair file of the Solana CLI, or an identity.
+    #[arg(
+        long,
+        global = true,
+        env = "CHARTSEAL_FEE_PAYER",
+        value_name = "FILE",
+        conflicts_with = "relayer"
+    )]
+    pub(super) fee_payer: Option<PathBuf>,
+    /// Read the passphrase of the fee payer's identity from the first line of a file.
+    #[arg(long, global = true, value_name = "FILE", requires = "fee_payer")]
+    pub(super) fee_payer_passphrase_file: Option<PathBuf>,
     /// The Arweave gateway's address.
     #[arg(
         long,

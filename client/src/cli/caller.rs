@@ -121,7 +121,7 @@ impl Globals {
     }
 
     fn session(&self, identity: Identity, keys: KeyStores<FolderKeyStore>) -> Result<Here> {
-        let session = Session::new(identity, self.ledger(), self.stores()?, keys);
+        let session = Session::new(identity, self.ledger().paid_by(self.payer()?), self.stores()?, keys);
         let session = session.requiring_post_quantum(self.require_post_quantum);
         Ok(match self.act_as {
             Some((institution, member)) => session.as_member(institution, member),

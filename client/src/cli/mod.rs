@@ -23,6 +23,7 @@ mod no_keys;
 mod output;
 mod parse;
 mod passphrase;
+mod payer;
 mod patients;
 mod people;
 mod profile;
