@@ -1,0 +1,191 @@
+//! What a client needs before it can do anything: where ledger, stores and keys are, and who it is.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{Client, Error, MemberId};
+use crate::{
+    keys::{Identity, Passphrase},
+    ledger::{Commitment, Ledger, LedgerOptions},
+    ops::{Session, off_thread},
+    store::{Backend, BlobStore as _, Code, FolderKeyStore, KeyStores, Stores},
+};
+
+/// Who a client is.
+enum Who {
+    Nobody,
+    Somebody(Box<Identity>),
+    File(PathBuf, Passphrase),
+}
+
+/// Says where everything is, and makes a [`Client`]. Nothing is connected to before the client is used.
+pub struct Builder {
+    rpc: Vec<String>,
+    commitment: Commitment,
+    stores: Vec<String>,
+    spread: Option<Code>,
+    key_stores: Vec<PathBuf>,
+    who: Who,
+    member: Option<MemberId>,
+    post_quantum_only: bool,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            rpc: Vec::new(),
+            commitment: Commitment::default(),
+            stores: Vec::new(),
+            spread: None,
+            key_stores: Vec::new(),
+            who: Who::Nobody,
+            member: None,
+            post_quantum_only: false,
+        }
+    }
+
+    /// Adds the JSON-RPC address of a node of the cluster. Several stand in for each other.
+    #[must_use]
+    pub fn rpc(mut self, url: impl Into<String>) -> Self {
+        self.rpc.push(url.into());
+        self
+    }
+
+    /// When an answer of the ledger is believed; once it is confirmed, where this is not said.
+    #[must_use]
+    pub fn commitment(self, commitment: Commitment) -> Self {
+        Self { commitment, ..self }
+    }
+
+    /// Adds a store for ciphertext: a gateway (`https://…`), a bucket (`s3://…`, `gs://…`, `az://…`, with credentials from
+    /// the environment), or a folder's path. Several keep a whole copy each, or what [`spread`](Self::spread) says.
+    #[must_use]
+    pub fn store(mut self, address: impl Into<String>) -> Self {
+        self.stores.push(address.into());
+        self
+    }
+
+    /// Cuts what is stored into `data + parity` pieces, one for each store in the order in which they were added; any
+    /// `data` of them are enough to read.
+    #[must_use]
+    pub fn spread(self, code: Code) -> Self {
+        Self {
+            spread: Some(code),
+            ..self
+        }
+    }
+
+    /// Adds a folder of wrapped keys, made where it is not there. What is written goes to all of them.
+    #[must_use]
+    pub fn key_store(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.key_stores.push(folder.into());
+        self
+    }
+
+    /// Acts as this identity.
+    #[must_use]
+    pub fn identity(self, identity: Identity) -> Self {
+        Self {
+            who: Who::Somebody(Box::new(identity)),
+            ..self
+        }
+    }
+
+    /// Acts as the identity in a file, as `chartseal keys new` makes it.
+    #[must_use]
+    pub fn identity_file(self, path: impl Into<PathBuf>, passphrase: Passphrase) -> Self {
+        Self {
+            who: Who::File(path.into(), passphrase),
+            ..self
+        }
+    }
+
+    /// Acts as this member, where the wallet belongs to several institutions.
+    #[must_use]
+    pub fn acting_as(self, member: MemberId) -> Self {
+        Self {
+            member: Some(member),
+            ..self
+        }
+    }
+
+    /// Wraps keys by X-Wing or not at all: nobody without such a key gets one.
+    #[must_use]
+    pub fn post_quantum_only(self) -> Self {
+        Self {
+            post_quantum_only: true,
+            ..self
+        }
+    }
+
+    /// Makes the client. Opening an identity's file takes about a second of a core, by design of its key derivation.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is missing or does not go together; otherwise what could not be opened.
+    pub async fn build(self) -> Result<Client, Error> {
+        if self.rpc.is_empty() {
+            return Err(usage("no node of the ledger is named: say where one is (Builder::rpc)"));
+        }
+        if self.key_stores.is_empty() {
+            return Err(usage("no key store is named: say where keys are (Builder::key_store)"));
+        }
+        let stores = stores(&self.stores, self.spread)?;
+        let Self { who, key_stores, .. } = self;
+        let (identity, keys) = off_thread(move || open(who, &key_stores)).await??;
+        let ledger = Ledger::with(LedgerOptions {
+            commitment: self.commitment,
+            ..LedgerOptions::new(self.rpc)
+        });
+        let session = Session::new(identity, ledger, stores, keys).requiring_post_quantum(self.post_quantum_only);
+        Ok(Client::new(match self.member.map(MemberId::to_bytes) {
+            Some((institution, member)) => session.as_member(institution, member),
+            None => session,
+        }))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    /// Says nothing of who it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("stores", &self.stores)
+            .field("key_stores", &self.key_stores)
+            .finish_non_exhaustive()
+    }
+}
+
+fn open(who: Who, folders: &[PathBuf]) -> Result<(Identity, KeyStores<FolderKeyStore>), Error> {
+    let identity = match who {
+        Who::Nobody => {
+            return Err(usage(
+                "nobody is named: say who acts (Builder::identity, Builder::identity_file)",
+            ));
+        }
+        Who::Somebody(identity) => *identity,
+        Who::File(path, passphrase) => Identity::load(Path::new(&path), &passphrase)?,
+    };
+    let keys: Result<Vec<_>, _> = folders.iter().map(FolderKeyStore::open).collect();
+    Ok((identity, KeyStores::new(keys?)?))
+}
+
+fn stores(addresses: &[String], spread: Option<Code>) -> Result<Stores<Backend>, Error> {
+    let members: Result<Vec<_>, _> = addresses.iter().map(|address| Backend::at(address)).collect();
+    let members = members?;
+    let names: BTreeSet<_> = members.iter().map(Backend::name).collect();
+    if names.len() < members.len() {
+        return Err(usage(
+            "a store is named twice; to lose one of several they must be different stores",
+        ));
+    }
+    let stores = match spread {
+        Some(code) => Stores::spread(members, code),
+        None => Stores::copies(members),
+    };
+    stores.map_err(|error| Error::Usage(error.to_string()))
+}
+
+fn usage(what: &str) -> Error {
+    Error::Usage(what.to_owned())
+}
