@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod clinic;
 pub mod ending;
+pub mod ground;
 pub mod kills;
 pub mod leaks;
 pub mod memory;

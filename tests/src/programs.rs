@@ -58,6 +58,17 @@ pub fn keep(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Keeps a program of another build in a folder too, and returns where it is.
+pub(crate) fn keep_another(folder: &Path, program: &Path) -> PathBuf {
+    let place = kept_in(folder).join(program.file_name().unwrap_or_default());
+    match std::fs::hard_link(program, &place) {
+        Ok(()) => place,
+        // Another file system, or kept already.
+        Err(_) if place.is_file() => place,
+        Err(_) => program.to_owned(),
+    }
+}
+
 /// A program that was kept in a folder, or else the one that stands beside this.
 ///
 /// # Errors

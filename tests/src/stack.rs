@@ -1,10 +1,10 @@
-//! The stack: the sandbox with its ledger, gateway and Postgres, and the indexer between them. It lives in a folder of
-//! its own and leaves nothing running.
+//! The stack: the sandbox with its ledger, gateway and Postgres, and the indexer between them; or the same with a local
+//! validator for a ledger. It lives in a folder of its own and leaves nothing running.
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 
 use crate::{
+    ground::{self, Ground},
     people::Person,
     programs::{Process, keep, kept, kept_contract},
 };
@@ -38,6 +39,7 @@ pub struct Stack {
     // Dropped in this order: the indexer first, which talks to the others.
     indexer: Option<Process>,
     sandbox: Option<Process>,
+    validator: Option<Process>,
     endpoints: Endpoints,
     upgrade_authority: String,
     options: Vec<String>,
@@ -58,15 +60,27 @@ impl Stack {
     /// # Errors
     /// Where a part does not start; its log says why.
     pub fn start_with(folder: TempDir, upgrade_authority: &str, options: &[&str]) -> Result<Self> {
+        Self::start_on(&Ground::Embedded, folder, upgrade_authority, options)
+    }
+
+    /// The same with any ledger. The options are the sandbox's still.
+    ///
+    /// # Errors
+    /// Where a part does not start; its log says why.
+    pub fn start_on(ground: &Ground, folder: TempDir, upgrade_authority: &str, options: &[&str]) -> Result<Self> {
         let mut stack = Self {
             indexer: None,
             sandbox: None,
+            validator: None,
             endpoints: Endpoints::default(),
             upgrade_authority: upgrade_authority.to_owned(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             folder,
         };
         keep(stack.folder())?;
+        if let Ground::Validator(program) = ground {
+            stack.start_validator(program)?;
+        }
         stack.start_sandbox(0, 0)?;
         Ok(stack)
     }
@@ -89,62 +103,86 @@ impl Stack {
         self.folder().join("sandbox/gateway")
     }
 
+    /// What somebody other than the people of a story keeps in files: the gateway's items, and the ledger where it has
+    /// any.
+    #[must_use]
+    pub fn public_files(&self) -> Vec<PathBuf> {
+        let mut names = vec!["gateway", "gateway-index"];
+        if self.validator.is_none() {
+            names.push("ledger.journal");
+        }
+        let sandbox = self.folder().join("sandbox");
+        names.into_iter().map(|name| sandbox.join(name)).collect()
+    }
+
+    fn start_validator(&mut self, program: &Path) -> Result<()> {
+        let ready = self.folder().join("validator.json");
+        let mut command = ground::validator(program, self.folder(), &self.upgrade_authority, &ready)?;
+        let (validator, says) = self.start_part("the validator", &mut command, "validator.log", &ready)?;
+        self.endpoints.rpc = says("rpc")?;
+        self.validator = Some(validator);
+        Ok(())
+    }
+
     fn start_sandbox(&mut self, rpc_port: u16, gateway_port: u16) -> Result<()> {
         let ready = self.folder().join("ready.json");
         // A ready file of an earlier run would be believed.
         let _ = std::fs::remove_file(&ready);
-        let contract = kept_contract(self.folder());
-        let program_spec = format!("{}:{}", chartseal_program::ID, contract.display());
         let mut command = kept(self.folder(), "chartseal-sandbox")?;
         command
             .arg("--data")
             .arg(self.folder().join("sandbox"))
-            .args([
-                "--rpc-port",
-                &rpc_port.to_string(),
-                "--gateway-port",
-                &gateway_port.to_string(),
-            ])
-            .args([
-                "--program",
-                &program_spec,
-                "--upgrade-authority",
-                &self.upgrade_authority,
-            ])
+            .args(["--gateway-port", &gateway_port.to_string()]);
+        if self.validator.is_some() {
+            command.arg("--no-ledger");
+        } else {
+            let contract = kept_contract(self.folder());
+            let program_spec = format!("{}:{}", chartseal_program::ID, contract.display());
+            command
+                .args(["--rpc-port", &rpc_port.to_string(), "--program", &program_spec])
+                .args(["--upgrade-authority", &self.upgrade_authority]);
+        }
+        command
             .arg("--ready-file")
             .arg(&ready)
             .args(&self.options)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(self.log("sandbox.log")?);
-        let mut sandbox = Process::start("the sandbox", &mut command)?;
-        let since = Instant::now();
-        while !ready.exists() {
-            if let Some(status) = sandbox.ended()? {
-                bail!("the sandbox ended with {status}:\n{}", self.tail("sandbox.log"));
-            }
-            ensure!(
-                since.elapsed() < PATIENCE,
-                "the sandbox is not ready:\n{}",
-                self.tail("sandbox.log")
-            );
-            std::thread::sleep(Duration::from_millis(20));
+            .stdout(Stdio::null());
+        let (sandbox, says) = self.start_part("the sandbox", &mut command, "sandbox.log", &ready)?;
+        if self.validator.is_none() {
+            self.endpoints.rpc = says("rpc")?;
         }
-        let text = std::fs::read_to_string(&ready).context("cannot read the sandbox's ready file")?;
-        let object: Value = serde_json::from_str(&text).context("the sandbox's ready file is no JSON")?;
-        let text = |key: &str| {
-            object[key]
-                .as_str()
-                .map(str::to_owned)
-                .with_context(|| format!("the ready file has no {key}: {object}"))
-        };
-        self.endpoints = Endpoints {
-            rpc: text("rpc")?,
-            gateway: text("gateway")?,
-            database: text("database")?,
-        };
+        self.endpoints.gateway = says("gateway")?;
+        self.endpoints.database = says("database")?;
         self.sandbox = Some(sandbox);
         Ok(())
+    }
+
+    /// Starts a part, and waits until its ready file is there: the part, and what the file says.
+    fn start_part(
+        &self,
+        name: &'static str,
+        command: &mut Command,
+        log: &str,
+        ready: &Path,
+    ) -> Result<(Process, impl Fn(&str) -> Result<String> + use<>)> {
+        let mut part = Process::start(name, command.stderr(self.log(log)?))?;
+        let since = Instant::now();
+        while !ready.exists() {
+            if let Some(status) = part.ended()? {
+                bail!("{name} ended with {status}:\n{}", self.tail(log));
+            }
+            ensure!(since.elapsed() < PATIENCE, "{name} is not ready:\n{}", self.tail(log));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let text = std::fs::read_to_string(ready).with_context(|| format!("cannot read the ready file of {name}"))?;
+        let object: Value =
+            serde_json::from_str(&text).with_context(|| format!("the ready file of {name} is no JSON"))?;
+        let says = move |key: &str| {
+            let value = object[key].as_str().map(str::to_owned);
+            value.with_context(|| format!("the ready file of {name} has no {key}: {object}"))
+        };
+        Ok((part, says))
     }
 
     /// Ends the sandbox like a power cut.
@@ -260,7 +298,8 @@ impl Stack {
     /// # Errors
     /// Where a part does not end as it should.
     pub fn stop(mut self) -> Result<()> {
-        for process in [self.indexer.take(), self.sandbox.take()].into_iter().flatten() {
+        let parts = [self.indexer.take(), self.sandbox.take(), self.validator.take()];
+        for process in parts.into_iter().flatten() {
             process.stop()?;
         }
         Ok(())

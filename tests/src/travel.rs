@@ -1,10 +1,16 @@
-//! Letting time pass on the sandbox's ledger, so that what expires or becomes due after days can be seen in seconds.
+//! Letting time pass on a local ledger, so that what expires or becomes due after days can be seen in seconds. Sandbox and
+//! validator take the same request for it.
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use chartseal::ledger::Ledger;
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
+
+/// How long the ledger's clock may take to show it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sets the ledger's clock forward by so many seconds.
 ///
@@ -38,7 +44,10 @@ pub async fn let_pass(stack: &Stack, seconds: i64) -> Result<()> {
         .json()
         .await
         .context("the ledger gave no JSON")?;
-    let now = ledger.now().await?;
-    ensure!(now >= target, "time did not pass: {answer}");
+    let since = Instant::now();
+    while ledger.now().await? < target {
+        ensure!(since.elapsed() < PATIENCE, "time did not pass: {answer}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     Ok(())
 }

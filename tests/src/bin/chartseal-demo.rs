@@ -1,18 +1,23 @@
-//! `cargo xtask demo`: tells the story on an embedded stack.
+//! `cargo xtask demo`: tells the story on an embedded stack, or on one with a local validator.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
-use chartseal_tests::{ending, report::Report, story};
+use chartseal_tests::{ending, ground::Ground, report::Report, story};
 use clap::Parser;
 
-/// Tells Chartseal's story on an embedded stack, and leaves nothing running.
+/// Tells Chartseal's story on a stack of its own, and leaves nothing running.
 #[derive(Parser)]
 struct Args {
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
+    /// Tell it on a local validator instead of the embedded ledger: the program that sandbox/localnet builds.
+    #[arg(long, value_name = "PROGRAM")]
+    validator: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    ending::run(&Report::new(Args::parse().json), story::tell)
+    let Args { json, validator } = Args::parse();
+    let ground = validator.map_or(Ground::Embedded, Ground::Validator);
+    ending::run(&Report::new(json), |report| story::tell(&ground, report))
 }

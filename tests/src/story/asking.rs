@@ -190,9 +190,8 @@ async fn missing(cast: &mut Cast, database: &PgPool, report: &Report) -> Result<
 async fn leaks(cast: &Cast, database: &PgPool, report: &Report) -> Result<()> {
     let mut search = Search::new(&SECRETS);
     search.expect_each_in(&inputs(cast)?)?;
-    let sandbox = cast.stack.folder().join("sandbox");
-    for place in ["gateway", "gateway-index", "ledger.journal"] {
-        search.in_place(&sandbox.join(place))?;
+    for place in cast.stack.public_files() {
+        search.in_place(&place)?;
     }
     search.in_accounts(&cast.stack.endpoints().rpc).await?;
     search.in_tables(database).await?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{people::Person, programs::work_folder, report::Report, stack::Stack};
+use crate::{ground::Ground, people::Person, programs::work_folder, report::Report, stack::Stack};
 
 /// A file of the story, and the record that it became.
 #[derive(Debug)]
@@ -100,18 +100,18 @@ impl Cast {
     ///
     /// # Errors
     /// At the first step that does not work.
-    pub fn assemble(report: &Report) -> Result<Self> {
+    pub fn assemble(ground: &Ground, report: &Report) -> Result<Self> {
         let folder = work_folder()?;
         // Keys come before the ledger: the admin's wallet is the one that may initialise the program.
         let nowhere = crate::stack::Endpoints::default();
         let upgrade_authority = Person::new("admin", folder.path(), &nowhere).makes_keys()?;
-        let mut stack = Stack::start(folder, &upgrade_authority)?;
+        let mut stack = Stack::start_on(ground, folder, &upgrade_authority, &[])?;
         stack.start_indexer()?;
         let endpoints = stack.endpoints().clone();
         report.step(
             "stack",
             "ledger, gateway, Postgres and indexer are up",
-            &json!({ "rpc": endpoints.rpc, "gateway": endpoints.gateway }),
+            &json!({ "ledger": ground.name(), "rpc": endpoints.rpc, "gateway": endpoints.gateway }),
         );
 
         let admin = stack.person("admin");

@@ -16,20 +16,30 @@ use anyhow::{Context as _, Result};
 
 pub use cast::Cast;
 
-use crate::report::Report;
+use crate::{ground::Ground, report::Report};
 
 /// Tells it, on a stack of its own that ends with it.
 ///
 /// # Errors
 /// At the first step that does not turn out as it must.
-pub fn tell(report: &Report) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot prepare to wait")?.block_on(tell_it(report))
+pub fn tell(ground: &Ground, report: &Report) -> Result<()> {
+    wait_for(async { tell_it(ground, report).await?.stack.stop() })
 }
 
-async fn tell_it(report: &Report) -> Result<()> {
-    report.chapter("Setting up: a ledger, an Arweave gateway, Postgres and the indexer on this machine");
-    let mut cast = Cast::assemble(report)?;
+fn wait_for<T>(story: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot prepare to wait")?.block_on(story)
+}
+
+async fn tell_it(ground: &Ground, report: &Report) -> Result<Cast> {
+    let ledger = match ground {
+        Ground::Embedded => "a ledger",
+        Ground::Validator(_) => "a local validator",
+    };
+    report.chapter(&format!(
+        "Setting up: {ledger}, an Arweave gateway, Postgres and the indexer on this machine"
+    ));
+    let mut cast = Cast::assemble(ground, report)?;
     chapters::storing(&mut cast, report)?;
     chapters::opening(&cast, report)?;
     chapters::sharing(&cast, report).await?;
@@ -43,5 +53,5 @@ async fn tell_it(report: &Report) -> Result<()> {
     archive::importing(&mut cast, report)?;
     erasure::erasing(&cast, report)?;
     asking::asking(&mut cast, report).await?;
-    cast.stack.stop()
+    Ok(cast)
 }
