@@ -4,7 +4,7 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read},
+    io::ErrorKind,
     os::fd::{BorrowedFd, FromRawFd as _, RawFd},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -20,9 +20,6 @@ use zeroize::Zeroizing;
 
 use super::{GRACE, args::Globals, interrupt::Interrupted};
 use crate::keys::Passphrase;
-
-/// No passphrase is longer, in bytes.
-const LIMIT: usize = 4096;
 
 /// How often it is looked whether a prompt has changed the terminal.
 const LOOK: Duration = Duration::from_millis(5);
@@ -131,8 +128,7 @@ pub(super) fn restore_terminal() {
 }
 
 fn from_file(path: &Path) -> Result<Passphrase> {
-    let file = File::open(path).with_context(|| format!("cannot read the passphrase file {}", path.display()))?;
-    first_line(file).with_context(|| format!("the passphrase file {}", path.display()))
+    Passphrase::from_file(path).with_context(|| format!("the passphrase file {}", path.display()))
 }
 
 #[allow(unsafe_code)]
@@ -147,20 +143,6 @@ fn from_descriptor(number: RawFd) -> Result<Passphrase> {
     // SAFETY: it is open, and nothing of ours has been opened yet, so it came from whoever started this program and named
     // it for this use alone. It is taken over here, once.
     let file = unsafe { File::from_raw_fd(number) };
-    first_line(file).with_context(|| format!("descriptor {number}"))
-}
-
-fn first_line(source: impl Read) -> Result<Passphrase> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
-    source
-        .take(LIMIT as u64 + 1)
-        .read_to_end(&mut bytes)
-        .context("cannot be read")?;
-    ensure!(
-        bytes.len() <= LIMIT,
-        "is longer than {LIMIT} bytes: that is no passphrase"
-    );
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    Ok(Passphrase::new(line)?)
+    let name = format!("descriptor {number}");
+    Passphrase::first_line(file, Path::new(&name)).context(name)
 }

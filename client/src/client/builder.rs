@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    env::VarError,
     path::{Path, PathBuf},
 };
 
@@ -44,6 +45,25 @@ impl Builder {
             member: None,
             post_quantum_only: false,
         }
+    }
+
+    /// What the environment says, in the variables of the command line: `CHARTSEAL_RPC_URL`, `CHARTSEAL_STORES` or else
+    /// `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, and `CHARTSEAL_KEY_STORE`.
+    pub(super) fn from_env() -> Result<Self, Error> {
+        let mut builder = Self::new();
+        builder.rpc = listed("CHARTSEAL_RPC_URL")?;
+        builder.stores = listed("CHARTSEAL_STORES")?;
+        if builder.stores.is_empty() {
+            builder.stores = listed("CHARTSEAL_GATEWAY_URL")?;
+        }
+        if let Some(spread) = variable("CHARTSEAL_SPREAD")? {
+            let code = spread.parse::<Code>();
+            builder.spread = Some(code.map_err(|error| usage(&format!("CHARTSEAL_SPREAD: {error}")))?);
+        }
+        if let Some(folders) = variable("CHARTSEAL_KEY_STORE")? {
+            builder.key_stores = std::env::split_paths(&folders).collect();
+        }
+        Ok(builder)
     }
 
     /// Adds the JSON-RPC address of a node of the cluster. Several stand in for each other.
@@ -184,6 +204,22 @@ fn stores(addresses: &[String], spread: Option<Code>) -> Result<Stores<Backend>,
         None => Stores::copies(members),
     };
     stores.map_err(|error| Error::Usage(error.to_string()))
+}
+
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Result<Option<String>, Error> {
+    match std::env::var(name) {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => Ok(Some(text)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(usage(&format!("{name} is no text (UTF-8)"))),
+    }
+}
+
+/// What a variable lists with commas in between.
+fn listed(name: &str) -> Result<Vec<String>, Error> {
+    let listed = variable(name)?;
+    Ok(listed.map_or_else(Vec::new, |text| text.split(',').map(str::to_owned).collect()))
 }
 
 fn usage(what: &str) -> Error {

@@ -89,6 +89,16 @@ impl Client {
         Builder::new()
     }
 
+    /// Says that everything is where the environment says, in the variables of the command line: `CHARTSEAL_RPC_URL`,
+    /// `CHARTSEAL_STORES` or else `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, and `CHARTSEAL_KEY_STORE`. Who acts it does
+    /// not say.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where a variable is not understood.
+    pub fn from_env() -> Result<Builder, Error> {
+        Builder::from_env()
+    }
+
     fn new(session: ClientSession) -> Self {
         Self { session }
     }

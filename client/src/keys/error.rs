@@ -12,6 +12,12 @@ pub enum KeyError {
     /// A passphrase of no characters protects nothing.
     #[error("the passphrase is empty; choose one")]
     EmptyPassphrase,
+    /// What was given for a passphrase is none.
+    #[error("the passphrase is longer than {most} bytes: that is none; see that it is the right file")]
+    PassphraseTooLong {
+        /// The most that is taken.
+        most: usize,
+    },
     /// The file is whole, but this passphrase does not open it.
     #[error("wrong passphrase for this identity file; try again, or restore a backup")]
     WrongPassphrase,
