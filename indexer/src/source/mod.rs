@@ -10,7 +10,7 @@ mod wire;
 
 pub use error::SourceError;
 pub use heads::Head;
-pub use rpc::{Limits, RpcSource};
+pub use rpc::{Limits, Listing, RpcSource};
 
 use anchor_lang::prelude::Address;
 use solana_commitment_config::CommitmentConfig;

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
@@ -102,7 +102,15 @@ impl RpcSource {
     /// # Errors
     /// [`SourceError::CheckpointLost`] where the ledger does not have the checkpoint's transaction.
     pub async fn list_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
-        let mut listed: Vec<Listed> = Vec::new();
+        Ok(self.list_all_after(checkpoint).await?.settled)
+    }
+
+    /// As [`RpcSource::list_after`], and apart from that what the node lists although it is not final yet.
+    ///
+    /// # Errors
+    /// As [`RpcSource::list_after`].
+    pub async fn list_all_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Listing, SourceError> {
+        let mut listing = Listing::default();
         let mut before = None;
         loop {
             let page = self.page(before, checkpoint).await?;
@@ -111,13 +119,12 @@ impl RpcSource {
                 before = Some(entry.signature);
                 match checkpoint {
                     Some(checkpoint) if entry.signature == checkpoint.signature => {
-                        listed.reverse();
-                        return Ok(listed);
+                        return Ok(listing.oldest_first());
                     }
                     Some(checkpoint) if entry.slot < checkpoint.slot => return Err(self.lost(checkpoint).await?),
-                    _ if settled => listed.push(entry),
+                    _ if settled => listing.settled.push(entry),
                     // It comes again, once it is final.
-                    _ => {}
+                    _ => listing.pending.push(entry),
                 }
             }
             if last_page {
@@ -127,8 +134,26 @@ impl RpcSource {
         if let Some(checkpoint) = checkpoint {
             return Err(self.lost(checkpoint).await?);
         }
-        listed.reverse();
-        Ok(listed)
+        Ok(listing.oldest_first())
+    }
+
+    /// Delivers what is not final yet, as far as the node gives it: some give a transaction before they give its block, so
+    /// the blockhash is left out.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn deliver_pending(&self, pending: &[Listed]) -> Result<Vec<Delivered>, SourceError> {
+        let given = futures_util::stream::iter(pending.iter().filter(|entry| !entry.failed))
+            .map(async |entry| {
+                let answer = self.answered(&show(&entry.signature)).await?;
+                let transaction = answer.map(|answer| wire::transaction(&entry.signature, [0; 32], &answer));
+                Ok(Delivered {
+                    listed: *entry,
+                    transaction: transaction.transpose()?.flatten(),
+                })
+            })
+            .buffered(self.limits.parallel);
+        given.try_collect().await
     }
 
     /// Delivers what was listed, in that order, with several requests under way.
@@ -216,13 +241,19 @@ impl RpcSource {
         blockhashes: &Blockhashes,
     ) -> Result<Option<Transaction>, SourceError> {
         let signature = show(&listed.signature);
-        let config =
-            json!({ "encoding": "json", "commitment": COMMITMENT.commitment, "maxSupportedTransactionVersion": 0 });
-        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
-            self.ask(RpcRequest::GetTransaction, json!([signature, config])).await?;
+        let answer = self.answered(&signature).await?;
         let answer = answer.ok_or(SourceError::NotThereYet { signature })?;
         let blockhash = blockhashes.get(answer.slot, self).await?;
         wire::transaction(&listed.signature, blockhash, &answer)
+    }
+
+    async fn answered(
+        &self,
+        signature: &str,
+    ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>, SourceError> {
+        let config =
+            json!({ "encoding": "json", "commitment": COMMITMENT.commitment, "maxSupportedTransactionVersion": 0 });
+        self.ask(RpcRequest::GetTransaction, json!([signature, config])).await
     }
 
     async fn blockhash(&self, slot: u64) -> Result<[u8; 32], SourceError> {
@@ -232,6 +263,22 @@ impl RpcSource {
         });
         let block: UiConfirmedBlock = self.ask(RpcRequest::GetBlock, json!([slot, config])).await?;
         bytes(&block.blockhash).ok_or_else(|| SourceError::Nonsense(format!("blockhash {:?}", block.blockhash)))
+    }
+}
+
+/// What the program did after a checkpoint, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub settled: Vec<Listed>,
+    /// What can still be dropped. It is for telling why something was not read, and never to be stored.
+    pub pending: Vec<Listed>,
+}
+
+impl Listing {
+    fn oldest_first(mut self) -> Self {
+        self.settled.reverse();
+        self.pending.reverse();
+        self
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Error,
     decode::{Located, decode},
-    source::{Head, Listed, RpcSource},
+    source::{Delivered, Head, Listed, Listing, RpcSource},
 };
 
 /// How often the node is asked for what it may not list yet, and how long to wait in between.
@@ -30,6 +30,10 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
+    fn key(&self) -> Key {
+        (self.head.kind, self.head.subject)
+    }
+
     /// What it means where no transaction after the checkpoint explains it.
     pub(super) fn finding(&self) -> Finding {
         let missing = self.head.chain.seq - self.ours.seq;
@@ -74,47 +78,68 @@ pub(super) fn compare(ours: &Standing, heads: &[Head], findings: &mut Findings) 
     ahead
 }
 
-/// Follows the chains through the transactions that were not read yet. Returns those that do not reach their heads.
+/// Follows the chains through the transactions that were not read yet, at last those that are not final. Returns the chains
+/// that do not reach their heads.
 pub(super) async fn explain(
     ahead: &[Ahead],
     source: &RpcSource,
-    tail: &[Listed],
+    tail: &Listing,
     behind: &mut Behind,
 ) -> Result<Vec<Ahead>, Error> {
-    let events = events(source, tail).await?;
+    let mut events = events(source, &tail.settled).await?;
     let mut unexplained = Vec::new();
     for chain in ahead {
-        let key = (chain.head.kind, chain.head.subject);
-        let reached = events.get(&key).is_some_and(|events| reaches(chain, events));
-        if reached {
-            let Head {
-                kind,
-                subject,
-                chain: goal,
-            } = &chain.head;
-            behind.add(*kind, subject, chain.ours.seq + 1, goal.seq);
+        if events.get(&chain.key()).is_some_and(|events| reaches(chain, events)) {
+            let first = chain.ours.seq + 1;
+            behind.add(chain.head.kind, &chain.head.subject, first, chain.head.chain.seq, 0);
         } else {
             unexplained.push(*chain);
         }
     }
+    if unexplained.is_empty() || tail.pending.is_empty() {
+        return Ok(unexplained);
+    }
+    let settled: BTreeMap<_, _> = events
+        .iter()
+        .filter_map(|(key, events)| Some((*key, events.last()?.event.link().seq)))
+        .collect();
+    for delivered in source.deliver_pending(&tail.pending).await? {
+        collect(&mut events, delivered)?;
+    }
+    unexplained.retain(|chain| {
+        if !events.get(&chain.key()).is_some_and(|events| reaches(chain, events)) {
+            return true;
+        }
+        let (ours, goal) = (chain.ours.seq, chain.head.chain.seq);
+        let settled = settled.get(&chain.key()).map_or(ours, |seq| ours.max(*seq));
+        let not_final = goal.saturating_sub(settled);
+        behind.add(chain.head.kind, &chain.head.subject, ours + 1, goal, not_final);
+        false
+    });
     Ok(unexplained)
 }
 
-type ByChain = BTreeMap<(chartseal_program::log::ChainKind, chartseal_program::seeds::Id), Vec<Located>>;
+type Key = (chartseal_program::log::ChainKind, chartseal_program::seeds::Id);
+type ByChain = BTreeMap<Key, Vec<Located>>;
 
 async fn events(source: &RpcSource, tail: &[Listed]) -> Result<ByChain, Error> {
     let mut events = ByChain::new();
     let mut delivered = std::pin::pin!(source.deliver(tail));
     while let Some(delivered) = delivered.next().await {
-        let Some(transaction) = delivered?.transaction else {
-            continue;
-        };
-        for located in decode(&transaction)?.events {
-            let key = (located.event.chain(), located.event.link().subject);
-            events.entry(key).or_default().push(located);
-        }
+        collect(&mut events, delivered?)?;
     }
     Ok(events)
+}
+
+fn collect(events: &mut ByChain, delivered: Delivered) -> Result<(), Error> {
+    let Some(transaction) = delivered.transaction else {
+        return Ok(());
+    };
+    for located in decode(&transaction)?.events {
+        let key = (located.event.chain(), located.event.link().subject);
+        events.entry(key).or_default().push(located);
+    }
+    Ok(())
 }
 
 /// Whether these events lead from where our chain stands to its head on the ledger, or beyond it.

@@ -3,7 +3,8 @@
 //! Three things are compared, all against one snapshot of the database. Each chain is recomputed from the rows of
 //! `events`. Each chain's end is compared with its head on the ledger; a head that is further on is looked for in the
 //! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone, and what it has
-//! not read is named: a database that was set back as a whole looks like that too. Last, the events are written into scratch tables by the very code that indexes, and every table is compared with its double:
+//! not read is named: a database that was set back as a whole looks like that too. A local validator shows heads, and lists
+//! transactions, that are not final yet; what is missing because of that is said to be. Last, the events are written into scratch tables by the very code that indexes, and every table is compared with its double:
 //! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views and
 //! functions are compared with those of the migrations, and rules, triggers and row security are found.
 
@@ -22,7 +23,7 @@ use sqlx::{Connection, PgConnection};
 use crate::{
     Error,
     sink::{SinkError, connect, read_checkpoint},
-    source::{Checkpoint, Limits, Listed, RpcSource, SourceError, show},
+    source::{Checkpoint, Limits, Listed, Listing, RpcSource, SourceError, show},
 };
 use chains::Recomputed;
 use report::Findings;
@@ -83,7 +84,7 @@ impl Verification<'_> {
         replay::make_doubles(self.snapshot).await?;
         schema::compare(self.snapshot, &mut self.findings).await?;
         let behind = match self.list(scope, checkpoint.as_ref(), !ahead.is_empty()).await? {
-            Some(Listing { read, tail }) => {
+            Some(Ledger { read, tail }) => {
                 let behind = self.explain(ahead, checkpoint.as_ref(), tail).await?;
                 if scope == Scope::Ledger {
                     replay::from_ledger(self.snapshot, self.source, &read).await?;
@@ -145,10 +146,13 @@ impl Verification<'_> {
         scope: Scope,
         checkpoint: Option<&Checkpoint>,
         needs_tail: bool,
-    ) -> Result<Option<Listing>, Error> {
+    ) -> Result<Option<Ledger>, Error> {
         match scope {
             Scope::Ledger => {
-                let mut read = self.source.list_after(None).await?;
+                let Listing {
+                    settled: mut read,
+                    pending,
+                } = self.source.list_all_after(None).await?;
                 let place =
                     checkpoint.map(|checkpoint| read.iter().position(|entry| entry.checkpoint() == *checkpoint));
                 let end = match place {
@@ -159,16 +163,17 @@ impl Verification<'_> {
                         read.len()
                     }
                 };
-                let tail = read.split_off(end);
-                Ok(Some(Listing { read, tail }))
+                let settled = read.split_off(end);
+                let tail = Listing { settled, pending };
+                Ok(Some(Ledger { read, tail }))
             }
-            Scope::Rows if needs_tail => match self.source.list_after(checkpoint).await {
-                Ok(tail) => Ok(Some(Listing { read: Vec::new(), tail })),
+            Scope::Rows if needs_tail => match self.source.list_all_after(checkpoint).await {
+                Ok(tail) => Ok(Some(Ledger { read: Vec::new(), tail })),
                 Err(SourceError::CheckpointLost { .. }) => {
                     self.findings.about_checkpoint(NO_SUCH_TRANSACTION);
-                    Ok(Some(Listing {
+                    Ok(Some(Ledger {
                         read: Vec::new(),
-                        tail: Vec::new(),
+                        tail: Listing::default(),
                     }))
                 }
                 Err(error) => Err(error.into()),
@@ -183,7 +188,7 @@ impl Verification<'_> {
         &mut self,
         mut ahead: Vec<heads::Ahead>,
         checkpoint: Option<&Checkpoint>,
-        mut tail: Vec<Listed>,
+        mut tail: Listing,
     ) -> Result<Behind, Error> {
         let mut behind = Behind::default();
         for attempt in 1..=heads::ATTEMPTS {
@@ -198,7 +203,7 @@ impl Verification<'_> {
             }
             if attempt < heads::ATTEMPTS && !ahead.is_empty() {
                 tokio::time::sleep(heads::PATIENCE).await;
-                tail = match self.source.list_after(checkpoint).await {
+                tail = match self.source.list_all_after(checkpoint).await {
                     Ok(tail) => tail,
                     Err(SourceError::CheckpointLost { .. }) => break,
                     Err(error) => return Err(error.into()),
@@ -213,9 +218,9 @@ impl Verification<'_> {
 }
 
 /// What the ledger lists.
-struct Listing {
+struct Ledger {
     /// Up to and including the checkpoint.
     read: Vec<Listed>,
     /// After it.
-    tail: Vec<Listed>,
+    tail: Listing,
 }

@@ -52,14 +52,18 @@ pub struct Finding {
 pub struct Behind {
     pub events: u64,
     pub chains: u64,
+    /// How many of the events are not final yet: an indexer leaves those for later.
+    pub not_final: u64,
     /// The events by chain; no more than 1,000 chains are listed.
     pub missing: Vec<Unread>,
 }
 
 impl Behind {
-    /// Counts the events of one chain from `first` to `last`, and lists them while there is room.
-    pub(super) fn add(&mut self, kind: ChainKind, subject: &Id, first: u64, last: u64) {
+    /// Counts the events of one chain from `first` to `last`, of which the last ones are not final, and lists them while
+    /// there is room.
+    pub(super) fn add(&mut self, kind: ChainKind, subject: &Id, first: u64, last: u64, not_final: u64) {
         self.events += last - first + 1;
+        self.not_final += not_final;
         self.chains += 1;
         if self.missing.len() < LISTED {
             self.missing.push(Unread {
@@ -237,11 +241,16 @@ impl fmt::Display for Unread {
 
 impl fmt::Display for Behind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             f,
-            "behind: {} events of {} chains are not in the database; run the indexer and verify again",
+            "behind: {} events of {} chains are not in the database",
             self.events, self.chains
         )?;
+        match self.not_final {
+            0 => writeln!(f, "; run the indexer and verify again")?,
+            all if all == self.events => writeln!(f, ", which are not final yet; verify again once they are")?,
+            some => writeln!(f, ", {some} of them not final yet; run the indexer and verify again")?,
+        }
         for unread in &self.missing {
             writeln!(f, "  not read: {unread}")?;
         }

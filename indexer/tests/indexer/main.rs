@@ -14,6 +14,7 @@ mod indexing;
 mod ledger;
 mod node;
 mod outages;
+mod pending;
 mod program;
 mod schema;
 mod state;

@@ -1,0 +1,55 @@
+//! A local validator shows and lists what is not final yet. That is not read, and not taken for loss.
+
+use chartseal_indexer::{Scope, Verdict, verify};
+
+use crate::{chain_end::forget_last_access, cluster::Database, indexing::index, ledger::Ledger, node::Node, story};
+
+async fn indexed(ledger: Ledger) -> (Node, Database) {
+    let node = Node::start(ledger).await;
+    let database = Database::new().await;
+    index(&node, &database).await;
+    (node, database)
+}
+
+/// Reads on until a slot is full, so that what comes after it is final later.
+fn fill_the_slot(ledger: &mut Ledger) {
+    while !ledger.transactions.len().is_multiple_of(3) {
+        story::read_once_more(ledger);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_final_yet_is_lag_and_said_to_be() {
+    let mut ledger = story::tell();
+    fill_the_slot(&mut ledger);
+    let (node, database) = indexed(ledger).await;
+    for _ in 0..4 {
+        story::read_once_more(&mut node.knows().ledger);
+    }
+    for (early, said) in [(4, ", which are not final yet"), (1, ", 1 of them not final yet")] {
+        node.knows().early = early;
+        for scope in [Scope::Ledger, Scope::Rows] {
+            let report = verify(&node.url, &database.url, scope).await.unwrap();
+            assert_eq!(report.verdict(), Verdict::Behind, "{report}");
+            assert!(!report.whole && report.findings.is_empty());
+            assert_eq!((report.behind.events, report.behind.not_final), (4, early as u64));
+            assert!(report.to_string().contains(said), "{report}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_forgotten_is_missing_also_where_something_else_is_not_final_yet() {
+    let mut ledger = story::tell();
+    story::read_once_more(&mut ledger);
+    let (node, database) = indexed(ledger).await;
+    forget_last_access(&mut database.connect().await).await;
+    fill_the_slot(&mut node.knows().ledger);
+    story::read_once_more(&mut node.knows().ledger);
+    node.knows().early = 1;
+    for scope in [Scope::Ledger, Scope::Rows] {
+        let report = verify(&node.url, &database.url, scope).await.unwrap();
+        assert_eq!(report.verdict(), Verdict::Broken, "{report}");
+        assert!(report.to_string().contains("event 12: missing"), "{report}");
+    }
+}
