@@ -14,10 +14,23 @@ struct Args {
     /// Tell it on a local validator instead of the embedded ledger: the program that sandbox/localnet builds.
     #[arg(long, value_name = "PROGRAM")]
     validator: Option<PathBuf>,
+    /// Tell it on the embedded ledger first, and compare what Postgres holds after both.
+    #[arg(long, requires = "validator")]
+    compare: bool,
 }
 
 fn main() -> ExitCode {
-    let Args { json, validator } = Args::parse();
+    let Args {
+        json,
+        validator,
+        compare,
+    } = Args::parse();
     let ground = validator.map_or(Ground::Embedded, Ground::Validator);
-    ending::run(&Report::new(json), |report| story::tell(&ground, report))
+    ending::run(&Report::new(json), |report| {
+        if compare {
+            story::compare(&Ground::Embedded, &ground, report)
+        } else {
+            story::tell(&ground, report)
+        }
+    })
 }
