@@ -138,6 +138,29 @@ async fn a_store_that_is_away_or_damaged_stops_nobody_who_reads() {
 }
 
 #[tokio::test]
+async fn there_is_none_is_not_said_for_a_store_that_is_away() {
+    let pair = Pair::new();
+    pair.second.put(slot(1), b"only in the second").await.unwrap();
+    pair.second_goes_away();
+    for both in [
+        pair.both.clone(),
+        KeyStores::new(vec![pair.second.clone(), pair.first.clone()]).unwrap(),
+    ] {
+        let error = opened(&both, 1).await.unwrap_err();
+        assert!(
+            matches!(&error, KeyStoreError::NoneAtHand(_)) && error.is_lack(),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains(pair.path("second").to_str().unwrap()),
+            "{error}"
+        );
+    }
+    pair.second_comes_back();
+    assert_eq!(opened(&pair.both, 1).await.unwrap(), b"only in the second");
+}
+
+#[tokio::test]
 async fn who_asks_in_the_name_of_another_gets_nothing_from_any_store() {
     let pair = Pair::new();
     pair.both.put(slot(1), b"envelope").await.unwrap();

@@ -1,6 +1,8 @@
 //! What a call may do, and doing it. Whoever may write or look around works at an institution that the service is for, or
 //! is the patient or acts for it; a key leaves against a decision on chain and nothing else, whoever asks.
 
+use std::num::NonZeroU32;
+
 use anchor_lang::AccountDeserialize;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +18,8 @@ use chartseal::store::{FolderKeyStore, KeyStore as _, KeyStoreError};
 use chartseal_program::seeds::{Id, address};
 use chartseal_program::state::{Delegate, Emergency, Institution, Member};
 use chartseal_program::vocabulary::Action;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::{Value, json};
 use solana_address::Address;
 use solana_signature::Signature;
@@ -28,6 +32,12 @@ const PERSON_KEY_EPOCH: u32 = 0;
 /// What a delegate has to be allowed before it wraps keys for others.
 const WRITING: u8 = Action::Append.bit() | Action::Amend.bit() | Action::Share.bit();
 
+/// How many public keys all strangers together may publish at once. Whoever opens a chart or accepts an invitation is a
+/// stranger up to that moment, and its key has to lie here by then.
+const STRANGERS_KEYS: u32 = 200;
+/// And in an hour, in the long run: half a gigabyte a year.
+const STRANGERS_KEYS_AN_HOUR: u32 = 50;
+
 /// A key store, and the ledger that it asks.
 #[derive(Debug)]
 pub struct Service {
@@ -35,13 +45,21 @@ pub struct Service {
     ledger: Ledger,
     /// Ids of the institutions whose staff it is for.
     served: Vec<Id>,
+    strangers_keys: DefaultDirectRateLimiter,
 }
 
 impl Service {
     /// Serves a key store to the staff of these institutions, and to readers whom the ledger allows.
     #[must_use]
     pub fn new(keys: FolderKeyStore, ledger: Ledger, served: Vec<Id>) -> Self {
-        Self { keys, ledger, served }
+        let some = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_hour(some(STRANGERS_KEYS_AN_HOUR)).allow_burst(some(STRANGERS_KEYS));
+        Self {
+            keys,
+            ledger,
+            served,
+            strangers_keys: RateLimiter::direct(quota),
+        }
     }
 
     /// What the key store is called.
@@ -75,8 +93,15 @@ impl Service {
         match call {
             Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } | Call::Release(_) => Ok(()),
             // Names say no more than grants on chain do. Holders and readers in an emergency look for shares.
-            Call::Slots(_) | Call::Wrapping(_) | Call::PutPublicKey { .. } => match capacity {
+            Call::Slots(_) | Call::Wrapping(_) => match capacity {
                 Capacity::Stranger => Err(not_allowed("nobody without a part in this does that")),
+                _ => Ok(()),
+            },
+            Call::PutPublicKey { .. } => match capacity {
+                Capacity::Stranger => self.strangers_keys.check().map_err(|until| Failure::Later {
+                    detail: "too many public keys were published by wallets that have no part in this yet".to_owned(),
+                    seconds: until.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
+                }),
                 _ => Ok(()),
             },
             Call::Patients => match capacity {
@@ -136,8 +161,10 @@ impl Service {
         let is_patient = match capacity {
             Capacity::Staff => return Ok(()),
             Capacity::Patient(known) => known == *patient,
-            Capacity::Elsewhere { .. } | Capacity::Delegate { .. } => false,
-            Capacity::Stranger => self.is_patient(wallet, patient).await?,
+            // Whoever works elsewhere may be a patient here.
+            Capacity::Elsewhere { .. } | Capacity::Delegate { .. } | Capacity::Stranger => {
+                self.is_patient(wallet, patient).await?
+            }
         };
         if is_patient {
             Ok(())

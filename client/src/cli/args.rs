@@ -23,6 +23,7 @@ use super::{
     doctor::Doctor,
     emergencies::{BreakGlass, Emergency},
     init::Init,
+    key_places::{KeyPlace, KeyPlaces},
     parse,
     profile::Named,
 };
@@ -96,18 +97,26 @@ pub(super) struct Globals {
     pub(super) gateway: String,
     #[command(flatten)]
     pub(super) stores: StoreArgs,
-    /// The folder that keeps envelopes [default: keys in the data folder]. Several, separated by colons or each with this
-    /// option, work as one: what is written goes to all of them, what is read comes from the first that has it.
+    /// Where envelopes are kept: a folder, or a key service (https://HOST) [default: keys in the data folder]. Several,
+    /// separated by colons or each with this option, work as one: what is written goes to all of them, what is read comes from
+    /// the first that has it.
     #[arg(
         long,
         global = true,
         env = "CHARTSEAL_KEY_STORE",
-        value_name = "FOLDER",
-        value_delimiter = ':'
+        value_name = "FOLDER|URL",
+        hide_env_values = true,
+        value_parser = KeyPlaces::parser()
     )]
-    pub(super) key_store: Vec<PathBuf>,
-    /// The address of the key service, where there is one: `doctor` looks whether it is up.
-    #[arg(long, global = true, env = "CHARTSEAL_KEY_SERVICE", value_name = "URL")]
+    pub(super) key_store: Vec<KeyPlaces>,
+    /// A key service that is asked after all other key stores. A profile's is left out where --key-store is given.
+    #[arg(
+        long,
+        global = true,
+        env = "CHARTSEAL_KEY_SERVICE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(super) key_service: Option<String>,
     /// Wrap keys by X-Wing or not at all: whoever has no post-quantum key gets none.
     #[arg(long, global = true)]
@@ -155,18 +164,30 @@ impl Globals {
         or_in_data_folder(given, "emergencies")
     }
 
-    /// The folders that keep envelopes, each once.
-    pub(super) fn key_stores(&self) -> Result<Vec<PathBuf>> {
-        let mut folders: Vec<PathBuf> = Vec::new();
-        for folder in &self.key_store {
-            if !folders.contains(folder) {
-                folders.push(folder.clone());
+    /// Where envelopes are kept, each place once; the key service last.
+    pub(super) fn key_stores(&self) -> Result<Vec<KeyPlace>> {
+        let mut places = self.named_key_stores()?;
+        if let Some(service) = &self.key_service {
+            let service = KeyPlace::Service(service.clone());
+            if !places.contains(&service) {
+                places.push(service);
             }
         }
-        if folders.is_empty() {
-            folders.push(or_in_data_folder(None, "keys")?);
+        Ok(places)
+    }
+
+    /// The key stores that were named as such, or else the built-in one.
+    pub(super) fn named_key_stores(&self) -> Result<Vec<KeyPlace>> {
+        let mut places: Vec<KeyPlace> = Vec::new();
+        for place in self.key_store.iter().flat_map(|places| &places.0) {
+            if !places.contains(place) {
+                places.push(place.clone());
+            }
         }
-        Ok(folders)
+        if places.is_empty() {
+            places.push(KeyPlace::Folder(or_in_data_folder(None, "keys")?));
+        }
+        Ok(places)
     }
 }
 

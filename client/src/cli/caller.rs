@@ -1,9 +1,10 @@
 //! Who types a command, and what they work with.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use super::{
     args::{Globals, StoreArgs},
+    key_places::{KeyPlace, Opener},
     no_keys::NoKeys,
     passphrase::Source,
 };
@@ -11,12 +12,15 @@ use crate::{
     keys::{Identity, KdfCost, KeyError, Passphrase},
     ledger::{Ledger, LedgerOptions},
     ops::{OpError, Session},
-    store::{Backend, BlobStore as _, FolderKeyStore, Gateway, GatewayOptions, KeyStores, Stores},
+    store::{
+        Backend, BlobStore as _, FolderKeyStore, Gateway, GatewayOptions, KeyStoreError, KeyStores, Stores,
+        keystore::KeyBackend,
+    },
 };
 use anyhow::{Context as _, Result, bail};
 
 /// The session that commands work with.
-pub(super) type Here = Session<Backend, KeyStores<FolderKeyStore>>;
+pub(super) type Here = Session<Backend, KeyStores<KeyBackend>>;
 
 /// Somebody at the command line.
 pub(super) struct Caller {
@@ -51,15 +55,14 @@ impl Caller {
     /// A session of this identity.
     pub(super) async fn session(self) -> Result<Here> {
         let (identity, globals) = self.identity().await?;
-        let keys = globals.open_key_stores()?;
+        let keys = globals.key_stores_of(&identity, Opener::open)?;
         globals.session(identity, keys)
     }
 
     /// A session of this identity that makes no key store: one that is not there must not be taken for an empty one.
     pub(super) async fn session_on_existing_stores(self) -> Result<Here> {
         let (identity, globals) = self.identity().await?;
-        let folders = globals.key_stores()?.into_iter();
-        let keys = KeyStores::new(folders.map(FolderKeyStore::existing).collect()).map_err(OpError::from)?;
+        let keys = globals.key_stores_of(&identity, Opener::existing)?;
         globals.session(identity, keys)
     }
 
@@ -73,20 +76,21 @@ impl Caller {
             Ok((identity, IdentityFile { path, passphrase }))
         })
         .await?;
-        let keys = globals.open_key_stores()?;
+        let keys = globals.key_stores_of(&identity, Opener::open)?;
         Ok((globals.session(identity, keys)?, file))
     }
 
-    /// A session of nobody with the key store at hand, for what only looks; `None` where there is no key store.
-    pub(super) fn onlooker(&self) -> Result<Option<Here>> {
-        let mut folders = self.globals.key_stores()?;
-        folders.retain(|folder| folder.join("envelopes").is_dir());
-        if folders.is_empty() {
+    /// A session of nobody with the folders at hand, for what only looks; `None` where there are none, because a service tells
+    /// nobody anything.
+    pub(super) fn onlooker(&self) -> Result<Option<Session<Backend, KeyStores<FolderKeyStore>>>> {
+        let folders = self.globals.key_stores()?.into_iter().filter_map(|place| match place {
+            KeyPlace::Folder(folder) if folder.join("envelopes").is_dir() => Some(FolderKeyStore::existing(folder)),
+            KeyPlace::Folder(_) | KeyPlace::Service(_) => None,
+        });
+        let Ok(keys) = KeyStores::new(folders.collect()) else {
             return Ok(None);
-        }
+        };
         let nobody = Identity::generate().map_err(OpError::from)?;
-        let keys = KeyStores::new(folders.into_iter().map(FolderKeyStore::existing).collect());
-        let keys = keys.map_err(OpError::from)?;
         Ok(Some(Session::new(nobody, self.ledger(), self.globals.stores()?, keys)))
     }
 
@@ -111,16 +115,26 @@ impl IdentityFile {
 }
 
 impl Globals {
-    /// The key stores, made where they are not there.
-    fn open_key_stores(&self) -> Result<KeyStores<FolderKeyStore>> {
-        let mut stores = Vec::new();
-        for folder in self.key_stores()? {
-            stores.push(FolderKeyStore::open(folder).map_err(OpError::from)?);
-        }
-        Ok(KeyStores::new(stores).map_err(OpError::from)?)
+    /// The key stores, as this identity uses them.
+    fn key_stores_of(
+        &self,
+        identity: &Identity,
+        open: impl Fn(&Opener, KeyPlace) -> Result<KeyBackend, KeyStoreError>,
+    ) -> Result<KeyStores<KeyBackend>> {
+        let opener = Opener {
+            wallet: identity.wallet.clone(),
+            ledger: Arc::new(self.ledger()),
+            member: self.act_as,
+        };
+        let opened: Result<Vec<_>, _> = self
+            .key_stores()?
+            .into_iter()
+            .map(|place| open(&opener, place))
+            .collect();
+        Ok(opened.and_then(KeyStores::new).map_err(OpError::from)?)
     }
 
-    fn session(&self, identity: Identity, keys: KeyStores<FolderKeyStore>) -> Result<Here> {
+    fn session(&self, identity: Identity, keys: KeyStores<KeyBackend>) -> Result<Here> {
         let session = Session::new(identity, self.ledger().paid_by(self.payer()?), self.stores()?, keys);
         let session = session.requiring_post_quantum(self.require_post_quantum);
         Ok(match self.act_as {

@@ -3,7 +3,7 @@
 
 mod chain;
 mod database;
-mod finding;
+pub(super) mod finding;
 mod parts;
 
 use std::time::Duration;
@@ -17,6 +17,7 @@ use self::finding::{Finding, State, plain, within};
 use super::{
     args::Globals,
     caller::{Caller, off_thread},
+    key_places::KeyPlace,
     output::Output,
     profile::forms,
 };
@@ -44,11 +45,7 @@ struct Broken {
 /// Looks at everything.
 pub(super) async fn doctor(command: Doctor, caller: Caller, output: Output) -> Result<()> {
     let Globals {
-        gateway,
-        stores,
-        key_service,
-        named,
-        ..
+        gateway, stores, named, ..
     } = &caller.globals;
     let addresses = caller.globals.rpc_addresses();
     let cluster = command.cluster.or(named.cluster);
@@ -70,28 +67,34 @@ pub(super) async fn doctor(command: Doctor, caller: Caller, output: Output) -> R
         });
         join_all(each).await
     };
-    let on_disk = join_all(key_stores.into_iter().map(|folder| {
-        let at = folder.display().to_string();
-        async move { disk("key store", move || parts::key_store(&folder)).await.at(at) }
+    let key_stores = join_all(key_stores.into_iter().map(|place| async move {
+        let at = place.shown();
+        let found = match place {
+            KeyPlace::Folder(folder) => disk("key store", move || parts::key_store(&folder)).await,
+            KeyPlace::Service(address) => within(LIMIT, "key service", parts::key_service(&address)).await,
+        };
+        found.at(at)
     }));
     let asked_database = async {
         let looked = tokio::time::timeout(LIMIT, database::look(database.as_deref())).await;
         looked.unwrap_or_else(|_| database::unreachable(&format!("does not answer within {} s", LIMIT.as_secs())))
     };
-    let (chain, blob_stores, service, on_disk, database, identity) = tokio::join!(
+    let (chain, blob_stores, mut key_stores, database, identity) = tokio::join!(
         chain::look(&addresses, cluster),
         blob_stores,
-        within(LIMIT, "key service", parts::key_service(key_service.as_deref())),
-        on_disk,
+        key_stores,
         asked_database,
         disk("identity", move || parts::identity(&identity)),
     );
+    if !key_stores.iter().any(|found| found.part == "key service") {
+        let what = "none is named (--key-service, `key_service` of the profile)";
+        key_stores.push(Finding::none("key service", what));
+    }
     let found = [
         vec![profile(&caller.globals)],
         chain,
         blob_stores,
-        vec![service],
-        on_disk,
+        key_stores,
         database.into(),
         vec![identity],
     ]

@@ -3,10 +3,11 @@
 //! `chartseal doctor` tells when an address leads to another. Other profiles in the file, and its comments, stay as they are.
 
 use std::{
+    ffi::OsStr,
     fs::DirBuilder,
     io::{BufRead as _, IsTerminal as _, Write as _},
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -17,6 +18,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 use super::{
     args::Globals,
     caller::{Caller, off_thread},
+    key_places::{KeyPlace, KeyPlaces},
     output::Output,
     profile::{self, forms},
 };
@@ -223,11 +225,12 @@ fn answers(asking: &Asking, globals: &Globals, command: &Init) -> Result<Answers
             })?
         }
     };
-    let folders = globals.key_stores()?;
-    let folders = joined(&folders, ":")?;
-    let stated = given("key_store", folders.clone());
-    let what = "Folders that keep envelopes, with colons";
-    let key_stores = asking.question(what, "--key-store", &folders, stated, |text| list(text, ':', absolute))?;
+    let places = globals.named_key_stores()?;
+    let places: Vec<_> = places.iter().map(KeyPlace::text).collect::<Result<_>>()?;
+    let places = places.join(":");
+    let stated = given("key_store", places.clone());
+    let what = "Folders or services that keep envelopes, with colons";
+    let key_stores = asking.question(what, "--key-store", &places, stated, absolute_places)?;
     let key_service = given("key_service", globals.key_service.clone().unwrap_or_default());
     let key_service = asking.question("Key service", "--key-service", "", key_service, |text| {
         optional(text, forms::web)
@@ -236,7 +239,7 @@ fn answers(asking: &Asking, globals: &Globals, command: &Init) -> Result<Answers
     let database = asking.question("Database of the analysts", "--database", "", database, |text| {
         optional(text, forms::database)
     })?;
-    let identity = joined(&[globals.identity()?], ":")?;
+    let identity = KeyPlace::Folder(globals.identity()?).text()?;
     let stated = given("identity", identity.clone());
     let identity = asking.question("File of your keys", "--identity", &identity, stated, absolute)?;
     Ok(Answers {
@@ -249,13 +252,6 @@ fn answers(asking: &Asking, globals: &Globals, command: &Init) -> Result<Answers
         database,
         identity,
     })
-}
-
-fn joined(paths: &[PathBuf], by: &str) -> Result<String> {
-    let texts: Option<Vec<_>> = paths.iter().map(|path| path.to_str()).collect();
-    Ok(texts
-        .context("a path is no text (UTF-8), and a profile cannot keep it")?
-        .join(by))
 }
 
 fn list<T>(text: &str, by: char, form: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -287,6 +283,17 @@ fn absolute(text: &str) -> Result<String, String> {
     path.into_os_string()
         .into_string()
         .map_err(|_| "it is no text (UTF-8), and a profile cannot keep it".into())
+}
+
+/// Folders as they are from everywhere, and services.
+fn absolute_places(text: &str) -> Result<Vec<String>, String> {
+    let places = KeyPlaces::parse(OsStr::new(text.trim()))?.0.into_iter();
+    places
+        .map(|place| match place {
+            KeyPlace::Service(address) => Ok(address),
+            KeyPlace::Folder(path) => absolute(path.to_str().unwrap_or_default().trim()),
+        })
+        .collect()
 }
 
 /// A store that is a folder, as it is from everywhere.

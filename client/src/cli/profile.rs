@@ -10,7 +10,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{ArgMatches, parser::ValueSource};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::args::Globals;
+use super::{
+    args::Globals,
+    key_places::{KeyPlace, KeyPlaces},
+};
 use crate::store::{Code, FileError, read_file};
 
 /// The longest file of profiles, in bytes.
@@ -40,8 +43,8 @@ pub(super) struct Profile {
     pub(super) stores: Option<Vec<String>>,
     #[serde(deserialize_with = "spread")]
     pub(super) spread: Option<Code>,
-    #[serde(deserialize_with = "folders")]
-    pub(super) key_stores: Option<Vec<PathBuf>>,
+    #[serde(deserialize_with = "key_places")]
+    pub(super) key_stores: Option<Vec<KeyPlace>>,
     #[serde(deserialize_with = "address")]
     pub(super) key_service: Option<String>,
     #[serde(deserialize_with = "database")]
@@ -115,11 +118,12 @@ impl Globals {
         if let (false, Some(gateway)) = (given("gateway"), profile.gateway) {
             self.gateway = gateway;
         }
-        if let (false, Some(folders)) = (given("key_store"), profile.key_stores) {
-            self.key_store = folders;
-        }
-        if !given("key_service") {
-            self.key_service = profile.key_service;
+        // Who names key stores for this once means those and no others.
+        if !given("key_store") {
+            self.key_store = profile.key_stores.map(KeyPlaces).into_iter().collect();
+            if !given("key_service") {
+                self.key_service = profile.key_service;
+            }
         }
         if !given("identity") {
             self.identity = profile.identity;
@@ -249,8 +253,8 @@ fn stores<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D:
     each(&Vec::deserialize(value)?, forms::store)
 }
 
-fn folders<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<PathBuf>>, D::Error> {
-    each(&Vec::deserialize(value)?, forms::path)
+fn key_places<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<KeyPlace>>, D::Error> {
+    each(&Vec::deserialize(value)?, forms::key_place)
 }
 
 fn address<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {

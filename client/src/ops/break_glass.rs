@@ -308,6 +308,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 // a key that the reader had before.
                 Err(
                     KeyStoreError::NoEnvelope
+                    | KeyStoreError::NoneAtHand(_)
                     | KeyStoreError::Unreachable(_)
                     | KeyStoreError::Damaged
                     | KeyStoreError::Service { .. },

@@ -24,7 +24,7 @@ use crate::{
         envelope::{self, EnvelopeContext, EnvelopeError},
         fetch_manifest, open_stream, verify_stream,
     },
-    store::{BlobStore, Kept, KeyStore, KeyStoreError, Stores, keystore::ReleaseRequest},
+    store::{BlobStore, Kept, KeyStore, Stores, keystore::ReleaseRequest},
 };
 
 /// A record to be opened.
@@ -301,7 +301,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 let context = self.context(&Version::of(&record), recipient, epoch).await?;
                 self.open_envelope(&released.envelope, context)?
             }
-            Err(KeyStoreError::NoEnvelope) if allowed.basis == Basis::Emergency => {
+            Err(error) if error.is_lack() && allowed.basis == Basis::Emergency => {
                 self.combine_released(&record, (recipient, epoch), &access, allowed.under)
                     .await?
             }

@@ -109,7 +109,7 @@ pub(super) async fn within(limit: Duration, part: &'static str, found: impl Futu
 }
 
 /// An address without what may be secret in it: passwords, and keys behind a question mark.
-pub(super) fn plain(address: &str) -> String {
+pub(in crate::cli) fn plain(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else {
         return address.to_owned();
     };

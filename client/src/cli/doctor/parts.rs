@@ -57,20 +57,14 @@ fn no_randomness() -> StoreError {
     }
 }
 
-/// The key service, where there is one.
-pub(super) async fn key_service(address: Option<&str>) -> Finding {
-    let Some(address) = address else {
-        return Finding::none(
-            "key service",
-            "none is named (--key-service, `key_service` of the profile)",
-        );
-    };
+/// A key service.
+pub(super) async fn key_service(address: &str) -> Finding {
     let asked = async {
         let client = reqwest::Client::builder().timeout(LIMIT).build()?;
         let url = format!("{}/healthz", address.trim_end_matches('/'));
         client.get(url).send().await?.error_for_status()
     };
-    let found = match asked.await {
+    match asked.await {
         Ok(_) => Finding::ok("key service", "answers"),
         Err(error) => {
             let why = match error.status() {
@@ -79,16 +73,19 @@ pub(super) async fn key_service(address: Option<&str>) -> Finding {
                 None if error.is_builder() => "that is no address".into(),
                 None => "it does not answer".into(),
             };
-            Finding::broken("key service", why, "start it, or check its address (--key-service)")
+            Finding::broken(
+                "key service",
+                why,
+                "start it, or check its address (--key-service, --key-store)",
+            )
         }
-    };
-    found.at(plain(address))
+    }
 }
 
 /// A folder that keeps envelopes. What makes one that is not there makes an empty one, so that is left to whoever knows.
 pub(super) fn key_store(folder: &Path) -> Finding {
     let part = |name: &str| std::fs::read_dir(folder.join(name));
-    let found = match part("envelopes").and_then(|_| part("record-keys")) {
+    match part("envelopes").and_then(|_| part("record-keys")) {
         Ok(_) => Finding::ok("key store", "there"),
         Err(error) if folder.is_dir() => Finding::broken(
             "key store",
@@ -101,8 +98,7 @@ pub(super) fn key_store(folder: &Path) -> Finding {
             "mount the disk that it is on, or name another (--key-store); if there never was one, `chartseal keys publish` \
              makes it",
         ),
-    };
-    found.at(folder.display().to_string())
+    }
 }
 
 /// The file with the keys. It is not opened: that takes its passphrase.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
-use crate::{cli::parse, store::Code};
+use crate::{
+    cli::{key_places::KeyPlace, parse},
+    store::Code,
+};
 
 /// An address of something that is reached over HTTP.
 pub(in crate::cli) fn web(text: &str) -> Result<String, String> {
@@ -36,6 +39,14 @@ pub(in crate::cli) fn store(text: &str) -> Result<String, String> {
         without_password(&url)?;
     }
     Ok(text.to_owned())
+}
+
+/// Where envelopes are kept.
+pub(in crate::cli) fn key_place(text: &str) -> Result<KeyPlace, String> {
+    match text.contains("://") {
+        true => web(text).map(KeyPlace::Service),
+        false => path(text).map(KeyPlace::Folder),
+    }
 }
 
 /// How many pieces, and how many of them may be lost.
@@ -118,6 +129,8 @@ mod tests {
         }
         assert_eq!(cluster(&bs58::encode([7; 32]).into_string()).unwrap(), [7; 32]);
         assert!(spread("2+1").is_ok() && path("/srv/keys").is_ok());
+        assert!(key_place("/srv/keys").is_ok() && key_place("https://keys.example").is_ok());
+        assert!(key_place("keys").is_err() && key_place("s3://bucket").is_err());
         assert!(web("ftp://host").is_err() && web("host").is_err() && cluster("7").is_err());
         assert!(store("").is_err() && store("records").is_err() && spread("two").is_err() && path("keys").is_err());
     }

@@ -32,6 +32,9 @@ pub enum KeyStoreError {
         "no envelope for this reader: key pending or revoked; somebody who holds the key has to wrap it for the reader"
     )]
     NoEnvelope,
+    /// Those that were there have nothing for this reader, and not all were there.
+    #[error("the key stores that answered have no envelope for this reader, and not all of them answered: {}", .0.join("; "))]
+    NoneAtHand(Vec<String>),
     /// The record was erased.
     #[error("the keys of this record were destroyed; nobody can open it with the help of this key store any more")]
     Destroyed,
@@ -68,7 +71,9 @@ pub enum KeyStoreError {
     #[error("a public key of {0} bytes is no X-Wing key, which has 1216")]
     NoPublicKey(usize),
     /// A key service that does not take the caller for somebody who may.
-    #[error("key service {url}: {detail}")]
+    #[error(
+        "key service {url}: {detail}; ask whoever runs it, or name the key stores without it (--key-store, --key-service)"
+    )]
     NotAllowed {
         /// Its address.
         url: String,
@@ -89,4 +94,23 @@ pub enum KeyStoreError {
     /// The primitives failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+impl KeyStoreError {
+    /// Whether a store looked at who asks for what and decided against it: neither is it away, nor does it lack anything.
+    #[must_use]
+    pub fn is_decision(&self) -> bool {
+        matches!(
+            self,
+            Self::NotTheReader
+                | Self::NotAllowed { .. }
+                | Self::Gate(GateError::Refused { .. } | GateError::NoDecision)
+        )
+    }
+
+    /// Whether no store at hand has the envelope: shares may give the key all the same, in an emergency.
+    #[must_use]
+    pub fn is_lack(&self) -> bool {
+        matches!(self, Self::NoEnvelope | Self::NoneAtHand(_))
+    }
 }

@@ -4,6 +4,7 @@
 //! ([`KeyStores`]). Beside envelopes they keep the X-Wing public keys of those whom keys are wrapped for, which are too long
 //! for the chain.
 
+mod backend;
 mod disk;
 mod error;
 mod folder;
@@ -18,6 +19,7 @@ mod shares;
 use std::fmt;
 use std::future::Future;
 
+pub use self::backend::KeyBackend;
 pub use self::error::{GateError, KeyStoreError};
 pub use self::folder::FolderKeyStore;
 pub use self::kind::EnvelopeKind;

@@ -1,6 +1,11 @@
 //! Several key stores that work as one: a clinic's own and one at another place, so that a disk that is lost takes no key
-//! with it. What is written goes to all of them, or it is an error; what is read comes from the first that has it, so one
+//! with it. What is written goes to all of them, or it is an error, also where a key service refuses what a folder took: the
+//! caller takes it back or makes up for it, and never believes it done. What is read comes from the first that has it, so one
 //! that is away stops nobody who reads; what is deleted or destroyed goes in every one, and which one could not is said.
+//!
+//! Where nobody gives an envelope out, this is said, in this order: that the record was erased, if one says so; the refusal
+//! of one that asked the ledger by itself; that nobody has one, if all were there to say so; and otherwise who could not be
+//! asked. "There is none" is not said for a store that is away.
 
 use std::fmt::Display;
 
@@ -182,8 +187,7 @@ impl<K: KeyStore> KeyStore for KeyStores<K> {
             released: pass_gate(request, gate).await?,
             claim: gate.claim(),
         };
-        let mut outcomes: Outcomes<ReleasedEnvelope> = Outcomes::new();
-        let mut lacking = None;
+        let (mut failed, mut refused, mut lacking) = (Vec::new(), None, false);
         for (n, store) in self.0.iter().enumerate() {
             match store.release(request, &passed).await {
                 Ok(released) => {
@@ -197,15 +201,23 @@ impl<K: KeyStore> KeyStore for KeyStores<K> {
                 }
                 // A record that was erased in one of them is erased.
                 Err(KeyStoreError::Destroyed) => return Err(KeyStoreError::Destroyed),
-                Err(error @ KeyStoreError::NoEnvelope) => lacking = Some(error),
-                Err(error) => outcomes.add(Err(error)),
+                Err(KeyStoreError::NoEnvelope) => lacking = true,
+                Err(error) if error.is_decision() => refused = refused.or(Some(error)),
+                Err(error) => failed.push(error),
             }
         }
-        // One that has none says so, and another that is away changes nothing about what there is to do.
-        match lacking {
-            Some(error) => Err(error),
-            None => Err(outcomes.all().err().unwrap_or(KeyStoreError::NoEnvelope)),
-        }
+        Err(match (refused, lacking) {
+            (Some(error), _) => error,
+            (None, true) if failed.is_empty() => KeyStoreError::NoEnvelope,
+            (None, true) => KeyStoreError::NoneAtHand(said(&failed)),
+            (None, false) => {
+                let failed = Outcomes::<()> {
+                    done: Vec::new(),
+                    failed,
+                };
+                failed.all().err().unwrap_or(KeyStoreError::NoEnvelope)
+            }
+        })
     }
 
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {

@@ -2,10 +2,12 @@
 //! the chain itself whether it may be answered. Envelopes stay what they are, keys wrapped to their readers: the service
 //! never sees a data key, and a call that was listened to is of no use to anybody.
 
+mod capacity;
 pub mod signature;
 pub mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -13,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
+use self::capacity::Capacity;
 use self::signature::{CONTENT_DIGEST, Message, SIGNATURE, SIGNATURE_INPUT};
 use self::wire::{
     Acting, Asked, Asking, CALLS, Call, Copied, Failure, Found, Given, LONGEST_ANSWER, RecordId, WereThere, Wrapped,
@@ -23,6 +26,7 @@ use super::{
 };
 use crate::crypto;
 use crate::keys::WalletKey;
+use crate::ledger::Ledger;
 use crate::seal::envelope::Wrapping;
 
 /// Tries of a call whose answer did not come. Every call can be made twice; the second answer may say that there was nothing
@@ -42,7 +46,7 @@ pub struct RemoteKeyStore {
     /// Host and port as calls are signed for.
     authority: String,
     wallet: WalletKey,
-    acting: Option<Acting>,
+    capacity: Capacity,
 }
 
 impl RemoteKeyStore {
@@ -65,7 +69,7 @@ impl RemoteKeyStore {
 
     fn build(address: &str, wallet: WalletKey, root: Option<&[u8]>) -> Result<Self, KeyStoreError> {
         let bad = |detail: &str| KeyStoreError::Service {
-            url: address.to_owned(),
+            url: without_password(address),
             detail: detail.to_owned(),
         };
         let base = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
@@ -99,7 +103,7 @@ impl RemoteKeyStore {
             base,
             authority,
             wallet,
-            acting: None,
+            capacity: Capacity::Named(None),
         })
     }
 
@@ -107,9 +111,17 @@ impl RemoteKeyStore {
     #[must_use]
     pub fn acting(self, acting: Acting) -> Self {
         Self {
-            acting: Some(acting),
+            capacity: Capacity::Named(Some(acting)),
             ..self
         }
+    }
+
+    /// Calls in whatever capacity the ledger says that this wallet has towards the patient whom a call is about: as the
+    /// patient, as this member or else as any, as a delegate, as an institution's authority.
+    #[must_use]
+    pub fn known_to(self, ledger: Arc<Ledger>, member: Option<([u8; 16], [u8; 16])>) -> Self {
+        let capacity = Capacity::known(ledger, self.wallet.address(), member);
+        Self { capacity, ..self }
     }
 
     fn failed(&self, detail: impl fmt::Display) -> KeyStoreError {
@@ -119,10 +131,32 @@ impl RemoteKeyStore {
         }
     }
 
+    fn away(&self, error: &reqwest::Error) -> KeyStoreError {
+        self.failed(format!(
+            "it does not answer ({}); see that it runs and that this is its address (--key-store, --key-service), then run \
+             again",
+            chain(error)
+        ))
+    }
+
     async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, KeyStoreError> {
+        let capacities = self.capacity.for_call(&call).await;
+        let capacities = capacities.map_err(|error| GateError::Unavailable(Box::new(error)))?;
+        let mut refused = None;
+        for acting in capacities {
+            match self.call_as(acting, &call).await {
+                Err(error @ KeyStoreError::NotAllowed { .. }) => refused = refused.or(Some(error)),
+                answered => return answered,
+            }
+        }
+        self.capacity.forget(&call).await;
+        Err(refused.unwrap_or(KeyStoreError::None))
+    }
+
+    async fn call_as<T: DeserializeOwned>(&self, acting: Option<Acting>, call: &Call) -> Result<T, KeyStoreError> {
         let asked = Asked {
-            acting: self.acting,
-            call,
+            acting,
+            call: call.clone(),
         };
         let body = serde_json::to_vec(&asked).map_err(|error| self.failed(error))?;
         let mut tried = 0;
@@ -169,10 +203,10 @@ impl RemoteKeyStore {
                 match read(response).await {
                     Ok(Some(answer)) => (status, answer),
                     Ok(None) => return Err(self.failed("its answer is too long")),
-                    Err(error) => return Ok(Answer::Later(self.failed(chain(&error)), None)),
+                    Err(error) => return Ok(Answer::Later(self.away(&error), None)),
                 }
             }
-            Err(error) => return Ok(Answer::Later(self.failed(chain(&error)), None)),
+            Err(error) => return Ok(Answer::Later(self.away(&error), None)),
         };
         if status.is_success() {
             return Ok(Answer::Done(answer));
@@ -183,7 +217,8 @@ impl RemoteKeyStore {
             Ok(failure @ Failure::Later { seconds, .. }) => {
                 Answer::Later(failure.into_error(url), Some(Duration::from_secs(seconds)))
             }
-            Ok(failure @ (Failure::LedgerUnavailable { .. } | Failure::Broken { .. })) => {
+            // Its node may be a moment behind ours.
+            Ok(failure @ (Failure::LedgerUnavailable { .. } | Failure::Broken { .. } | Failure::NoDecision)) => {
                 Answer::Later(failure.into_error(url), None)
             }
             Ok(failure) => return Err(failure.into_error(url)),
@@ -212,6 +247,18 @@ async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error>
         }
     }
     Ok(Some(body))
+}
+
+/// An address that may be shown.
+fn without_password(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(mut url) => {
+            // One that can have none has none.
+            let _ = url.set_password(None);
+            url.into()
+        }
+        Err(_) => "of this address".to_owned(),
+    }
 }
 
 /// An error with its causes: reqwest's own text leaves them out.

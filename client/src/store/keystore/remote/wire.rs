@@ -112,6 +112,44 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// Whether it matters who calls: other calls are for everybody, or rest on the wallet alone.
+    #[must_use]
+    pub fn depends_on_capacity(&self) -> bool {
+        match self {
+            Self::Name
+            | Self::PublicKey { .. }
+            | Self::Share(_)
+            | Self::Shares { .. }
+            | Self::Release(_)
+            | Self::PutShare { .. }
+            | Self::DiscardShare(_) => false,
+            Self::Patients
+            | Self::Put { .. }
+            | Self::Slots(_)
+            | Self::Wrapping(_)
+            | Self::Discard(_)
+            | Self::Destroy(_)
+            | Self::Copies(_)
+            | Self::Opens(_)
+            | Self::PutPublicKey { .. } => true,
+        }
+    }
+
+    /// The patient whom it is about.
+    #[must_use]
+    pub fn patient(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Name | Self::Patients | Self::PutPublicKey { .. } | Self::PublicKey { .. } | Self::Release(_) => None,
+            Self::Put { slot, .. } | Self::Wrapping(slot) | Self::Discard(slot) => Some(slot.patient),
+            Self::Slots(of) | Self::Destroy(of) | Self::Copies(of) => Some(of.patient),
+            Self::Opens(copy) => Some(copy.slot.patient),
+            Self::PutShare { slot, .. } | Self::Share(slot) | Self::DiscardShare(slot) => Some(slot.patient),
+            Self::Shares { patient } => Some(*patient),
+        }
+    }
+}
+
 /// What a reader asks for, and what it rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

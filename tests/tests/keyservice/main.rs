@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chartseal::{
@@ -34,6 +31,7 @@ use chartseal_program::{
 };
 use chartseal_tests::{
     clinic::{Clinic, Employee},
+    keyservice::KeyService,
     people::Person,
     programs::program,
 };
@@ -42,60 +40,18 @@ use solana_signature::Signature;
 
 const NOTE: &[u8] = b"no allergies known";
 
-/// A running service.
-struct Service {
-    child: Child,
-    url: String,
-}
+mod commands;
 
-impl Service {
-    fn start(clinic: &Clinic) -> Self {
-        let rpc = &clinic.stack.endpoints().rpc;
-        Self::of(
-            &clinic.patient.key_store(),
-            &["--rpc", rpc, "--institution", &clinic.id],
-        )
-    }
-
-    fn of(key_store: &Path, options: &[&str]) -> Self {
-        let mut command = program("chartseal-keyservice").unwrap();
-        command
-            .args(["--listen", "127.0.0.1:0", "--key-store"])
-            .arg(key_store)
-            .args(options)
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut url)
-            .unwrap();
-        let url = url.trim_end().to_owned();
-        assert!(url.contains("://127.0.0.1:"), "{url}");
-        Self { child, url }
-    }
-
-    fn authority(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
-    }
-
-    /// Sends a call with these headers.
-    async fn post(&self, headers: &Headers, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
-        let request = reqwest::Client::new()
-            .post(format!("{}{CALLS}", self.url))
-            .header("content-digest", &headers.content_digest)
-            .header("signature-input", &headers.signature_input)
-            .header("signature", &headers.signature)
-            .body(body);
-        let response = request.send().await.unwrap();
-        (response.status(), response.bytes().await.unwrap().to_vec())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// Sends a call to a service with these headers.
+async fn post(service: &KeyService, headers: &Headers, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
+    let request = reqwest::Client::new()
+        .post(format!("{}{CALLS}", service.url))
+        .header("content-digest", &headers.content_digest)
+        .header("signature-input", &headers.signature_input)
+        .header("signature", &headers.signature)
+        .body(body);
+    let response = request.send().await.unwrap();
+    (response.status(), response.bytes().await.unwrap().to_vec())
 }
 
 type Remote = Session<Gateway, RemoteKeyStore>;
@@ -103,7 +59,7 @@ type Remote = Session<Gateway, RemoteKeyStore>;
 /// A hospital with a key service, a doctor who may write and read, and a record.
 struct Scene {
     clinic: Clinic,
-    service: Service,
+    service: KeyService,
     doctor: Employee,
     patient: Id,
 }
@@ -145,7 +101,7 @@ impl Scene {
         let terms = ["--classes", "0,1", "--rights", "read,append", "--purposes", "treatment"];
         clinic.grants(&format!("member:{}", doctor.member), &terms).unwrap();
         Self {
-            service: Service::start(&clinic),
+            service: KeyService::of_clinic(&clinic).unwrap(),
             patient: id(&clinic.patient_id),
             clinic,
             doctor,
@@ -305,7 +261,7 @@ async fn what_is_not_signed_in_time_and_for_the_first_time_gives_nothing() {
     let (wallet, body) = (keys_of(&scene.doctor.person).wallet, scene.asks(&access));
 
     let good = scene.signs(&wallet, &body, now(), 1);
-    let (status, answer) = scene.service.post(&good, body.clone()).await;
+    let (status, answer) = post(&scene.service, &good, body.clone()).await;
     assert_eq!(status, StatusCode::OK);
     let given: Given = serde_json::from_slice(&answer).unwrap();
     assert_eq!((given.slot.record, given.reader), (record, wallet.address()));
@@ -325,7 +281,7 @@ async fn what_is_not_signed_in_time_and_for_the_first_time_gives_nothing() {
         (&good, "before"),
         (&other, "digest"),
     ] {
-        let (status, answer) = scene.service.post(headers, body.clone()).await;
+        let (status, answer) = post(&scene.service, headers, body.clone()).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{word}");
         match failure(&answer) {
             Failure::NotSigned { detail, now: clock } => {
@@ -623,13 +579,13 @@ async fn what_is_no_call_is_an_error_that_says_so() {
         (4, b"{\"call\":\"name\",\"more\":1}"),
     ] {
         let headers = scene.signs(&wallet, body, now(), nonce);
-        let (status, answer) = scene.service.post(&headers, body.to_vec()).await;
+        let (status, answer) = post(&scene.service, &headers, body.to_vec()).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{}", String::from_utf8_lossy(body));
         assert!(matches!(failure(&answer), Failure::NotAllowed { .. }));
     }
     let headers = scene.signs(&wallet, &long, now(), 5);
     assert_eq!(
-        scene.service.post(&headers, long).await.0,
+        post(&scene.service, &headers, long).await.0,
         StatusCode::PAYLOAD_TOO_LARGE
     );
     let asked = Asked {
@@ -641,7 +597,7 @@ async fn what_is_no_call_is_an_error_that_says_so() {
     };
     let body = serde_json::to_vec(&asked).unwrap();
     let headers = scene.signs(&wallet, &body, now(), 6);
-    assert_eq!(scene.service.post(&headers, body).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(post(&scene.service, &headers, body).await.0, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -657,7 +613,7 @@ async fn over_tls_a_service_is_who_its_certificate_says() {
         "--tls-key",
         key.to_str().unwrap(),
     ];
-    let service = Service::of(&folder.path().join("keys"), &options);
+    let service = KeyService::start(&folder.path().join("keys"), &options).unwrap();
     assert!(service.url.starts_with("https://"), "{}", service.url);
 
     let wallet = WalletKey::generate().unwrap();
