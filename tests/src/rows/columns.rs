@@ -34,6 +34,9 @@ type Columns = &'static [(&'static str, Left)];
 /// Where the order of the rows is that of the ledger, and names are given.
 pub(super) const EVENTS: &str = "events";
 
+/// Where each read has a row that says what its event says.
+pub(super) const ACCESSES: &str = "accesses";
+
 /// Every table of the schema.
 pub(super) const TABLES: &[(&str, Columns)] = &[
     (
@@ -448,7 +451,7 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ],
     ),
     (
-        "accesses",
+        ACCESSES,
         &[
             ("patient", ID),
             ("seq", Same),

@@ -3,12 +3,14 @@
 //! other difference is one, and is named.
 //!
 //! Random bytes are replaced by names in the order in which the log first tells of them, so it is still compared which
-//! rows mean the same patient, wallet or transaction. [`columns`] says what is left of each column.
+//! rows mean the same patient, wallet or transaction. [`columns`] says what is left of each column, and [`reads`] of which
+//! events the order is left out.
 
 mod columns;
 mod compare;
 mod event;
 mod names;
+mod reads;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,10 +20,11 @@ use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_signature::Signature;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
-use columns::{EVENTS, Left, TABLES};
+use columns::{ACCESSES, EVENTS, Left, TABLES};
 pub use compare::differences;
 use event::Layouts;
 use names::Names;
+use reads::Reads;
 
 /// A row: its columns, and what is left of each.
 type Row = Vec<(&'static str, String)>;
@@ -64,6 +67,7 @@ impl Rows {
             naming: true,
         };
         let mut rows = BTreeMap::new();
+        let mut reads = Reads::default();
         // The events come first in the list, and give the names.
         for (table, columns) in TABLES {
             let cells = sqlx::query(AssertSqlSafe(columns::query(table, columns)))
@@ -85,7 +89,12 @@ impl Rows {
                 .map(|cells| reader.row(columns, cells))
                 .collect::<Result<Vec<Row>>>()
                 .with_context(|| format!("in {table}"))?;
-            if !reader.naming {
+            if reader.naming {
+                reads = Reads::put_in_order(&mut left)?;
+            } else {
+                if *table == ACCESSES {
+                    left.iter_mut().try_for_each(|access| reads.follow(access))?;
+                }
                 left.sort();
             }
             rows.insert(*table, left);
