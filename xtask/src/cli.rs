@@ -31,6 +31,10 @@ enum Command {
     },
     /// Run every test there is: unit, contract, gateway, indexer, the story; then fuzz every parser for 30 seconds
     Test {
+        /// Instead tell the story twice, on the embedded ledger and on a local validator, and compare what Postgres holds
+        /// after both
+        #[arg(long)]
+        localnet: bool,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
@@ -106,7 +110,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Demo { json } => run::demo(&workspace, json),
-        Command::Test { json } => run::test(&workspace, &Report::new(json)),
+        Command::Test { localnet: true, json } => run::test_localnet(&workspace, json),
+        Command::Test { localnet: false, json } => run::test(&workspace, &Report::new(json)),
         Command::BuildSbf {
             install,
             check,
@@ -164,6 +169,14 @@ mod tests {
     fn the_idl_is_left_out_of_checks_only() {
         assert!(parse("build-sbf --check --no-idl").is_ok());
         assert!(parse("build-sbf --no-idl").is_err());
+    }
+
+    #[test]
+    fn tests_run_on_a_validator_where_that_is_asked_for() {
+        for (line, on_it) in [("test --localnet --json", true), ("test --json", false)] {
+            let command = parse(line).unwrap();
+            assert!(matches!(command, Command::Test { localnet, json: true } if localnet == on_it));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::fuzz;
 use crate::guards;
+use crate::localnet;
 use crate::process;
 use crate::report::{Report, progress};
 use crate::setup;
@@ -76,6 +77,19 @@ pub(crate) fn test(workspace: &Workspace, report: &Report) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Tells the story on the embedded ledger and on the local validator, and compares what Postgres holds after both.
+///
+/// # Errors
+/// When set-up or build fail; how the stories and the comparison end is in the exit code.
+pub(crate) fn test_localnet(workspace: &Workspace, json: bool) -> Result<ExitCode> {
+    setup::ensure()?;
+    let programs = localnet::build(workspace)?;
+    let validator = programs.command("chartseal-localnet")?;
+    let mut story = programs.command("chartseal-demo")?;
+    story.current_dir(&workspace.root).args(["--compare", "--validator"]);
+    process::become_it(story.arg(validator.get_program()).args(json.then_some("--json")))
 }
 
 /// Counts what each instruction of the contract costs. The virtual machine does the counting, so nothing is gained by
