@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use super::{
     args::{Globals, StoreArgs},
-    key_places::{KeyPlace, Opener},
+    key_places::KeyPlace,
     no_keys::NoKeys,
     passphrase::Source,
 };
@@ -14,7 +14,7 @@ use crate::{
     ops::{OpError, Session},
     store::{
         Backend, BlobStore as _, FolderKeyStore, Gateway, GatewayOptions, KeyStoreError, KeyStores, Stores,
-        keystore::KeyBackend,
+        keystore::{KeyBackend, Opener},
     },
 };
 use anyhow::{Context as _, Result, bail};

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use chartseal_program::seeds::{Id, NO_ID};
+use chartseal_program::seeds::Id;
 
+use crate::client::{parse_address, parse_id};
 use crate::ledger::Commitment;
 use crate::ops::{AgreementId, Grantee, WalletAndKey};
 use crate::store::Price;
@@ -13,22 +14,12 @@ const AR_DIGITS: usize = 12;
 
 /// An id: 32 hex digits.
 pub(super) fn id(text: &str) -> Result<Id, String> {
-    let mut id = NO_ID;
-    hex::decode_to_slice(text, &mut id).map_err(|_| format!("'{text}' is no id: an id is 32 hex digits"))?;
-    if id == NO_ID {
-        Err("the id of zeros stands for none".into())
-    } else {
-        Ok(id)
-    }
+    parse_id(text).map_err(|error| error.to_string())
 }
 
 /// An address, in base58.
 pub(super) fn address(text: &str) -> Result<[u8; 32], String> {
-    let mut address = [0; 32];
-    match bs58::decode(text).onto(&mut address) {
-        Ok(32) => Ok(address),
-        _ => Err(format!("'{text}' is no address: an address is 32 bytes in base58")),
-    }
+    parse_address(text).map_err(|error| error.to_string())
 }
 
 /// When answers are believed.

@@ -1,17 +1,16 @@
 //! What a client needs before it can do anything: where ledger, stores and keys are, and who it is.
 
-use std::{
-    collections::BTreeSet,
-    env::VarError,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, env::VarError, path::PathBuf, sync::Arc};
 
 use super::{Client, Error, MemberId};
 use crate::{
     keys::{Identity, Passphrase},
-    ledger::{Commitment, Ledger, LedgerOptions},
+    ledger::{Commitment, Ledger, LedgerOptions, Payer, Relayer},
     ops::{Session, off_thread},
-    store::{Backend, BlobStore as _, Code, FolderKeyStore, KeyStores, Stores},
+    store::{
+        Backend, BlobStore as _, Code, KeyStores, Stores,
+        keystore::{KeyPlace, Opener},
+    },
 };
 
 /// Who a client is.
@@ -27,8 +26,9 @@ pub struct Builder {
     commitment: Commitment,
     stores: Vec<String>,
     spread: Option<Code>,
-    key_stores: Vec<PathBuf>,
+    key_places: Vec<KeyPlace>,
     who: Who,
+    payer: Payer,
     member: Option<MemberId>,
     post_quantum_only: bool,
 }
@@ -40,15 +40,16 @@ impl Builder {
             commitment: Commitment::default(),
             stores: Vec::new(),
             spread: None,
-            key_stores: Vec::new(),
+            key_places: Vec::new(),
             who: Who::Nobody,
+            payer: Payer::default(),
             member: None,
             post_quantum_only: false,
         }
     }
 
     /// What the environment says, in the variables of the command line: `CHARTSEAL_RPC_URL`, `CHARTSEAL_STORES` or else
-    /// `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, and `CHARTSEAL_KEY_STORE`.
+    /// `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, `CHARTSEAL_KEY_STORE`, `CHARTSEAL_KEY_SERVICE`.
     pub(super) fn from_env() -> Result<Self, Error> {
         let mut builder = Self::new();
         builder.rpc = listed("CHARTSEAL_RPC_URL")?;
@@ -60,8 +61,12 @@ impl Builder {
             let code = spread.parse::<Code>();
             builder.spread = Some(code.map_err(|error| usage(&format!("CHARTSEAL_SPREAD: {error}")))?);
         }
-        if let Some(folders) = variable("CHARTSEAL_KEY_STORE")? {
-            builder.key_stores = std::env::split_paths(&folders).collect();
+        if let Some(text) = std::env::var_os("CHARTSEAL_KEY_STORE").filter(|text| !text.is_empty()) {
+            let places = KeyPlace::parse_all(&text);
+            builder.key_places = places.map_err(|error| usage(&format!("CHARTSEAL_KEY_STORE: {error}")))?;
+        }
+        if let Some(service) = variable("CHARTSEAL_KEY_SERVICE")? {
+            builder = builder.key_service(service);
         }
         Ok(builder)
     }
@@ -100,8 +105,27 @@ impl Builder {
     /// Adds a folder of wrapped keys, made where it is not there. What is written goes to all of them.
     #[must_use]
     pub fn key_store(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.key_stores.push(folder.into());
+        self.key_places.push(KeyPlace::Folder(folder.into()));
         self
+    }
+
+    /// Adds a key service (`https://…`), which keeps wrapped keys for several machines and is asked as one more key store.
+    #[must_use]
+    pub fn key_service(mut self, url: impl Into<String>) -> Self {
+        let service = KeyPlace::Service(url.into());
+        if !self.key_places.contains(&service) {
+            self.key_places.push(service);
+        }
+        self
+    }
+
+    /// Has a relayer pay fee and rent (JSON-RPC as Kora speaks it): the wallet needs no SOL.
+    #[must_use]
+    pub fn relayer(self, url: &str) -> Self {
+        Self {
+            payer: Payer::Relayer(Relayer::new(url)),
+            ..self
+        }
     }
 
     /// Acts as this identity.
@@ -148,18 +172,37 @@ impl Builder {
         if self.rpc.is_empty() {
             return Err(usage("no node of the ledger is named: say where one is (Builder::rpc)"));
         }
-        if self.key_stores.is_empty() {
-            return Err(usage("no key store is named: say where keys are (Builder::key_store)"));
+        if self.key_places.is_empty() {
+            return Err(usage(
+                "no key store is named: say where keys are (Builder::key_store, Builder::key_service)",
+            ));
         }
         let stores = stores(&self.stores, self.spread)?;
-        let Self { who, key_stores, .. } = self;
-        let (identity, keys) = off_thread(move || open(who, &key_stores)).await??;
-        let ledger = Ledger::with(LedgerOptions {
-            commitment: self.commitment,
-            ..LedgerOptions::new(self.rpc)
+        let who = self.who;
+        let identity = off_thread(move || open(who)).await??;
+        let ledger = || {
+            Ledger::with(LedgerOptions {
+                commitment: self.commitment,
+                ..LedgerOptions::new(&self.rpc)
+            })
+        };
+        let member = self.member.map(MemberId::to_bytes);
+        let opener = Opener {
+            wallet: identity.wallet.clone(),
+            ledger: Arc::new(ledger()),
+            member,
+        };
+        let places = self.key_places;
+        let keys = off_thread(move || {
+            places
+                .into_iter()
+                .map(|place| opener.open(place))
+                .collect::<Result<Vec<_>, _>>()
         });
-        let session = Session::new(identity, ledger, stores, keys).requiring_post_quantum(self.post_quantum_only);
-        Ok(Client::new(match self.member.map(MemberId::to_bytes) {
+        let keys = KeyStores::new(keys.await??)?;
+        let session = Session::new(identity, ledger().paid_by(self.payer), stores, keys)
+            .requiring_post_quantum(self.post_quantum_only);
+        Ok(Client::new(match member {
             Some((institution, member)) => session.as_member(institution, member),
             None => session,
         }))
@@ -171,23 +214,18 @@ impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
             .field("stores", &self.stores)
-            .field("key_stores", &self.key_stores)
             .finish_non_exhaustive()
     }
 }
 
-fn open(who: Who, folders: &[PathBuf]) -> Result<(Identity, KeyStores<FolderKeyStore>), Error> {
-    let identity = match who {
-        Who::Nobody => {
-            return Err(usage(
-                "nobody is named: say who acts (Builder::identity, Builder::identity_file)",
-            ));
-        }
-        Who::Somebody(identity) => *identity,
-        Who::File(path, passphrase) => Identity::load(Path::new(&path), &passphrase)?,
-    };
-    let keys: Result<Vec<_>, _> = folders.iter().map(FolderKeyStore::open).collect();
-    Ok((identity, KeyStores::new(keys?)?))
+fn open(who: Who) -> Result<Identity, Error> {
+    match who {
+        Who::Nobody => Err(usage(
+            "nobody is named: say who acts (Builder::identity, Builder::identity_file)",
+        )),
+        Who::Somebody(identity) => Ok(*identity),
+        Who::File(path, passphrase) => Ok(Identity::load(&path, &passphrase)?),
+    }
 }
 
 fn stores(addresses: &[String], spread: Option<Code>) -> Result<Stores<Backend>, Error> {

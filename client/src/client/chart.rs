@@ -53,19 +53,16 @@ impl<'a> Chart<'a> {
     }
 
     /// Stores a new record of this class.
-    #[must_use]
     pub fn put(&self, class: Class) -> Put<'a> {
         Put::new(*self, Target::New(class))
     }
 
     /// Stores a new version of a record.
-    #[must_use]
     pub fn amend(&self, record: RecordId) -> Put<'a> {
         Put::new(*self, Target::NextOf(record))
     }
 
     /// Opens a record.
-    #[must_use]
     pub fn get(&self, record: RecordId) -> Get<'a> {
         Get::new(*self, record)
     }

@@ -50,7 +50,7 @@ mod time;
 
 use crate::{
     ops::Session,
-    store::{Backend, FolderKeyStore, KeyStores},
+    store::{Backend, KeyStores, keystore::KeyBackend},
 };
 
 pub use builder::Builder;
@@ -74,7 +74,7 @@ pub use crate::{
 };
 
 /// The session that a client works with.
-pub type ClientSession = Session<Backend, KeyStores<FolderKeyStore>>;
+pub type ClientSession = Session<Backend, KeyStores<KeyBackend>>;
 
 /// One identity at work: a clinic's, one of its members', or a patient's. Cheap to keep and free to share between tasks.
 #[derive(Debug)]
@@ -90,8 +90,8 @@ impl Client {
     }
 
     /// Says that everything is where the environment says, in the variables of the command line: `CHARTSEAL_RPC_URL`,
-    /// `CHARTSEAL_STORES` or else `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, and `CHARTSEAL_KEY_STORE`. Who acts it does
-    /// not say.
+    /// `CHARTSEAL_STORES` or else `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, `CHARTSEAL_KEY_STORE`,
+    /// `CHARTSEAL_KEY_SERVICE`. Who acts it does not say.
     ///
     /// # Errors
     /// [`Error::Usage`] where a variable is not understood.

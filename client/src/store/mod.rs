@@ -16,6 +16,7 @@ mod line_file;
 mod objects;
 mod partial;
 mod stores;
+mod web;
 
 pub use ans104::SignedItem;
 pub use arweave::{LayerOne, LayerOneOptions};
@@ -33,3 +34,4 @@ pub use line_file::LineFileError;
 pub use objects::Objects;
 pub use partial::{Kept, Partial};
 pub use stores::{Stores, StoresError};
+pub(crate) use web::{no_password_in, web_address};

@@ -7,19 +7,11 @@ use reqwest::Url;
 
 use crate::{
     cli::{key_places::KeyPlace, parse},
-    store::Code,
+    store::{Code, no_password_in},
 };
 
 /// An address of something that is reached over HTTP.
-pub(in crate::cli) fn web(text: &str) -> Result<String, String> {
-    let url =
-        Url::parse(text).map_err(|error| format!("it is no address ({error}); give one like https://host:port"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("it begins neither with https:// nor with http://".into());
-    }
-    without_password(&url)?;
-    Ok(text.to_owned())
-}
+pub(in crate::cli) use crate::store::web_address as web;
 
 /// A cluster's genesis hash.
 pub(in crate::cli) fn cluster(text: &str) -> Result<[u8; 32], String> {
@@ -36,7 +28,7 @@ pub(in crate::cli) fn store(text: &str) -> Result<String, String> {
         return folder.map_err(|_| "it is no text (UTF-8)".into());
     }
     if let Ok(url) = Url::parse(text) {
-        without_password(&url)?;
+        no_password_in(&url)?;
     }
     Ok(text.to_owned())
 }
@@ -85,13 +77,6 @@ pub(in crate::cli) fn path(text: &str) -> Result<PathBuf, String> {
         Ok(path)
     } else {
         Err("it begins neither with / nor with ~/, so it would mean another place in every folder".into())
-    }
-}
-
-fn without_password(url: &Url) -> Result<(), String> {
-    match url.password() {
-        Some(_) => Err("there is a password in it, and a profile keeps nothing secret".into()),
-        None => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ pub enum KeyBackend {
     /// A folder on this machine.
     Folder(FolderKeyStore),
     /// A key service.
-    Remote(RemoteKeyStore),
+    Remote(Box<RemoteKeyStore>),
 }
 
 impl From<FolderKeyStore> for KeyBackend {
@@ -23,7 +23,7 @@ impl From<FolderKeyStore> for KeyBackend {
 
 impl From<RemoteKeyStore> for KeyBackend {
     fn from(remote: RemoteKeyStore) -> Self {
-        Self::Remote(remote)
+        Self::Remote(Box::new(remote))
     }
 }
 

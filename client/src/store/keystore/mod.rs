@@ -11,6 +11,7 @@ mod folder;
 mod kind;
 #[cfg(test)]
 pub(crate) mod lying;
+mod place;
 mod public;
 pub mod remote;
 mod several;
@@ -23,6 +24,7 @@ pub use self::backend::KeyBackend;
 pub use self::error::{GateError, KeyStoreError};
 pub use self::folder::FolderKeyStore;
 pub use self::kind::EnvelopeKind;
+pub(crate) use self::place::{KeyPlace, Opener};
 pub use self::remote::RemoteKeyStore;
 pub use self::several::KeyStores;
 pub use self::shares::ShareSlot;
