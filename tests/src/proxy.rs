@@ -1,6 +1,8 @@
 //! A bad line: an HTTP proxy before the ledger's JSON-RPC or the gateway, which passes everything on but what it is told
 //! to spoil. It listens on the loopback and ends when dropped.
 
+pub mod tunnel;
+
 use std::{
     collections::HashMap,
     io,

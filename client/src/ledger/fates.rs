@@ -1,6 +1,7 @@
 //! What becomes of transactions under way. One task asks for all that a ledger has in flight, 256 in a question, for as
-//! long as anybody waits. A transaction is called expired only on the word of a node that has seen its blockhash's life
-//! end and has searched its whole history: it can never be applied any more, and another may be signed in its place.
+//! long as anybody waits. Another hears of them over a WebSocket where there is one; while it has proved to tell, what it
+//! listens to is hardly asked for. A transaction is called expired only on the word of a node that has seen its blockhash's
+//! life end and has searched its whole history: it can never be applied any more, and another may be signed in its place.
 
 use std::{
     collections::HashMap,
@@ -12,12 +13,25 @@ use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::TransactionStatus;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
-use super::POLL;
+use super::{
+    POLL,
+    listener::{Order, listen},
+    socket::Place,
+};
 
 /// Signatures that a node takes in one question, at most.
 const AT_ONCE: usize = 256;
+
+/// How often a transaction is asked for that is listened to on a connection that has proved itself.
+const SPARSE: Duration = Duration::from_secs(2);
+
+/// How long it is not asked for while such a connection is about to listen to it.
+const SOON: Duration = Duration::from_millis(500);
 
 /// How often the chain's height is asked for. It only serves to notice that a blockhash's life, of about a minute, ended.
 const HEIGHT: Duration = Duration::from_secs(1);
@@ -46,6 +60,9 @@ pub(super) struct News {
 /// All transactions of a ledger that somebody waits for.
 pub(super) struct Fates {
     rpc: Arc<RpcClient>,
+    /// Where they are heard of; `None` where they are only asked for.
+    place: Option<Arc<Place>>,
+    sparse: Duration,
     state: Mutex<State>,
 }
 
@@ -53,12 +70,35 @@ pub(super) struct Fates {
 struct State {
     followed: HashMap<Signature, Entry>,
     task: Option<JoinHandle<()>>,
+    listener: Option<Listener>,
+    /// Whether the connection that listens told of the last transaction before asking found out.
+    is_trusted: bool,
+}
+
+struct Listener {
+    task: JoinHandle<()>,
+    orders: mpsc::UnboundedSender<Order>,
 }
 
 struct Entry {
     /// The last block height at which it can be applied; `None` where that is not known.
     last_valid: Option<u64>,
     news: watch::Sender<News>,
+    /// When it was last asked for, or else when it came.
+    asked: Instant,
+    told: Told,
+}
+
+/// Whether a node will tell what becomes of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Told {
+    /// It is being asked for that.
+    #[default]
+    Soon,
+    /// It said so.
+    Promised,
+    /// It will not.
+    Never,
 }
 
 /// Where the chain was when it was asked.
@@ -69,9 +109,13 @@ struct Seen {
 }
 
 impl Fates {
-    pub(super) fn new(rpc: Arc<RpcClient>) -> Arc<Self> {
+    /// Those whose fate is asked for, and heard of over a WebSocket where there is a place for it. Nobody is left without an
+    /// answer to a question for as long as `patience`.
+    pub(super) fn new(rpc: Arc<RpcClient>, place: Option<Place>, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             rpc,
+            place: place.map(Arc::new),
+            sparse: SPARSE.min(patience / 4),
             state: Mutex::default(),
         })
     }
@@ -82,11 +126,19 @@ impl Fates {
         let news = match state.followed.get(&signature) {
             Some(entry) if entry.news.borrow().fate == Fate::Open => entry.news.subscribe(),
             _ => {
+                let now = Instant::now();
                 let (news, heard) = watch::channel(News {
                     fate: Fate::Open,
-                    answered: Instant::now(),
+                    answered: now,
                 });
-                state.followed.insert(signature, Entry { last_valid, news });
+                let entry = Entry {
+                    last_valid,
+                    news,
+                    asked: now,
+                    told: Told::default(),
+                };
+                state.followed.insert(signature, entry);
+                state.order(Order::Listen(signature));
                 heard
             }
         };
@@ -97,43 +149,102 @@ impl Fates {
         }
     }
 
-    /// Starts the task where none runs: none was needed, or the runtime that it ran in has ended.
-    fn ensure_task(self: &Arc<Self>) {
+    /// Starts the tasks where they do not run: they were not needed, or the runtime that they ran in has ended.
+    fn ensure_tasks(self: &Arc<Self>) {
         let mut state = self.lock();
         if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
             state.task = Some(tokio::spawn(Arc::clone(self).ask_until_all_is_known()));
+        }
+        let listens = state.listener.as_ref().is_some_and(|one| !one.task.is_finished());
+        if let Some(place) = &self.place
+            && !listens
+            && place.url().is_some()
+        {
+            state.hears_nothing();
+            let (orders, ordered) = mpsc::unbounded_channel();
+            let listening = listen(Arc::clone(place), self.rpc.commitment(), Arc::downgrade(self), ordered);
+            let task = tokio::spawn(listening);
+            state.listener = Some(Listener { task, orders });
         }
     }
 
     async fn ask_until_all_is_known(self: Arc<Self>) {
         let mut asked = Instant::now();
-        while let Some(open) = self.open() {
-            let mut seen = None;
-            if asked.elapsed() > HEIGHT {
-                asked = Instant::now();
-                seen = self.rpc.get_epoch_info().await.ok().map(|epoch| Seen {
-                    slot: epoch.absolute_slot,
-                    height: epoch.block_height,
-                });
+        while let Some(due) = self.due() {
+            if !due.is_empty() {
+                let mut seen = None;
+                if asked.elapsed() > HEIGHT {
+                    asked = Instant::now();
+                    seen = self.rpc.get_epoch_info().await.ok().map(|epoch| Seen {
+                        slot: epoch.absolute_slot,
+                        height: epoch.block_height,
+                    });
+                }
+                self.ask(due, seen).await;
             }
-            self.ask(open, seen).await;
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// The transactions whose fate somebody still waits for. `None`, and the task is over, where there are none.
-    fn open(&self) -> Option<Vec<(Signature, Option<u64>)>> {
+    /// The transactions that are to be asked for now. `None`, and the task is over, where nobody waits for any.
+    fn due(&self) -> Option<Vec<(Signature, Option<u64>)>> {
         let mut state = self.lock();
-        state.followed.retain(|_, entry| entry.news.receiver_count() > 0);
-        let open = state.followed.iter();
-        let open = open.filter(|(_, entry)| entry.news.borrow().fate == Fate::Open);
-        let open: Vec<_> = open.map(|(signature, entry)| (*signature, entry.last_valid)).collect();
-        if open.is_empty() {
+        let State { followed, .. } = &mut *state;
+        let is_wanted = |entry: &Entry| entry.news.receiver_count() > 0;
+        let given_up = followed
+            .iter()
+            .filter(|(_, entry)| !is_wanted(entry) && entry.is_open());
+        let given_up: Vec<_> = given_up.map(|(signature, _)| *signature).collect();
+        followed.retain(|_, entry| is_wanted(entry));
+        for signature in given_up {
+            state.order(Order::Forget(signature));
+        }
+        if !state.followed.values().any(Entry::is_open) {
             // Under the lock: whoever comes next starts another.
             state.task = None;
             return None;
         }
-        Some(open)
+        let is_trusted = state.is_trusted;
+        let open = state.followed.iter_mut().filter(|(_, entry)| entry.is_open());
+        let due = open.filter(|(_, entry)| match entry.told {
+            Told::Promised if is_trusted => entry.asked.elapsed() >= self.sparse,
+            Told::Soon if is_trusted => entry.asked.elapsed() >= SOON.min(self.sparse),
+            _ => true,
+        });
+        let due = due.map(|(signature, entry)| {
+            entry.asked = Instant::now();
+            (*signature, entry.last_valid)
+        });
+        Some(due.collect())
+    }
+
+    /// The transactions that somebody waits for.
+    pub(super) fn wanted(&self) -> Vec<Signature> {
+        let state = self.lock();
+        let open = state.followed.iter().filter(|(_, entry)| entry.is_open());
+        open.map(|(signature, _)| *signature).collect()
+    }
+
+    /// A node said whether it will tell of a transaction.
+    pub(super) fn is_promised(&self, signature: &Signature, will_tell: bool) {
+        if let Some(entry) = self.lock().followed.get_mut(signature) {
+            entry.told = if will_tell { Told::Promised } else { Told::Never };
+        }
+    }
+
+    /// A node told what became of a transaction.
+    pub(super) fn heard(&self, signature: &Signature, fate: Fate) {
+        let mut state = self.lock();
+        state.is_trusted = true;
+        if let Some(entry) = state.followed.get(signature).filter(|entry| entry.is_open()) {
+            let answered = Instant::now();
+            entry.news.send_replace(News { fate, answered });
+        }
+    }
+
+    /// Nothing will be told any more.
+    pub(super) fn hears_nothing(&self) {
+        self.lock().hears_nothing();
     }
 
     async fn ask(&self, open: Vec<(Signature, Option<u64>)>, seen: Option<Seen>) {
@@ -157,22 +268,60 @@ impl Fates {
 
     /// Tells those who wait. `absent` is the fate of what the node does not know.
     fn tell(&self, asked: &[Signature], statuses: Vec<Option<TransactionStatus>>, absent: &Fate) {
-        let state = self.lock();
+        let mut state = self.lock();
         for (signature, status) in asked.iter().zip(statuses) {
             let fate = match status {
                 None => absent.clone(),
                 Some(status) if !status.satisfies_commitment(self.rpc.commitment()) => Fate::Open,
                 Some(status) => status.err.map_or(Fate::Confirmed, Fate::Failed),
             };
-            if let Some(entry) = state.followed.get(signature) {
-                let answered = Instant::now();
-                entry.news.send_replace(News { fate, answered });
+            // It may have been heard of since it was asked for.
+            let Some(entry) = state.followed.get(signature).filter(|entry| entry.is_open()) else {
+                continue;
+            };
+            let answered = Instant::now();
+            entry.news.send_replace(News {
+                fate: fate.clone(),
+                answered,
+            });
+            match fate {
+                Fate::Open => {}
+                Fate::Expired => state.order(Order::Forget(*signature)),
+                Fate::Confirmed | Fate::Failed(_) => {
+                    if entry.told == Told::Promised {
+                        // The node should have told before.
+                        state.is_trusted = false;
+                    }
+                    state.order(Order::Due(*signature));
+                }
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn order(&self, order: Order) {
+        if let Some(listener) = &self.listener {
+            // Where the task has ended, its runtime has.
+            let _ = listener.orders.send(order);
+        }
+    }
+
+    fn hears_nothing(&mut self) {
+        self.is_trusted = false;
+        for entry in self.followed.values_mut() {
+            entry.told = Told::Soon;
+        }
+    }
+}
+
+impl Entry {
+    fn is_open(&self) -> bool {
+        self.news.borrow().fate == Fate::Open
     }
 }
 
@@ -189,7 +338,7 @@ pub(super) struct Followed {
 impl Followed {
     /// The news once its fate is known, or whatever they are after this long.
     pub(super) async fn within(&mut self, time: Duration) -> News {
-        self.fates.ensure_task();
+        self.fates.ensure_tasks();
         let known = self.news.wait_for(|news| news.fate != Fate::Open);
         let _ = tokio::time::timeout(time, known).await;
         self.news.borrow().clone()
@@ -197,110 +346,4 @@ impl Followed {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use futures_util::future::join_all;
-    use serde_json::{Value, json};
-    use solana_commitment_config::CommitmentConfig;
-    use solana_rpc_client_api::request::RpcRequest;
-
-    use super::{super::mock_node::node, *};
-
-    const LIFE_ENDS_AT: u64 = 150;
-
-    /// Of a node that is at block 151 in slot 1,000, and tells these statuses.
-    fn fates(statuses: impl Fn(&[Value], bool) -> Value + Send + Sync + 'static) -> Arc<Fates> {
-        fates_at(CommitmentConfig::confirmed(), statuses)
-    }
-
-    fn fates_at(
-        commitment: CommitmentConfig,
-        statuses: impl Fn(&[Value], bool) -> Value + Send + Sync + 'static,
-    ) -> Arc<Fates> {
-        let node = node(commitment, move |request, params| match request {
-            RpcRequest::GetEpochInfo => json!({
-                "epoch": 0, "slotIndex": 1_000, "slotsInEpoch": 432_000, "absoluteSlot": 1_000,
-                "blockHeight": LIFE_ENDS_AT + 1, "transactionCount": 1,
-            }),
-            _ => statuses(
-                params[0].as_array().unwrap(),
-                params[1]["searchTransactionHistory"] == json!(true),
-            ),
-        });
-        Fates::new(Arc::new(node))
-    }
-
-    fn signature(number: u16) -> Signature {
-        let mut bytes = [0; 64];
-        bytes[..2].copy_from_slice(&number.to_le_bytes());
-        bytes.into()
-    }
-
-    fn nothing(slot: u64, asked: &[Value]) -> Value {
-        json!({ "context": { "slot": slot }, "value": vec![Value::Null; asked.len()] })
-    }
-
-    fn applied(asked: &[Value]) -> Value {
-        let status = json!({
-            "slot": 7, "confirmations": 5, "status": { "Ok": null }, "err": null, "confirmationStatus": "confirmed",
-        });
-        json!({ "context": { "slot": 1_000 }, "value": vec![status; asked.len()] })
-    }
-
-    #[tokio::test]
-    async fn all_that_is_in_flight_is_asked_for_together() {
-        let questions = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&questions);
-        let fates = fates(move |asked, _| {
-            heard.lock().unwrap().push(asked.len());
-            applied(asked)
-        });
-        let mut followed: Vec<_> = (0..600)
-            .map(|number| fates.follow(signature(number), Some(LIFE_ENDS_AT)))
-            .collect();
-        let news = join_all(followed.iter_mut().map(|one| one.within(Duration::from_secs(60)))).await;
-        assert!(news.iter().all(|news| news.fate == Fate::Confirmed));
-        assert_eq!(*questions.lock().unwrap(), [256, 256, 88]);
-    }
-
-    #[tokio::test]
-    async fn a_node_that_has_not_come_as_far_is_not_believed_that_a_transaction_expired() {
-        let questions = Arc::new(Mutex::new(0));
-        let heard = Arc::clone(&questions);
-        let fates = fates(move |asked, with_history| {
-            let mut questions = heard.lock().unwrap();
-            *questions += u64::from(with_history);
-            nothing(997 + *questions, asked)
-        });
-        let mut followed = fates.follow(signature(1), Some(LIFE_ENDS_AT));
-        assert_eq!(followed.within(Duration::from_secs(60)).await.fate, Fate::Expired);
-        assert_eq!(*questions.lock().unwrap(), 3, "the third answer is of slot 1,000");
-    }
-
-    #[tokio::test]
-    async fn a_transaction_that_only_the_whole_history_knows_did_not_expire() {
-        let fates = fates(|asked, with_history| {
-            if with_history {
-                applied(asked)
-            } else {
-                nothing(1_000, asked)
-            }
-        });
-        let mut followed = fates.follow(signature(1), Some(LIFE_ENDS_AT));
-        assert_eq!(followed.within(Duration::from_secs(60)).await.fate, Fate::Confirmed);
-    }
-
-    #[tokio::test]
-    async fn what_can_still_be_undone_is_not_believed_by_who_wants_it_final() {
-        let fates = fates_at(CommitmentConfig::finalized(), |asked, _| applied(asked));
-        let mut followed = fates.follow(signature(1), None);
-        assert_eq!(followed.within(HEIGHT).await.fate, Fate::Open);
-    }
-
-    #[tokio::test]
-    async fn a_transaction_that_may_still_be_applied_stays_open() {
-        let fates = fates(|asked, _| nothing(1_000, asked));
-        let mut followed = fates.follow(signature(1), Some(LIFE_ENDS_AT + 1));
-        assert_eq!(followed.within(HEIGHT * 2).await.fate, Fate::Open);
-    }
-}
+mod tests;

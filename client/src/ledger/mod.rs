@@ -10,12 +10,14 @@ mod error;
 mod fates;
 mod gate;
 mod history;
+mod listener;
 #[cfg(test)]
 mod mock_node;
 mod nodes;
 mod options;
 mod read;
 mod relay;
+mod socket;
 pub(crate) mod standing;
 mod submit;
 mod time;
@@ -38,9 +40,10 @@ use fates::Fates;
 pub use gate::LedgerGate;
 pub use history::{Broken, Logged, PatientLog};
 use nodes::{Nodes, shown};
-pub use options::{Commitment, LedgerOptions};
+pub use options::{Commitment, LedgerOptions, WebSocket};
 pub use read::{Found, Listed};
 pub use relay::{Payer, Relayer};
+use socket::Place;
 pub use submit::{Receipt, Receipts};
 
 /// How long a transaction's fate is asked for while the ledger does not answer, unless it is told otherwise.
@@ -77,6 +80,7 @@ impl Ledger {
     pub fn with(options: LedgerOptions) -> Self {
         let LedgerOptions {
             urls,
+            websocket,
             cluster,
             commitment,
             max_priority_fee,
@@ -86,9 +90,11 @@ impl Ledger {
         let url = shown.join(", ");
         let cluster = cluster.map(|hash| bs58::encode(hash).into_string());
         let config = RpcClientConfig::with_commitment(commitment.into());
-        let rpc = Arc::new(RpcClient::new_sender(Nodes::new(&urls, cluster), config));
+        let nodes = Nodes::new(&urls, cluster);
+        let place = Place::new(urls, nodes.current(), websocket);
+        let rpc = Arc::new(RpcClient::new_sender(nodes, config));
         Self {
-            fates: Fates::new(Arc::clone(&rpc)),
+            fates: Fates::new(Arc::clone(&rpc), Some(place), patience),
             blockhashes: Blockhashes::new(&url),
             rpc,
             url,

@@ -4,7 +4,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -41,7 +41,7 @@ pub(super) struct Nodes {
     client: Result<Client, String>,
     nodes: Vec<Node>,
     /// Which node answered last.
-    current: AtomicUsize,
+    current: Arc<AtomicUsize>,
     /// The genesis hash of the cluster: what was given, or that of the first node that told its own.
     cluster: OnceCell<String>,
     requests: AtomicU64,
@@ -75,10 +75,15 @@ impl Nodes {
         Self {
             client: client.map_err(|error| error.to_string()),
             nodes: urls.iter().map(node).collect(),
-            current: AtomicUsize::new(0),
+            current: Arc::default(),
             cluster: OnceCell::new_with(cluster),
             requests: AtomicU64::new(0),
         }
+    }
+
+    /// Which of the nodes answered last, as it changes.
+    pub(super) fn current(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.current)
     }
 
     async fn ask(&self, request: RpcRequest, params: Value) -> ClientResult<Value> {

@@ -11,6 +11,8 @@ use super::{PATIENCE, budget::MAX_PRIORITY_FEE};
 pub struct LedgerOptions {
     /// Addresses of the JSON-RPC of nodes, of one cluster all of them. What one does not answer is asked of the next.
     pub urls: Vec<String>,
+    /// Where a node tells of transactions by itself, so that they need not be asked for.
+    pub websocket: WebSocket,
     /// The genesis hash of the cluster, where it is known beforehand. Otherwise the first node that answers says which it is.
     pub cluster: Option<[u8; 32]>,
     /// When an answer is believed.
@@ -27,6 +29,7 @@ impl LedgerOptions {
     pub fn new<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Self {
         Self {
             urls: urls.into_iter().map(Into::into).collect(),
+            websocket: WebSocket::default(),
             cluster: None,
             commitment: Commitment::default(),
             max_priority_fee: MAX_PRIORITY_FEE,
@@ -52,4 +55,18 @@ impl From<Commitment> for CommitmentConfig {
             Commitment::Finalized => Self::finalized(),
         }
     }
+}
+
+/// Where a node's WebSocket is. Transactions come to stand on chain with it or without; where it does not work they are asked
+/// for instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WebSocket {
+    /// Where Solana's clients look for it: on the port after that of the JSON-RPC of the node in use, or at the same address
+    /// where that names no port.
+    #[default]
+    Conventional,
+    /// At this address, `ws://` or `wss://`.
+    At(String),
+    /// None is used.
+    Off,
 }

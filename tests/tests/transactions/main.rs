@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod scene;
+mod websocket;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -10,138 +13,23 @@ use std::{
     time::Duration,
 };
 
-use chartseal::{
-    keys::{Identity, Passphrase, WalletKey},
-    ledger::{Ledger, LedgerError, LedgerOptions, Receipt},
-};
-use chartseal_program::{
-    builders::{self, As},
-    events::{AnyEvent, Content},
-    instructions::CreateRecordArgs,
-    seeds::{Id, NO_ID, address},
-    vocabulary::Purpose,
-};
+use chartseal::ledger::{Ledger, LedgerError, LedgerOptions, Receipt};
+use chartseal_program::seeds::Id;
 use chartseal_tests::{
     kills::new_seed,
     memory::one_patient,
-    people::{Outcome, Person},
+    people::Outcome,
     programs::program,
     proxy::{Fault, Proxy},
-    stack::Stack,
 };
 use futures_util::{StreamExt as _, stream};
-use serde_json::{Value, json};
+use scene::{Scene, random, transfer};
 use solana_address::Address;
-use solana_instruction::{AccountMeta, Instruction};
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use tokio::runtime::Runtime;
 
 /// Transactions of the long trial, and how many of them are in flight at once.
 const RECORDS: usize = 1_000;
 const IN_FLIGHT: usize = 64;
-
-/// A patient, whose line to the ledger is the proxy.
-struct Scene {
-    stack: Stack,
-    proxy: Proxy,
-    wallet: WalletKey,
-    patient: Id,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let (stack, patient, id) = one_patient().unwrap();
-        let proxy = Proxy::before(&stack.endpoints().rpc).unwrap();
-        Self {
-            proxy,
-            wallet: wallet_of(&patient),
-            patient: hex::decode(id).unwrap().try_into().unwrap(),
-            stack,
-        }
-    }
-
-    /// The ledger over the bad line alone.
-    fn ledger(&self) -> Ledger {
-        Ledger::new(&self.proxy.url)
-    }
-
-    /// The ledger itself, which tells what really happened.
-    fn itself(&self) -> Ledger {
-        Ledger::new(&self.stack.endpoints().rpc)
-    }
-
-    /// The instruction that makes a record whose content is as plausible as it is made up.
-    fn creates(&self, record: Id) -> Instruction {
-        self.creates_of_class(record, 1)
-    }
-
-    fn creates_of_class(&self, record: Id, class: u8) -> Instruction {
-        let author = Address::new_from_array(self.wallet.address());
-        let args = CreateRecordArgs {
-            request: random(),
-            record,
-            class,
-            purpose: Purpose::Personal,
-            grant: NO_ID,
-            content: Content {
-                manifest_hash: random(),
-                root: random(),
-                locator: random(),
-                padded_size: 65_536,
-            },
-        };
-        builders::create_record(&As::wallet(author), author, None, &self.patient, args)
-    }
-
-    /// What an account really holds.
-    async fn lamports(&self, address: &Address) -> u64 {
-        let rpc = RpcClient::new(self.stack.endpoints().rpc.clone());
-        rpc.get_balance(address).await.unwrap()
-    }
-
-    /// What a transaction's programs said.
-    async fn logs(&self, signature: &str) -> Vec<String> {
-        let request = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "getTransaction", "params": [signature, { "encoding": "base64" }],
-        });
-        let asked = reqwest::Client::new().post(&self.stack.endpoints().rpc).json(&request);
-        let mut answer: Value = asked.send().await.unwrap().json().await.unwrap();
-        serde_json::from_value(answer["result"]["meta"]["logMessages"].take()).unwrap()
-    }
-
-    fn record_id(&self) -> Id {
-        address::draw_record_id(&self.patient, random)
-    }
-}
-
-/// The system program's transfer.
-fn transfer(from: Address, to: Address, lamports: u64) -> Instruction {
-    Instruction {
-        program_id: Address::new_from_array([0; 32]),
-        accounts: vec![AccountMeta::new(from, true), AccountMeta::new(to, false)],
-        data: [&2_u32.to_le_bytes()[..], &lamports.to_le_bytes()].concat(),
-    }
-}
-
-fn wallet_of(person: &Person) -> WalletKey {
-    let passphrase = fs::read(person.passphrase()).unwrap();
-    let passphrase = Passphrase::new(passphrase.trim_ascii_end()).unwrap();
-    Identity::load(&person.identity(), &passphrase).unwrap().wallet
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes
-}
-
-/// The record that a transaction made.
-fn made(event: &AnyEvent) -> Option<Id> {
-    match event {
-        AnyEvent::RecordCreated(event) => Some(event.record),
-        _ => None,
-    }
-}
 
 #[test]
 fn of_a_thousand_transactions_over_a_line_that_fails_none_is_lost_and_none_is_done_twice() {
@@ -171,23 +59,8 @@ fn of_a_thousand_transactions_over_a_line_that_fails_none_is_lost_and_none_is_do
         };
         let (told, ()) = tokio::join!(all.collect::<BTreeMap<_, _>>(), cut);
 
-        let itself = scene.itself();
-        let records = itself.records(&scene.patient).await.unwrap();
-        let mut on_chain: Vec<Id> = records.iter().map(|found| found.account.id).collect();
-        on_chain.sort_unstable();
-        assert!(on_chain.iter().eq(told.keys()), "what stands on chain is what was told");
-        assert_eq!(on_chain.len(), RECORDS);
-
-        let log = itself.patient_log(&scene.patient).await.unwrap();
-        assert_eq!(log.broken, None);
-        let mut logged: Vec<_> = log
-            .events
-            .iter()
-            .filter_map(|logged| Some((made(&logged.event)?, logged.signature)))
-            .collect();
-        logged.sort_unstable();
-        let told = told.iter().map(|(record, receipt)| (*record, receipt.signature));
-        assert!(told.eq(logged), "each has one event, in the transaction that was told");
+        assert_eq!(told.len(), RECORDS);
+        scene.assert_that_each_stands_once(&told).await;
     });
     scene.stack.stop().unwrap();
 }

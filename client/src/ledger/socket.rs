@@ -1,0 +1,297 @@
+//! A WebSocket to a node: where it is, how it begins, and the few messages of Solana's subscriptions to a signature. It is
+//! opened by the same HTTP client as everything else, so that TLS, roots and proxies are the same; what a node says that
+//! is not understood is as if it had said nothing.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::{Client, StatusCode, Upgraded, Url, header, redirect::Policy};
+use serde_json::{Value, json};
+use solana_commitment_config::CommitmentConfig;
+use solana_signature::Signature;
+use solana_transaction_error::TransactionError;
+use tokio::time::timeout;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Bytes, Message,
+        handshake::{client::generate_key, derive_accept_key},
+        protocol::{Role, WebSocketConfig},
+    },
+};
+
+use super::{WebSocket, fates::Fate};
+
+/// How long beginning one may take.
+const BEGIN: Duration = Duration::from_secs(10);
+
+/// How long a node may take no message.
+const SEND: Duration = Duration::from_secs(10);
+
+/// The longest message of a node, in bytes. A notice of a signature has some hundred.
+const LONGEST_MESSAGE: usize = 64 << 10;
+
+/// The connection does not work, or does no longer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// Where the WebSocket is.
+pub(super) struct Place {
+    urls: Vec<String>,
+    /// Which of them answered last.
+    current: Arc<AtomicUsize>,
+    chosen: WebSocket,
+}
+
+impl Place {
+    pub(super) fn new(urls: Vec<String>, current: Arc<AtomicUsize>, chosen: WebSocket) -> Self {
+        Self { urls, current, chosen }
+    }
+
+    /// The address to connect to now; `None` where there is none.
+    pub(super) fn url(&self) -> Option<Url> {
+        match &self.chosen {
+            WebSocket::Conventional => conventional(self.urls.get(self.current.load(Ordering::Relaxed))?),
+            WebSocket::At(url) => over_http(url),
+            WebSocket::Off => None,
+        }
+    }
+}
+
+/// Where Solana's clients look for the WebSocket of a node: on the port after that of its JSON-RPC, where one is named. With
+/// the scheme of HTTP, over which it begins.
+fn conventional(rpc: &str) -> Option<Url> {
+    let mut url = Url::parse(rpc).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    if let Some(port) = url.port() {
+        url.set_port(Some(port.checked_add(1)?)).ok()?;
+    }
+    Some(url)
+}
+
+/// An address of a WebSocket (`ws://`, `wss://`), with the scheme of HTTP.
+fn over_http(websocket: &str) -> Option<Url> {
+    let url = Url::parse(websocket).ok()?;
+    let scheme = match url.scheme() {
+        "ws" => "http",
+        "wss" => "https",
+        _ => return None,
+    };
+    // A scheme of this kind is not changed by the library.
+    Url::parse(&format!("{scheme}{}", url.as_str().strip_prefix(url.scheme())?)).ok()
+}
+
+/// A client that begins WebSockets.
+pub(super) fn client() -> Option<Client> {
+    let client = Client::builder().http1_only().redirect(Policy::none());
+    client.build().ok()
+}
+
+/// What a node said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The answer to a question; `None` where it refuses, or gave no number.
+    Answer { question: u64, number: Option<u64> },
+    /// What became of a transaction.
+    Notice { subscription: u64, fate: Fate },
+    /// Something else.
+    Else,
+}
+
+/// A connection.
+pub(super) struct Socket {
+    stream: WebSocketStream<Upgraded>,
+    questions: u64,
+}
+
+impl Socket {
+    pub(super) async fn begin(client: &Client, url: Url) -> Result<Self, Gone> {
+        timeout(BEGIN, Self::upgrade(client, url)).await.unwrap_or(Err(Gone))
+    }
+
+    async fn upgrade(client: &Client, url: Url) -> Result<Self, Gone> {
+        let key = generate_key();
+        let request = client
+            .get(url)
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, &key);
+        let answer = request.send().await.map_err(|_| Gone)?;
+        let accepted = answer.headers().get(header::SEC_WEBSOCKET_ACCEPT);
+        let is_right =
+            accepted.is_some_and(|accepted| accepted.as_bytes() == derive_accept_key(key.as_bytes()).as_bytes());
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS || !is_right {
+            return Err(Gone);
+        }
+        let line = answer.upgrade().await.map_err(|_| Gone)?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LONGEST_MESSAGE))
+            .max_frame_size(Some(LONGEST_MESSAGE));
+        let stream = WebSocketStream::from_raw_socket(line, Role::Client, Some(config)).await;
+        Ok(Self { stream, questions: 0 })
+    }
+
+    /// Asks to hear what becomes of a transaction. Returns the question's number.
+    pub(super) async fn subscribe(&mut self, signature: &Signature, at: CommitmentConfig) -> Result<u64, Gone> {
+        let config = json!({ "commitment": at.commitment.to_string() });
+        self.ask("signatureSubscribe", json!([signature.to_string(), config]))
+            .await
+    }
+
+    /// Asks to hear no more. Returns the question's number.
+    pub(super) async fn unsubscribe(&mut self, subscription: u64) -> Result<u64, Gone> {
+        self.ask("signatureUnsubscribe", json!([subscription])).await
+    }
+
+    async fn ask(&mut self, method: &str, params: Value) -> Result<u64, Gone> {
+        self.questions += 1;
+        let question = json!({ "jsonrpc": "2.0", "id": self.questions, "method": method, "params": params });
+        self.send(Message::text(question.to_string())).await?;
+        Ok(self.questions)
+    }
+
+    /// Asks for a sign of life.
+    pub(super) async fn ping(&mut self) -> Result<(), Gone> {
+        self.send(Message::Ping(Bytes::new())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        match timeout(SEND, self.stream.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+
+    /// The next that the node says. Nothing is lost where this is not waited for to its end.
+    pub(super) async fn hear(&mut self) -> Result<Said, Gone> {
+        match self.stream.next().await {
+            Some(Ok(Message::Text(text))) => Ok(understand(&text)),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
+            // A ping is answered by the library.
+            Some(Ok(_)) => Ok(Said::Else),
+        }
+    }
+
+    /// Says that nothing more will come.
+    pub(super) async fn end(mut self) {
+        // The other side may be gone already.
+        let _ = timeout(SEND, self.stream.close(None)).await;
+    }
+}
+
+fn understand(text: &str) -> Said {
+    let Ok(said) = serde_json::from_str::<Value>(text) else {
+        return Said::Else;
+    };
+    if let Some(question) = said["id"].as_u64() {
+        let number = said["result"].as_u64();
+        return Said::Answer { question, number };
+    }
+    let notice = || {
+        let params = said
+            .get("params")
+            .filter(|_| said["method"] == "signatureNotification")?;
+        let subscription = params["subscription"].as_u64()?;
+        let error = params["result"]["value"].get("err")?;
+        let error: Option<TransactionError> = serde_json::from_value(error.clone()).ok()?;
+        let fate = error.map_or(Fate::Confirmed, Fate::Failed);
+        Some(Said::Notice { subscription, fate })
+    };
+    notice().unwrap_or(Said::Else)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use solana_instruction::error::InstructionError;
+
+    use super::*;
+
+    #[test]
+    fn a_websocket_is_on_the_port_after_that_of_the_node_and_where_none_is_named_at_the_same_address() {
+        let found = |rpc: &str| conventional(rpc).map(String::from);
+        for (rpc, expected) in [
+            ("http://127.0.0.1:8899", "http://127.0.0.1:8900/"),
+            ("http://[::1]:8899", "http://[::1]:8900/"),
+            ("https://node.example", "https://node.example/"),
+            (
+                "https://me:it@node.example/v2/key?api-key=1",
+                "https://me:it@node.example/v2/key?api-key=1",
+            ),
+            ("https://node.example:9000/v2", "https://node.example:9001/v2"),
+        ] {
+            assert_eq!(found(rpc).as_deref(), Some(expected));
+        }
+        for rpc in ["http://127.0.0.1:65535", "nonsense", "", "ftp://node.example:21"] {
+            assert_eq!(found(rpc), None, "{rpc}");
+        }
+    }
+
+    #[test]
+    fn the_node_in_use_says_where_unless_another_address_is_given() {
+        let urls = ["http://one:1", "http://two:3"].map(str::to_owned).to_vec();
+        let current = Arc::new(AtomicUsize::new(0));
+        let place = |chosen| Place::new(urls.clone(), Arc::clone(&current), chosen);
+        let at = |place: &Place| place.url().map(String::from);
+        let usual = place(WebSocket::Conventional);
+        assert_eq!(at(&usual).as_deref(), Some("http://one:2/"));
+        current.store(1, Ordering::Relaxed);
+        assert_eq!(at(&usual).as_deref(), Some("http://two:4/"));
+        let given = |url: &str| at(&place(WebSocket::At(url.to_owned())));
+        assert_eq!(
+            given("wss://w.example:9/a?b=c").as_deref(),
+            Some("https://w.example:9/a?b=c")
+        );
+        assert_eq!(given("ws://w.example").as_deref(), Some("http://w.example/"));
+        assert_eq!(given("http://w.example"), None);
+        assert_eq!(at(&place(WebSocket::Off)), None);
+    }
+
+    #[test]
+    fn answers_and_notices_are_understood_and_nothing_else_is_taken_for_one() {
+        let said = |text: &str| understand(text);
+        let question = 3;
+        let (number, none) = (Some(24), None);
+        assert_eq!(
+            said(r#"{"jsonrpc":"2.0","result":24,"id":3}"#),
+            Said::Answer { question, number }
+        );
+        let refused = r#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"limit"},"id":3}"#;
+        assert_eq!(said(refused), Said::Answer { question, number: none });
+        let notice = |value: &str| {
+            said(&format!(
+                r#"{{"jsonrpc":"2.0","method":"signatureNotification","params":
+                   {{"result":{{"context":{{"slot":5}},"value":{value}}},"subscription":24}}}}"#
+            ))
+        };
+        let subscription = 24;
+        let fate = Fate::Confirmed;
+        assert_eq!(notice(r#"{"err":null}"#), Said::Notice { subscription, fate });
+        let fate = Fate::Failed(TransactionError::InstructionError(1, InstructionError::Custom(6_000)));
+        let failed = r#"{"err":{"InstructionError":[1,{"Custom":6000}]}}"#;
+        assert_eq!(notice(failed), Said::Notice { subscription, fate });
+        // The second is what a node tells that only received it.
+        for value in ["{}", r#""receivedSignature""#, "null", r#"{"err":"nonsense"}"#, "7"] {
+            assert_eq!(notice(value), Said::Else, "{value}");
+        }
+        for text in [
+            "",
+            "{",
+            "[]",
+            "null",
+            r#"{"id":"x"}"#,
+            r#"{"method":"signatureNotification"}"#,
+        ] {
+            assert_eq!(said(text), Said::Else, "{text}");
+        }
+    }
+}
