@@ -45,6 +45,11 @@ pub(super) fn port(url: &str) -> Option<u16> {
     url.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
 }
 
+/// The `127.0.0.1:8903` of `http://127.0.0.1:8903`.
+pub(super) fn host(url: &str) -> Option<&str> {
+    Some(url.split_once("://")?.1.trim_end_matches('/'))
+}
+
 fn exchange(url: &str, request: &str) -> Result<String> {
     let port = port(url).with_context(|| format!("{url} has no port"))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -111,5 +116,7 @@ mod tests {
         assert_eq!(port("http://127.0.0.1:8899"), Some(8899));
         assert_eq!(port("ws://127.0.0.1:8900/"), Some(8900));
         assert_eq!(port("http://127.0.0.1"), None);
+        assert_eq!(host("http://127.0.0.1:8903/"), Some("127.0.0.1:8903"));
+        assert_eq!(host("127.0.0.1"), None);
     }
 }

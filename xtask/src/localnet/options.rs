@@ -18,7 +18,7 @@ pub(crate) struct Localnet {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Start the stack on a local validator: validator, gateway, Postgres and indexer. Runs until Ctrl-C
+    /// Start the stack on a local validator: validator, gateway, Postgres, key service and indexer. Runs until Ctrl-C
     Up(Up),
     /// Say what runs, where, and whether it is well
     Status {
@@ -37,6 +37,12 @@ pub(super) enum Action {
     },
     /// Print what to export so that `chartseal` and `chartseal-indexer` find the stack, for `eval "$(…)"`
     Env,
+    /// Let an institution's staff store keys at the key service, which starts anew for it
+    Institution {
+        /// Its id, as `chartseal institution register` printed it
+        #[arg(value_parser = institution)]
+        id: String,
+    },
     /// Make a wallet the program's upgrade authority, so that it may `chartseal registry init`
     Admin {
         /// Its address
@@ -57,6 +63,15 @@ pub(crate) struct Up {
     /// The gateway's port. 0: any free one
     #[arg(long, value_name = "PORT", default_value_t = 8901)]
     pub(super) gateway_port: u16,
+    /// The key service's port. 0: any free one
+    #[arg(long, value_name = "PORT", default_value_t = 8903)]
+    pub(super) key_service_port: u16,
+    /// An institution whose staff may store keys at the key service, by its id; `institution` says it later
+    #[arg(long = "institution", value_name = "ID", value_parser = institution)]
+    pub(super) institutions: Vec<String>,
+    /// A file of profiles that the profile `localnet` is written into too, over what it said before
+    #[arg(long, value_name = "FILE")]
+    pub(super) profile_into: Option<PathBuf>,
     /// How long a slot is, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub(super) slot_time: u64,
@@ -66,4 +81,26 @@ pub(crate) struct Up {
     /// A wallet that gets money, 100 SOL unless said otherwise; may be given several times
     #[arg(long = "fund", value_name = "ADDRESS[=SOL]")]
     pub(super) wallets: Vec<String>,
+}
+
+/// An id as it is printed.
+fn institution(text: &str) -> Result<String, String> {
+    if text.len() == 32 && text.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("an id has 32 hexadecimal digits".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_32_hexadecimal_digits() {
+        assert_eq!(institution(&"Ab".repeat(16)), Ok("ab".repeat(16)));
+        for wrong in ["", "ab", &"x".repeat(32), &"ab".repeat(17)] {
+            assert!(institution(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -2,16 +2,14 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http;
 use super::state::State;
-use crate::workspace::Programs;
 
 /// What Postgres listens on, in the folder that the database's address names.
 pub(super) const SOCKET: &str = ".s.PGSQL.5432";
@@ -19,23 +17,27 @@ pub(super) const SOCKET: &str = ".s.PGSQL.5432";
 /// A process of the stack, in the order that they are started in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub(crate) enum Part {
     /// The local validator
     Validator,
     /// The gateway, and Postgres with it
     Sandbox,
+    /// What keeps wrapped keys and hands them out
+    KeyService,
     /// What brings the ledger's events into Postgres
     Indexer,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 3] = [Self::Validator, Self::Sandbox, Self::Indexer];
+    pub(super) const ALL: [Self; 4] = [Self::Validator, Self::Sandbox, Self::KeyService, Self::Indexer];
 
     /// What it is called, also on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Validator => "validator",
             Self::Sandbox => "sandbox",
+            Self::KeyService => "keyservice",
             Self::Indexer => "indexer",
         }
     }
@@ -45,6 +47,7 @@ impl Part {
         match self {
             Self::Validator => "chartseal-localnet",
             Self::Sandbox => "chartseal-sandbox",
+            Self::KeyService => "chartseal-keyservice",
             Self::Indexer => "chartseal-indexer",
         }
     }
@@ -79,24 +82,14 @@ pub(super) fn check_sandbox(state: &State) -> Result<()> {
     Ok(())
 }
 
-/// Whether the database holds what the ledger does. It may lag by what was written just now.
+/// Whether the key service answers and has its folder.
 ///
 /// # Errors
-/// What it lacks, as the indexer's proof says it.
-pub(super) fn check_indexer(state: &State, programs: &Programs) -> Result<()> {
-    let (rpc, database) = (state.rpc.as_deref(), state.database.as_deref());
-    let output = programs
-        .command(Part::Indexer.program())?
-        .args(["verify", "--quick", "--rpc", rpc.context("the validator is not up")?])
-        .env("CHARTSEAL_DATABASE_URL", database.context("Postgres is not up")?)
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start the indexer's proof")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    bail!("{}", String::from_utf8_lossy(&said).trim_end());
+/// What it says instead.
+pub(super) fn check_key_service(state: &State) -> Result<()> {
+    let url = state.key_service.as_deref().context("the key service is not up")?;
+    http::get(url, "/healthz").context("the key service is not well")?;
+    Ok(())
 }
 
 /// The `/tmp/x` of `postgres://user@localhost/name?host=/tmp/x`.

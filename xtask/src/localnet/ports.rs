@@ -8,6 +8,15 @@ use anyhow::{Context, Result};
 /// How often a port may be free and the one after it not.
 const ATTEMPTS: usize = 64;
 
+/// A free port.
+///
+/// # Errors
+/// When the system gives none.
+pub(super) fn free() -> Result<u16> {
+    let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("the system gives no port")?;
+    Ok(any.local_addr().context("the system gives no port")?.port())
+}
+
 /// A free port, and the one after it free too.
 ///
 /// # Errors
@@ -27,6 +36,11 @@ pub(super) fn free_pair() -> Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_free_port_can_be_listened_on() {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, free().unwrap())).unwrap();
+    }
 
     #[test]
     fn both_ports_of_a_pair_can_be_listened_on() {

@@ -1,8 +1,7 @@
-//! Starting and stopping the parts. Each is started in a process group of its own, so that a Ctrl-C in the terminal is
+//! Starting the parts. Each is started in a process group of its own, so that a Ctrl-C in the terminal is
 //! ours to act on, and written down at once, so that `down` finds it whatever becomes of us.
 
-use std::fs::{DirBuilder, File};
-use std::io::ErrorKind;
+use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,23 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use super::options::Up;
 use super::part::{self, Part};
 use super::ports;
 use super::state::{Folder, Running, State, remove_if_there, started};
+use super::{end, http, lag};
+use crate::localnet::profile;
 use crate::process;
 use crate::report::progress;
 use crate::workspace::Programs;
 
 /// How long a part may take until it is well.
 const START: Duration = Duration::from_secs(90);
-/// How long a part may take to end by itself: Postgres has half a minute to write down what it holds.
-const STOP: Duration = Duration::from_secs(45);
-/// How long the database's files may be in use after the sandbox was killed, until its Postgres has noticed.
-const LEFTOVERS: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 /// How often a part is asked whether it is well by then.
 const ASK: Duration = Duration::from_millis(300);
@@ -77,11 +73,21 @@ impl Stack<'_> {
     /// # Errors
     /// Which part is not well, and the end of its log.
     pub(super) fn start(&mut self, options: &Up) -> Result<()> {
+        for part in Part::ALL {
+            remove_if_there(&self.folder.log(part))?;
+        }
         make_closed(&self.state.data)?;
         self.folder.keep(&self.state)?;
+        make_closed(&self.folder.keys())?;
         self.start_validator(options)?;
         self.start_sandbox(options)?;
-        self.start_indexer()
+        self.start_key_service(options)?;
+        self.start_indexer()?;
+        let own = self.folder.profile();
+        for file in [Some(&own), options.profile_into.as_ref()].into_iter().flatten() {
+            profile::write(self.programs, &self.state, &self.folder.keys(), file)?;
+        }
+        Ok(())
     }
 
     fn start_validator(&mut self, options: &Up) -> Result<()> {
@@ -134,6 +140,54 @@ impl Stack<'_> {
         self.until_well(part)
     }
 
+    fn start_key_service(&mut self, options: &Up) -> Result<()> {
+        let port = match options.key_service_port {
+            0 => ports::free()?,
+            port => port,
+        };
+        self.state.key_service = Some(format!("http://127.0.0.1:{port}"));
+        self.state.institutions.clone_from(&options.institutions);
+        self.folder.keep(&self.state)?;
+        self.run_key_service()
+    }
+
+    /// Ends the key service and starts it again, where it was, with another institution whose staff it is for.
+    ///
+    /// # Errors
+    /// When it does not end, or is not well then.
+    pub(super) fn add_institution(&mut self, id: &str) -> Result<()> {
+        if let Some(at) = self.state.parts.iter().position(|it| it.part == Part::KeyService) {
+            end::end(&self.state.parts[at])?;
+            self.state.parts.remove(at);
+        }
+        if !self.state.institutions.iter().any(|there| there == id) {
+            self.state.institutions.push(id.to_owned());
+        }
+        self.folder.keep(&self.state)?;
+        self.run_key_service()
+    }
+
+    fn run_key_service(&mut self) -> Result<()> {
+        let part = Part::KeyService;
+        let url = self.state.key_service.as_deref();
+        let mut command = self.programs.command(part.program())?;
+        command
+            .env_remove("CHARTSEAL_KEYSERVICE_AUTHORITY")
+            .env_remove("CHARTSEAL_KEYSERVICE_INSTITUTIONS")
+            .args([
+                "--listen",
+                url.and_then(http::host).context("the key service has no port")?,
+            ])
+            .args(["--rpc", self.state.rpc.as_deref().context("the validator is not up")?])
+            .arg("--key-store")
+            .arg(self.folder.keys());
+        for institution in &self.state.institutions {
+            command.args(["--institution", institution]);
+        }
+        self.spawn(part, &mut command)?;
+        self.until_well(part)
+    }
+
     fn start_indexer(&mut self) -> Result<()> {
         let part = Part::Indexer;
         let mut command = self.programs.command(part.program())?;
@@ -154,7 +208,11 @@ impl Stack<'_> {
     fn spawn(&mut self, part: Part, command: &mut Command) -> Result<()> {
         progress(&format!("starting the {}", part.name()));
         let path = self.folder.log(part);
-        let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -182,7 +240,7 @@ impl Stack<'_> {
             }
             asked = Some(Instant::now());
             match self.check(part) {
-                Ok(()) => Some(()),
+                Ok(_) => Some(()),
                 Err(error) => {
                     why = Some(error);
                     None
@@ -195,19 +253,21 @@ impl Stack<'_> {
         }
     }
 
-    /// Whether a part is there and well.
+    /// Whether a part is there and well, and what else there is to say of it.
     ///
     /// # Errors
     /// What it lacks.
-    pub(super) fn check(&self, part: Part) -> Result<()> {
+    pub(super) fn check(&self, part: Part) -> Result<Option<String>> {
         if !self.state.part(part).is_some_and(Running::is_alive) {
             bail!("the {} does not run", part.name());
         }
         match part {
             Part::Validator => part::check_validator(&self.state, &self.contract.address),
             Part::Sandbox => part::check_sandbox(&self.state),
-            Part::Indexer => part::check_indexer(&self.state, self.programs),
-        }
+            Part::KeyService => part::check_key_service(&self.state),
+            Part::Indexer => return lag::check(&self.state, self.programs),
+        }?;
+        Ok(None)
     }
 
     fn wait_for<T>(&self, part: Part, mut found: impl FnMut() -> Option<T>) -> Result<T> {
@@ -238,77 +298,12 @@ impl Stack<'_> {
     }
 }
 
-/// Stops whatever of a stack still runs, the last that was started first, and removes what it held.
-///
-/// # Errors
-/// When something cannot be stopped or removed; it stays written down.
-pub(super) fn stop(folder: &Folder, state: &State) -> Result<()> {
-    for running in state.parts.iter().rev() {
-        end(running)?;
-        remove_if_there(&folder.ready_file(running.part))?;
-    }
-    // Postgres ends with its sandbox, but where that was killed, a moment later.
-    if let Some(sockets) = state.database.as_deref().and_then(part::socket_folder) {
-        let begun = Instant::now();
-        while sockets.join(part::SOCKET).exists() && begun.elapsed() < LEFTOVERS {
-            std::thread::sleep(POLL);
-        }
-        // Only empty, as a server leaves it; the sandbox has removed it already unless it was killed.
-        match std::fs::remove_dir(sockets) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                progress(&format!("{} stays behind: {error}", sockets.display()));
-            }
-            _ => {}
-        }
-    }
-    remove_folder(&state.data)?;
-    folder.forget()
-}
-
-fn end(running: &Running) -> Result<()> {
-    let pid = Pid::from_raw(running.pid).context("the state names no process")?;
-    for (signal, patience) in [(Signal::TERM, STOP), (Signal::KILL, STOP)] {
-        if !running.is_alive() {
-            return Ok(());
-        }
-        // It may have ended just now.
-        let _ = match signal {
-            Signal::KILL => {
-                progress(&format!("the {} does not end: killing it", running.part.name()));
-                kill_process_group(pid, signal)
-            }
-            _ => kill_process(pid, signal),
-        };
-        let begun = Instant::now();
-        while running.is_alive() && begun.elapsed() < patience {
-            std::thread::sleep(POLL);
-        }
-    }
-    if running.is_alive() {
-        bail!("the {} (process {}) does not end", running.part.name(), running.pid);
-    }
-    Ok(())
-}
-
 /// The folder is of the user's alone, and was not there before.
 fn make_closed(path: &Path) -> Result<()> {
     DirBuilder::new()
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make {}", path.display()))
-}
-
-/// What is in use still is tried again for a while.
-fn remove_folder(path: &Path) -> Result<()> {
-    let begun = Instant::now();
-    loop {
-        match std::fs::remove_dir_all(path) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(_) if begun.elapsed() < LEFTOVERS => std::thread::sleep(POLL),
-            Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
-        }
-    }
 }
 
 /// What a part's ready file says, once it is there.
@@ -331,44 +326,18 @@ pub(super) fn tail(log: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Child;
 
     fn folder(name: &str) -> (PathBuf, Folder) {
         let path = std::env::temp_dir().join(format!("xtask-stack-{name}-{}", std::process::id()));
         (path.clone(), Folder::open(path).unwrap())
     }
 
-    fn part(part: Part, child: &Child) -> Running {
-        let pid = i32::try_from(child.id()).unwrap();
-        Running {
-            part,
-            pid,
-            started: started(pid).unwrap_or_default(),
-            log: PathBuf::new(),
-        }
-    }
-
     #[test]
-    fn down_stops_what_runs_also_beside_what_crashed_and_may_be_said_twice() {
-        let (path, folder) = folder("down");
-        let mut state = State::new(path.join("data"));
-        make_closed(&state.data).unwrap();
-        assert!(make_closed(&state.data).is_err(), "somebody else's folder is not ours");
-        std::fs::write(state.data.join("item"), "").unwrap();
-        let sockets = path.join("sockets");
-        make_closed(&sockets).unwrap();
-        state.database = Some(format!("postgres://x@localhost/x?host={}", sockets.display()));
-        let mut children =
-            ["exec sleep 1000", "exit 1"].map(|line| Command::new("sh").args(["-c", line]).spawn().unwrap());
-        state.parts = vec![part(Part::Validator, &children[0]), part(Part::Sandbox, &children[1])];
-        folder.keep(&state).unwrap();
-        for _ in 0..2 {
-            stop(&folder, &state).unwrap();
-            assert!(state.parts.iter().all(|running| !running.is_alive()));
-            assert!(!state.data.exists() && !sockets.exists());
-            assert_eq!(folder.state().unwrap(), None);
-        }
-        assert!(children.iter_mut().all(|child| !child.wait().unwrap().success()));
+    fn the_folder_of_somebody_else_is_not_ours() {
+        let (path, _) = folder("closed");
+        let data = path.join("data");
+        make_closed(&data).unwrap();
+        assert!(make_closed(&data).is_err());
         std::fs::remove_dir_all(path).unwrap();
     }
 

@@ -22,6 +22,9 @@ pub(super) struct State {
     pub(super) ws: Option<String>,
     pub(super) gateway: Option<String>,
     pub(super) database: Option<String>,
+    pub(super) key_service: Option<String>,
+    /// Whose staff may store keys at the key service, by id.
+    pub(super) institutions: Vec<String>,
     /// In the order that they were started in.
     pub(super) parts: Vec<Running>,
 }
@@ -52,6 +55,8 @@ impl State {
             ws: None,
             gateway: None,
             database: None,
+            key_service: None,
+            institutions: Vec::new(),
             parts: Vec::new(),
         }
     }
@@ -88,6 +93,16 @@ impl Folder {
 
     pub(super) fn ready_file(&self, part: Part) -> PathBuf {
         self.0.join(format!("{}.json", part.name()))
+    }
+
+    /// What the key service keeps, for as long as the stack is up.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
+    /// The profile by which `chartseal` finds the stack.
+    pub(super) fn profile(&self) -> PathBuf {
+        self.0.join("profile.toml")
     }
 
     fn file(&self) -> PathBuf {
