@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use crate::process;
 
+/// How the names of variables begin that are about the package that is run.
+const OUR_PACKAGE: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_NAME"];
+
 /// The checkout that `cargo xtask` was called in.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
@@ -58,9 +61,20 @@ impl Workspace {
     }
 
     /// A cargo command at the root of the workspace.
+    ///
+    /// The cargo that runs us tells us about our own package in variables. Build scripts of others look at some of them,
+    /// and would be run anew, with all that depends on them, whenever the same cargo command comes from somebody else.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root);
+        for (name, _) in std::env::vars_os() {
+            if OUR_PACKAGE
+                .iter()
+                .any(|begins| name.as_encoded_bytes().starts_with(begins.as_bytes()))
+            {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
@@ -187,6 +201,20 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cargo_tells_us_about_our_own_package_is_kept_from_other_builds() {
+        let workspace = Workspace::find().unwrap();
+        let removed: Vec<_> = workspace
+            .cargo()
+            .get_envs()
+            .map(|(name, value)| (name.to_owned(), value.is_none()))
+            .collect();
+        // Cargo tells tests too.
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"] {
+            assert!(removed.contains(&(name.into(), true)), "{name}: {removed:?}");
+        }
+    }
 
     #[test]
     fn programs_are_where_cargo_says() {
