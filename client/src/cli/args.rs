@@ -27,7 +27,7 @@ use super::{
     parse,
     profile::Named,
 };
-use crate::ledger::Commitment;
+use crate::ledger::{Commitment, WebSocket};
 
 /// Seals medical files, keeps them on Arweave, and lets the patient decide who may open them.
 ///
@@ -61,6 +61,10 @@ pub(super) struct Globals {
         value_name = "URL"
     )]
     pub(super) rpc: Vec<String>,
+    /// Where a node tells of transactions by itself, ws:// or wss:// [default: the port after that of its JSON-RPC]. Where it
+    /// does not, and with "off", it is asked.
+    #[arg(long, global = true, env = "CHARTSEAL_WS", value_parser = parse::websocket, value_name = "URL")]
+    pub(super) ws: Option<WebSocket>,
     /// When the ledger's answers are believed: confirmed, after about a second, or finalized, once they cannot be undone.
     #[arg(
         long,

@@ -148,6 +148,7 @@ impl Globals {
         let meant = self.named.cluster.filter(|_| !self.named.is_given("rpc"));
         Ledger::with(LedgerOptions {
             cluster: meant,
+            websocket: self.ws.clone().unwrap_or_default(),
             commitment: self.commitment,
             ..LedgerOptions::new(self.rpc_addresses())
         })

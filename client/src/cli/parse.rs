@@ -5,7 +5,7 @@ use std::ops::Range;
 use chartseal_program::seeds::Id;
 
 use crate::client::{parse_address, parse_id};
-use crate::ledger::Commitment;
+use crate::ledger::{Commitment, WebSocket};
 use crate::ops::{AgreementId, Grantee, WalletAndKey};
 use crate::store::Price;
 
@@ -28,6 +28,14 @@ pub(super) fn commitment(text: &str) -> Result<Commitment, String> {
         "confirmed" => Ok(Commitment::Confirmed),
         "finalized" => Ok(Commitment::Finalized),
         _ => Err(format!("'{text}' is no commitment: type confirmed or finalized")),
+    }
+}
+
+/// Where a node's WebSocket is, or `off`.
+pub(super) fn websocket(text: &str) -> Result<WebSocket, String> {
+    match text {
+        "off" => Ok(WebSocket::Off),
+        address => WebSocket::at(address).map_err(|error| format!("{error}, or off")),
     }
 }
 

@@ -14,7 +14,10 @@ use super::{
     args::Globals,
     key_places::{KeyPlace, KeyPlaces},
 };
-use crate::store::{Code, FileError, read_file};
+use crate::{
+    ledger::WebSocket,
+    store::{Code, FileError, read_file},
+};
 
 /// The longest file of profiles, in bytes.
 const LIMIT: usize = 1 << 20;
@@ -35,6 +38,8 @@ pub(super) struct Profiles {
 pub(super) struct Profile {
     #[serde(deserialize_with = "addresses")]
     pub(super) rpc: Option<Vec<String>>,
+    #[serde(deserialize_with = "websocket")]
+    pub(super) ws: Option<WebSocket>,
     #[serde(deserialize_with = "cluster")]
     pub(super) cluster: Option<[u8; 32]>,
     #[serde(deserialize_with = "address")]
@@ -74,8 +79,9 @@ impl Named {
 }
 
 /// The options that a profile, too, may say something about.
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 8] = [
     "rpc",
+    "ws",
     "gateway",
     "stores",
     "spread",
@@ -111,6 +117,10 @@ impl Globals {
             if !given("spread") {
                 self.stores.spread = profile.spread;
             }
+        }
+        // It belongs to the nodes that it was written beside.
+        if !given("ws") && !given("rpc") {
+            self.ws = profile.ws;
         }
         if let (false, Some(addresses)) = (given("rpc"), profile.rpc) {
             self.rpc = addresses;
@@ -259,6 +269,10 @@ fn key_places<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<KeyPlace
 
 fn address<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     one(value, forms::web)
+}
+
+fn websocket<'de, D: Deserializer<'de>>(value: D) -> Result<Option<WebSocket>, D::Error> {
+    one(value, forms::websocket)
 }
 
 fn database<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use solana_commitment_config::CommitmentConfig;
 
-use super::{PATIENCE, budget::MAX_PRIORITY_FEE};
+use super::{PATIENCE, budget::MAX_PRIORITY_FEE, socket::over_http};
 
 /// What is chosen about a ledger. Begin with [`LedgerOptions::new`] and change what is to be different.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,4 +69,17 @@ pub enum WebSocket {
     At(String),
     /// None is used.
     Off,
+}
+
+impl WebSocket {
+    /// At this address.
+    ///
+    /// # Errors
+    /// What is wrong with the address; it is not repeated, for there may be a key in it.
+    pub fn at(address: &str) -> Result<Self, String> {
+        match over_http(address) {
+            Some(_) => Ok(Self::At(address.to_owned())),
+            None => Err("it is no address of a WebSocket; give one like wss://host:port".into()),
+        }
+    }
 }

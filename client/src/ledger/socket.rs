@@ -78,7 +78,7 @@ fn conventional(rpc: &str) -> Option<Url> {
 }
 
 /// An address of a WebSocket (`ws://`, `wss://`), with the scheme of HTTP.
-fn over_http(websocket: &str) -> Option<Url> {
+pub(super) fn over_http(websocket: &str) -> Option<Url> {
     let url = Url::parse(websocket).ok()?;
     let scheme = match url.scheme() {
         "ws" => "http",
@@ -253,6 +253,10 @@ mod tests {
         );
         assert_eq!(given("ws://w.example").as_deref(), Some("http://w.example/"));
         assert_eq!(given("http://w.example"), None);
+        assert!(WebSocket::at("wss://w.example").is_ok());
+        for wrong in ["https://w.example?hush", "w.example?hush", "wss:", ""] {
+            assert!(!WebSocket::at(wrong).unwrap_err().contains("hush"), "{wrong}");
+        }
         assert_eq!(at(&place(WebSocket::Off)), None);
     }
 

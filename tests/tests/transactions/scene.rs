@@ -52,13 +52,6 @@ impl Scene {
         })
     }
 
-    /// Where the ledger's own WebSocket is, `host:port`.
-    pub(crate) fn websocket(&self) -> String {
-        let rpc = self.stack.endpoints().rpc.trim_start_matches("http://");
-        let (host, port) = rpc.rsplit_once(':').unwrap();
-        format!("{host}:{}", port.parse::<u16>().unwrap() + 1)
-    }
-
     /// The ledger itself, which tells what really happened.
     pub(crate) fn itself(&self) -> Ledger {
         Ledger::new(&self.stack.endpoints().rpc)
@@ -126,6 +119,13 @@ impl Scene {
     pub(crate) fn record_id(&self) -> Id {
         address::draw_record_id(&self.patient, random)
     }
+}
+
+/// Where the ledger's own WebSocket is, `host:port`.
+pub(crate) fn websocket_of(stack: &Stack) -> String {
+    let rpc = stack.endpoints().rpc.trim_start_matches("http://");
+    let (host, port) = rpc.rsplit_once(':').unwrap();
+    format!("{host}:{}", port.parse::<u16>().unwrap() + 1)
 }
 
 /// The system program's transfer.

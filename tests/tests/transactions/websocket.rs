@@ -2,19 +2,25 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use chartseal::ledger::{Ledger, Receipt, WebSocket};
 use chartseal_program::seeds::Id;
-use chartseal_tests::proxy::{
-    Fault, Proxy,
-    tunnel::{Line, Tunnel},
+use chartseal_tests::{
+    memory::one_patient,
+    people::Outcome,
+    programs::program,
+    proxy::{
+        Fault, Proxy,
+        tunnel::{Line, Tunnel},
+    },
 };
 use futures_util::{StreamExt as _, stream};
 use tokio::runtime::Runtime;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, websocket_of};
 
 const RECORDS: usize = 200;
 const IN_FLIGHT: usize = 64;
@@ -28,7 +34,7 @@ struct Lines {
 impl Lines {
     fn new() -> Self {
         let scene = Scene::new();
-        let tunnel = Tunnel::to(&scene.websocket()).unwrap();
+        let tunnel = Tunnel::to(&websocket_of(&scene.stack)).unwrap();
         Self { scene, tunnel }
     }
 
@@ -143,8 +149,39 @@ fn neighbours(scene: &Scene) -> (Proxy, Tunnel) {
         let proxy = Proxy::before(&scene.stack.endpoints().rpc).unwrap();
         let (_, port) = proxy.url.rsplit_once(':').unwrap();
         let next = port.parse::<u16>().unwrap().checked_add(1)?;
-        let tunnel = Tunnel::on(next, &scene.websocket()).ok()?;
+        let tunnel = Tunnel::on(next, &websocket_of(&scene.stack)).ok()?;
         Some((proxy, tunnel))
     });
     pairs.take(64).flatten().next().unwrap()
+}
+
+#[test]
+fn a_command_hears_where_it_is_told_to_and_a_profile_says_where() {
+    let (stack, patient, _) = one_patient().unwrap();
+    let proxy = Proxy::before(&stack.endpoints().rpc).unwrap();
+    let tunnel = Tunnel::to(&websocket_of(&stack)).unwrap();
+    proxy.spoil("getSignatureStatuses", Fault::Error(-32_601), usize::MAX);
+    let url = format!("ws://{}", tunnel.address);
+    let typed = patient.through_rpc(&proxy.url);
+    typed.does(&["--ws", &url, "airdrop", "1"]).unwrap();
+    assert_eq!(tunnel.begun(), 1);
+
+    let config = stack.folder().join("config.toml");
+    let profile = format!(
+        "default = \"p\"\n[profiles.p]\nrpc = \"{}\"\nws = \"{url}\"\n",
+        proxy.url
+    );
+    fs::write(&config, profile).unwrap();
+    let mut command = program("chartseal").unwrap();
+    command.arg("--config").arg(&config);
+    command.arg("--identity").arg(patient.identity());
+    command.arg("--passphrase-file").arg(patient.passphrase());
+    let done = Outcome::from(&command.args(["airdrop", "1"]).output().unwrap());
+    assert_eq!(done.code, 0, "{}", done.error);
+    assert_eq!(tunnel.begun(), 2);
+
+    patient.does(&["--ws", "off", "airdrop", "1"]).unwrap();
+    let refused = patient.types(&["--ws", "https://host", "airdrop", "1"]).unwrap();
+    assert!(refused.error.contains("wss://host:port, or off"), "{}", refused.error);
+    stack.stop().unwrap();
 }

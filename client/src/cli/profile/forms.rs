@@ -7,11 +7,20 @@ use reqwest::Url;
 
 use crate::{
     cli::{key_places::KeyPlace, parse},
+    ledger::WebSocket,
     store::{Code, no_password_in},
 };
 
 /// An address of something that is reached over HTTP.
 pub(in crate::cli) use crate::store::web_address as web;
+
+/// Where a node's WebSocket is, or `off`.
+pub(in crate::cli) fn websocket(text: &str) -> Result<WebSocket, String> {
+    if let Ok(url) = Url::parse(text) {
+        no_password_in(&url)?;
+    }
+    parse::websocket(text)
+}
 
 /// A cluster's genesis hash.
 pub(in crate::cli) fn cluster(text: &str) -> Result<[u8; 32], String> {
@@ -93,6 +102,7 @@ mod tests {
             database("postgres://me:hush@host/chartseal").unwrap_err(),
             database("postgres://host/chartseal?user=me&password=hush").unwrap_err(),
             web("me:hush@host").unwrap_err(),
+            websocket("wss://me:hush@host").unwrap_err(),
             database("mysql://me:hush@host").unwrap_err(),
         ];
         for refusal in refusals {
@@ -116,6 +126,8 @@ mod tests {
         assert!(spread("2+1").is_ok() && path("/srv/keys").is_ok());
         assert!(key_place("/srv/keys").is_ok() && key_place("https://keys.example").is_ok());
         assert!(key_place("keys").is_err() && key_place("s3://bucket").is_err());
+        assert!(websocket("wss://node.example/?api-key=1").is_ok() && websocket("off").is_ok());
+        assert!(websocket("https://host").is_err() && websocket("on").is_err());
         assert!(web("ftp://host").is_err() && web("host").is_err() && cluster("7").is_err());
         assert!(store("").is_err() && store("records").is_err() && spread("two").is_err() && path("keys").is_err());
     }
