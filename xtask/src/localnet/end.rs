@@ -94,6 +94,7 @@ mod tests {
     use super::*;
     use crate::localnet::part::Part;
     use crate::localnet::state::started;
+    use crate::localnet::validator::Validator;
     use std::path::PathBuf;
     use std::process::{Child, Command};
 
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn down_stops_what_runs_also_beside_what_crashed_and_may_be_said_twice() {
         let (path, folder) = folder("down");
-        let mut state = State::new(path.join("data"));
+        let mut state = State::new(path.join("data"), Validator::BuiltIn);
         for folder in [&state.data, &folder.keys()] {
             std::fs::create_dir(folder).unwrap();
             std::fs::write(folder.join("item"), "").unwrap();

@@ -12,6 +12,7 @@ mod profile;
 mod show;
 mod stack;
 mod state;
+mod validator;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use options::{Action, Up};
 use part::Part;
 use stack::{Contract, Stack};
 use state::{Folder, Running, State};
+use validator::Validator;
 
 use crate::process;
 use crate::report::progress;
@@ -66,7 +68,14 @@ fn up(workspace: &Workspace, folder: &Folder, options: &Up) -> Result<ExitCode> 
     }
     setup::ensure()?;
     let contract = Contract::committed(&workspace.root)?;
-    let programs = build(workspace)?;
+    let programs = match options.validator {
+        Validator::BuiltIn => build(workspace)?,
+        installed => {
+            // Before minutes are spent on a build.
+            installed.find()?;
+            build_programs(workspace)?
+        }
+    };
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, interrupted.clone()).context("cannot wait for signals")?;
@@ -76,7 +85,7 @@ fn up(workspace: &Workspace, folder: &Folder, options: &Up) -> Result<ExitCode> 
         folder,
         contract: &contract,
         programs: &programs,
-        state: State::new(data),
+        state: State::new(data, options.validator),
         interrupted,
     };
     if let Err(error) = stack.start(options) {
@@ -150,8 +159,7 @@ fn runs_already(state: &State) -> Result<ExitCode> {
 /// # Errors
 /// When something does not compile.
 pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
-    progress("building the programs (the first time takes some minutes)");
-    let programs = workspace.build(&["--workspace", "--bins"])?;
+    let programs = build_programs(workspace)?;
     let target = workspace.target.join("localnet");
     let program = target.join("debug").join(Part::Validator.program());
     let first = if process::is_program(&program) {
@@ -168,12 +176,23 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
     Ok(programs.and(validator))
 }
 
+fn build_programs(workspace: &Workspace) -> Result<Programs> {
+    progress("building the programs (the first time takes some minutes)");
+    workspace.build(&["--workspace", "--bins"])
+}
+
 fn admin(workspace: &Workspace, folder: &Folder, wallet: &str) -> Result<ExitCode> {
     let state = running(folder)?;
     let rpc = state
         .rpc
         .as_deref()
         .context("the validator is not up yet: cargo xtask localnet status")?;
+    if !state.validator.is_surfpool() {
+        bail!(
+            "solana-test-validator is told at the start who the upgrade authority is: cargo xtask localnet down, then up with \
+             --upgrade-authority {wallet}"
+        );
+    }
     let contract = Contract::committed(&workspace.root)?;
     http::call(rpc, "surfnet_setProgramAuthority", &json!([contract.address, wallet]))?;
     println!("{wallet} may initialise the registry: chartseal registry init");

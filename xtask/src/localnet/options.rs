@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::part::Part;
+use super::validator::Validator;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Localnet {
-    /// The stack's folder: what runs, and its logs. A stack with another folder runs beside this one, given free ports
+    /// The stack's folder: what runs, its logs, profiles and keys. A stack with another folder runs beside this one, given free ports
     /// [default: localnet/run in the build folder]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -57,6 +58,9 @@ pub(crate) struct Up {
     /// Come back once everything is up; `down` stops it
     #[arg(long)]
     pub(super) detach: bool,
+    /// Which validator to run on; those that do not come with this workspace have to be on PATH
+    #[arg(long, value_enum, default_value_t = Validator::BuiltIn)]
+    pub(super) validator: Validator,
     /// The port of the validator's JSON-RPC; its subscriptions are on the next one. 0: any free pair
     #[arg(long, value_name = "PORT", default_value_t = 8899, value_parser = clap::value_parser!(u16).range(..=65_534))]
     pub(super) port: u16,
@@ -69,14 +73,14 @@ pub(crate) struct Up {
     /// An institution whose staff may store keys at the key service, by its id; `institution` says it later
     #[arg(long = "institution", value_name = "ID", value_parser = institution)]
     pub(super) institutions: Vec<String>,
-    /// A file of profiles that the profile `localnet` is written into too, over what it said before
+    /// A file of profiles that `localnet` and `localnet-service` are written into too, over what they said before
     #[arg(long, value_name = "FILE")]
     pub(super) profile_into: Option<PathBuf>,
     /// How long a slot is, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub(super) slot_time: u64,
-    /// Who may initialise the registry; `admin` says it later
-    #[arg(long, value_name = "ADDRESS")]
+    /// Who may initialise the registry; `admin` says it later, but not to solana-test-validator
+    #[arg(long, value_name = "ADDRESS", required_if_eq("validator", "solana-test-validator"))]
     pub(super) upgrade_authority: Option<String>,
     /// A wallet that gets money, 100 SOL unless said otherwise; may be given several times
     #[arg(long = "fund", value_name = "ADDRESS[=SOL]")]

@@ -55,11 +55,12 @@ fn say<'a>(init: &'a mut Command, state: &State, name: &str, keys: &OsStr, file:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::localnet::validator::Validator;
     use std::path::PathBuf;
 
     #[test]
     fn a_profile_says_where_all_of_the_stack_is() {
-        let mut state = State::new(PathBuf::from("/tmp/data"));
+        let mut state = State::new(PathBuf::from("/tmp/data"), Validator::BuiltIn);
         let mut init = Command::new("chartseal");
         let (keys, file) = (OsStr::new("/k"), Path::new("/p.toml"));
         assert!(say(&mut init, &state, NAME, keys, file).is_err(), "nothing is up");

@@ -17,6 +17,7 @@ use super::options::Up;
 use super::part::{self, Part};
 use super::ports;
 use super::state::{Folder, Running, State, remove_if_there, started};
+use super::validator::{self, Plan, Validator};
 use super::{end, http, lag};
 use crate::localnet::profile;
 use crate::process;
@@ -91,13 +92,53 @@ impl Stack<'_> {
     }
 
     fn start_validator(&mut self, options: &Up) -> Result<()> {
-        let part = Part::Validator;
-        let ready = self.folder.ready_file(part);
-        remove_if_there(&ready)?;
         let port = match options.port {
             0 => ports::free_pair()?,
             port => port,
         };
+        match options.validator {
+            Validator::BuiltIn => self.start_built_in(options, port),
+            installed => self.start_installed(options, installed, port),
+        }
+    }
+
+    fn start_installed(&mut self, options: &Up, validator: Validator, port: u16) -> Result<()> {
+        let part = Part::Validator;
+        let program = validator.find()?;
+        // Whoever listens there already would be taken for it.
+        ports::require_free_pair(port)?;
+        let data = self.state.data.join("validator");
+        make_closed(&data)?;
+        let authority = options.upgrade_authority.as_deref();
+        let plan = Plan {
+            port,
+            faucet_port: ports::free()?,
+            slot_time: options.slot_time,
+            contract: self.contract,
+            authority,
+            data: &data,
+        };
+        self.spawn(part, &mut validator.command(&program, &plan))?;
+        let rpc = format!("http://127.0.0.1:{port}");
+        self.wait_for(part, || validator::is_up(&rpc).then_some(()))?;
+        if validator.is_surfpool() {
+            validator::deploy(&rpc, self.contract, authority)?;
+        }
+        for wallet in &options.wallets {
+            let (address, lamports) = validator::wallet(wallet)?;
+            validator::request(&rpc, address, lamports)?;
+            self.wait_for(part, || validator::has(&rpc, address, lamports).then_some(()))?;
+        }
+        self.state.rpc = Some(rpc);
+        self.state.ws = Some(format!("ws://127.0.0.1:{}", port.saturating_add(1)));
+        self.folder.keep(&self.state)?;
+        self.until_well(part)
+    }
+
+    fn start_built_in(&mut self, options: &Up, port: u16) -> Result<()> {
+        let part = Part::Validator;
+        let ready = self.folder.ready_file(part);
+        remove_if_there(&ready)?;
         let mut command = self.programs.command(part.program())?;
         command
             .args(["--port", &port.to_string()])

@@ -9,11 +9,13 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::part::Part;
+use super::validator::Validator;
 use crate::report::progress;
 
 /// A stack that was started, or is being started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
+    pub(super) validator: Validator,
     /// The folder of the gateway's items and of the database. It is removed when the stack goes down.
     pub(super) data: PathBuf,
     /// The ledger's JSON-RPC, once the validator is there; the others likewise.
@@ -48,8 +50,9 @@ impl Running {
 
 impl State {
     /// Nothing yet.
-    pub(super) fn new(data: PathBuf) -> Self {
+    pub(super) fn new(data: PathBuf, validator: Validator) -> Self {
         Self {
+            validator,
             data,
             rpc: None,
             ws: None,
@@ -249,7 +252,7 @@ mod tests {
     fn what_is_kept_is_found_until_it_is_forgotten() {
         let folder = folder("kept");
         assert_eq!(folder.state().unwrap(), None);
-        let mut state = State::new(PathBuf::from("/tmp/data"));
+        let mut state = State::new(PathBuf::from("/tmp/data"), Validator::BuiltIn);
         state.parts.push(ourselves());
         folder.keep(&state).unwrap();
         assert_eq!(folder.state().unwrap(), Some(state));
