@@ -56,7 +56,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// The most that a transaction may cost, rent included.
-    #[arg(long, default_value_t = 20_000_000, value_name = "LAMPORTS")]
+    #[arg(long, default_value_t = 50_000_000, value_name = "LAMPORTS")]
     max_lamports: u64,
     /// The most that is paid for one wallet in a day (UTC).
     #[arg(long, default_value_t = 1_000_000_000, value_name = "LAMPORTS")]

@@ -175,15 +175,19 @@ impl Relayer {
         }
         let no_answer = || Failure::Final(self.at_fault(&format!("gave no answer in JSON-RPC ({status})")));
         let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| no_answer())?;
-        match answer["error"].take() {
-            Value::Null if answer["result"].is_object() => Ok(answer["result"].take()),
-            Value::Null => Err(no_answer()),
-            error => Err(self.refusal(&error)),
+        // Looked for and not indexed: what answers may be no object at all.
+        match (answer.get("error").cloned(), answer.get_mut("result").map(Value::take)) {
+            (None | Some(Value::Null), Some(result)) if result.is_object() => Ok(result),
+            (None | Some(Value::Null), _) => Err(no_answer()),
+            (Some(error), _) => Err(self.refusal(&error)),
         }
     }
 
     fn refusal(&self, error: &Value) -> Failure {
-        let said = error["message"].as_str().unwrap_or("it does not say why");
+        let said = error
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or("it does not say why");
         // It comes into a terminal.
         let message: String = said.chars().filter(|char| !char.is_control()).take(500).collect();
         // Its node may not have come as far as ours, or the life of the blockhash ended meanwhile.
