@@ -48,7 +48,7 @@ pub(super) fn check(state: &State, programs: &Programs) -> Result<Option<String>
                 return Ok(Some(format!("behind by {}, and reading on", counted(events))));
             }
             Some(_) if begun.elapsed() > STUCK => bail!(
-                "it is behind by {} that it could read, and reads nothing: cargo xtask localnet logs indexer",
+                "it is behind by {} that it could read, and reads nothing: see its log",
                 counted(events)
             ),
             Some(_) => {}

@@ -46,10 +46,9 @@ const VALIDATOR: &str = "sandbox/localnet/Cargo.toml";
 /// When a part is not well, or what was asked for does not run.
 pub(crate) fn run(workspace: &Workspace, command: Localnet) -> Result<ExitCode> {
     let folder = match command.data {
-        Some(folder) => std::path::absolute(folder).context("--data names no folder")?,
-        None => workspace.target.join("localnet/run"),
+        Some(folder) => Folder::open(std::path::absolute(folder).context("--data names no folder")?)?.named(),
+        None => Folder::open(workspace.target.join("localnet/run"))?,
     };
-    let folder = Folder::open(folder)?;
     match command.command {
         Action::Up(options) => up(workspace, &folder, &options),
         Action::Status { json } => show::status(workspace, &folder, json),
@@ -64,7 +63,7 @@ pub(crate) fn run(workspace: &Workspace, command: Localnet) -> Result<ExitCode> 
 fn up(workspace: &Workspace, folder: &Folder, options: &Up) -> Result<ExitCode> {
     let lock = folder.lock()?;
     if let Some(state) = folder.state()? {
-        return runs_already(&state);
+        return runs_already(folder, &state);
     }
     setup::ensure()?;
     let contract = Contract::committed(&workspace.root)?;
@@ -95,13 +94,15 @@ fn up(workspace: &Workspace, folder: &Folder, options: &Up) -> Result<ExitCode> 
     }
     show::print_places(&stack.state);
     if options.upgrade_authority.is_none() {
-        eprintln!("nobody may initialise the registry yet; to let a wallet: cargo xtask localnet admin <its address>");
+        let line = folder.line("admin <its address>");
+        eprintln!("nobody may initialise the registry yet; to let a wallet: {line}");
     }
+    let found = format!("eval \"$({})\"", folder.line("env"));
     if options.detach {
-        eprintln!("it runs until `cargo xtask localnet down`; to find it: eval \"$(cargo xtask localnet env)\"");
+        eprintln!("it runs until `{}`; to find it: {found}", folder.line("down"));
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("it runs until Ctrl-C; in another terminal: eval \"$(cargo xtask localnet env)\"");
+    eprintln!("it runs until Ctrl-C; in another terminal: {found}");
     drop(lock);
     watch(folder, stack)
 }
@@ -139,14 +140,15 @@ fn watch(folder: &Folder, mut stack: Stack<'_>) -> Result<ExitCode> {
     }
 }
 
-fn runs_already(state: &State) -> Result<ExitCode> {
+fn runs_already(folder: &Folder, state: &State) -> Result<ExitCode> {
     let crashed = Part::ALL
         .into_iter()
         .find(|part| !state.part(*part).is_some_and(Running::is_alive));
     if let Some(part) = crashed {
         bail!(
-            "a stack was started already, but its {} does not run: cargo xtask localnet down, then up again",
-            part.name()
+            "a stack was started already, but its {} does not run: {}, then up again",
+            part.name(),
+            folder.line("down")
         );
     }
     eprintln!("it runs already:");
@@ -186,11 +188,12 @@ fn admin(workspace: &Workspace, folder: &Folder, wallet: &str) -> Result<ExitCod
     let rpc = state
         .rpc
         .as_deref()
-        .context("the validator is not up yet: cargo xtask localnet status")?;
+        .with_context(|| format!("the validator is not up yet: {}", folder.line("status")))?;
     if !state.validator.is_surfpool() {
         bail!(
-            "solana-test-validator is told at the start who the upgrade authority is: cargo xtask localnet down, then up with \
-             --upgrade-authority {wallet}"
+            "solana-test-validator is told at the start who the upgrade authority is: {}, then up with \
+             --upgrade-authority {wallet}",
+            folder.line("down")
         );
     }
     let contract = Contract::committed(&workspace.root)?;
@@ -219,7 +222,7 @@ fn institution(workspace: &Workspace, folder: &Folder, id: &str) -> Result<ExitC
 fn running(folder: &Folder) -> Result<State> {
     folder
         .state()?
-        .context("nothing runs; to start it: cargo xtask localnet up")
+        .with_context(|| format!("nothing runs; to start it: {}", folder.line("up")))
 }
 
 fn down(folder: &Folder) -> Result<ExitCode> {

@@ -9,17 +9,19 @@ use serde_json::json;
 
 use super::part::Part;
 use super::stack::{Contract, Stack};
-use super::state::{Folder, Running, State};
+use super::state::{Folder, Running, State, quoted};
 use super::{profile, running};
 use crate::process;
 use crate::workspace::{Programs, Workspace};
 
 /// What would come before the profile where it is still exported for another cluster.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 6] = [
     "CHARTSEAL_STORES",
     "CHARTSEAL_SPREAD",
     "CHARTSEAL_KEY_STORE",
     "CHARTSEAL_KEY_SERVICE",
+    "CHARTSEAL_RELAYER",
+    "CHARTSEAL_FEE_PAYER",
 ];
 
 /// Prints where everything is.
@@ -50,7 +52,7 @@ pub(super) fn status(workspace: &Workspace, folder: &Folder, as_json: bool) -> R
     let Some(state) = folder.state()? else {
         match as_json {
             true => println!("{}", json!({ "up": false, "parts": [] })),
-            false => println!("nothing runs; to start it: cargo xtask localnet up"),
+            false => println!("nothing runs; to start it: {}", folder.line("up")),
         }
         return Ok(ExitCode::FAILURE);
     };
@@ -123,7 +125,7 @@ pub(super) fn logs(folder: &Folder, part: Option<Part>, follow: bool) -> Result<
         .filter(|file| file.exists())
         .collect();
     if files.is_empty() {
-        bail!("nothing was written yet; to start the stack: cargo xtask localnet up");
+        bail!("nothing was written yet; to start the stack: {}", folder.line("up"));
     }
     let mut tail = Command::new("tail");
     tail.args(["-n", "+1"])
@@ -141,7 +143,7 @@ pub(super) fn env(workspace: &Workspace, folder: &Folder) -> Result<ExitCode> {
     let state = running(folder)?;
     let profile = folder.profile();
     if !profile.exists() {
-        bail!("the stack is not up yet: cargo xtask localnet status");
+        bail!("the stack is not up yet: {}", folder.line("status"));
     }
     println!("unset {}", OTHERS.join(" "));
     // Not every program reads profiles.
@@ -160,23 +162,4 @@ pub(super) fn env(workspace: &Workspace, folder: &Folder) -> Result<ExitCode> {
     let programs = workspace.target.join("debug").display().to_string();
     println!("export PATH={}:\"$PATH\"", quoted(&programs));
     Ok(ExitCode::SUCCESS)
-}
-
-/// As a shell takes it for one word, whatever is in it.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_takes_what_is_quoted_for_one_word() {
-        for word in ["", "a b", "it's", "$HOME `x` \"y\" \\"] {
-            let mut echo = Command::new("sh");
-            let said = process::capture(echo.args(["-c", &format!("printf %s {}", quoted(word))])).unwrap();
-            assert_eq!(said, word);
-        }
-    }
 }

@@ -72,7 +72,11 @@ impl State {
 
 /// The folder where the state and the logs are.
 #[derive(Debug, Clone)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Whether it is another than the usual one, which has to be named.
+    is_named: bool,
+}
 
 /// Held by whoever starts or stops something; let go of when dropped, or when the process ends.
 #[derive(Debug)]
@@ -87,29 +91,45 @@ impl Folder {
     /// When it cannot be made.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self(path))
+        Ok(Self { path, is_named: false })
+    }
+
+    /// As one that has to be named with every command.
+    pub(super) fn named(mut self) -> Self {
+        self.is_named = true;
+        self
+    }
+
+    /// What to type for a command about this stack.
+    pub(super) fn line(&self, command: &str) -> String {
+        if self.is_named {
+            let folder = quoted(&self.path.display().to_string());
+            format!("cargo xtask localnet --data {folder} {command}")
+        } else {
+            format!("cargo xtask localnet {command}")
+        }
     }
 
     pub(super) fn log(&self, part: Part) -> PathBuf {
-        self.0.join(format!("{}.log", part.name()))
+        self.path.join(format!("{}.log", part.name()))
     }
 
     pub(super) fn ready_file(&self, part: Part) -> PathBuf {
-        self.0.join(format!("{}.json", part.name()))
+        self.path.join(format!("{}.json", part.name()))
     }
 
     /// What the key service keeps, for as long as the stack is up.
     pub(super) fn keys(&self) -> PathBuf {
-        self.0.join("keys")
+        self.path.join("keys")
     }
 
     /// The profile by which `chartseal` finds the stack.
     pub(super) fn profile(&self) -> PathBuf {
-        self.0.join("profile.toml")
+        self.path.join("profile.toml")
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join("state.json")
+        self.path.join("state.json")
     }
 
     /// Waits for whoever is starting or stopping the stack, and keeps others from it.
@@ -117,7 +137,7 @@ impl Folder {
     /// # Errors
     /// When the system does not lock files here.
     pub(super) fn lock(&self) -> Result<Lock> {
-        let path = self.0.join("lock");
+        let path = self.path.join("lock");
         let at = || format!("cannot lock {}", path.display());
         let file = File::create(&path).with_context(at)?;
         match file.try_lock() {
@@ -167,6 +187,11 @@ impl Folder {
     pub(super) fn forget(&self) -> Result<()> {
         remove_if_there(&self.file())
     }
+}
+
+/// As a shell takes it for one word, whatever is in it.
+pub(super) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Removes a file, or finds it gone.
@@ -259,17 +284,38 @@ mod tests {
         folder.forget().unwrap();
         folder.forget().unwrap();
         assert_eq!(folder.state().unwrap(), None);
-        std::fs::remove_dir_all(&folder.0).unwrap();
+        std::fs::remove_dir_all(&folder.path).unwrap();
+    }
+
+    #[test]
+    fn a_shell_takes_what_is_quoted_for_one_word() {
+        for word in ["", "a b", "it's", "$HOME `x` \"y\" \\"] {
+            let mut echo = std::process::Command::new("sh");
+            let said = crate::process::capture(echo.args(["-c", &format!("printf %s {}", quoted(word))])).unwrap();
+            assert_eq!(said, word);
+        }
+    }
+
+    #[test]
+    fn a_stack_with_a_folder_of_its_own_is_told_by_it() {
+        let folder = folder("line");
+        assert_eq!(folder.line("down"), "cargo xtask localnet down");
+        let path = folder.path.display().to_string();
+        assert_eq!(
+            folder.clone().named().line("down"),
+            format!("cargo xtask localnet --data '{path}' down")
+        );
+        std::fs::remove_dir_all(&folder.path).unwrap();
     }
 
     #[test]
     fn only_one_has_the_lock() {
         let folder = folder("locked");
         let lock = folder.lock().unwrap();
-        let other = File::create(folder.0.join("lock")).unwrap();
+        let other = File::create(folder.path.join("lock")).unwrap();
         assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
         drop(lock);
         other.try_lock().unwrap();
-        std::fs::remove_dir_all(&folder.0).unwrap();
+        std::fs::remove_dir_all(&folder.path).unwrap();
     }
 }
