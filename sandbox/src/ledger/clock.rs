@@ -54,6 +54,11 @@ impl SlotClock {
         self.slot
     }
 
+    /// How long a slot is, in milliseconds.
+    pub(crate) fn slot_ms(&self) -> u64 {
+        self.slot_ms
+    }
+
     /// The newest slot whose block is complete.
     pub(crate) fn complete(&self) -> u64 {
         self.slot - 1
