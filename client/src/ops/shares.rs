@@ -13,7 +13,7 @@ use chartseal_program::{
     state::{RECOVERY_WINDOW, Safeguards},
 };
 
-use self::together::{MOST_SHARES, Released, put_together};
+use self::together::{Released, put_together, take_in};
 use super::{OpError, Rewrapped, Session};
 use crate::{
     crypto,
@@ -270,13 +270,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             let Some(sealed) = self.keys.share(slot).await? else {
                 continue;
             };
-            let shares = released.entry((slot.key_epoch, slot.dealing)).or_default();
-            if shares.len() < MOST_SHARES {
-                shares.push(Released {
-                    guardian: slot.guardian,
-                    share: recovery_share::open(&sealed, key, &self.share_context(&slot).await?).ok(),
-                });
-            }
+            let found = Released {
+                guardian: slot.guardian,
+                share: recovery_share::open(&sealed, key, &self.share_context(&slot).await?).ok(),
+            };
+            take_in(released.entry((slot.key_epoch, slot.dealing)).or_default(), found);
         }
         Ok(released)
     }

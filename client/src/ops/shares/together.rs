@@ -27,6 +27,18 @@ pub(super) struct PutTogether {
     pub(super) wrong: Vec<[u8; 32]>,
 }
 
+/// Takes in a share that was found. One that does not open takes no room from those that do, and of each guardian one is
+/// enough to name it: anybody who can write into a key store can write what does not open.
+pub(super) fn take_in(shares: &mut Vec<Released>, found: Released) {
+    let has_room = match found.share {
+        Some(_) => shares.iter().filter(|known| known.share.is_some()).count() < MOST_SHARES,
+        None => !shares.iter().any(|known| known.guardian == found.guardian),
+    };
+    if has_room {
+        shares.push(found);
+    }
+}
+
 /// Tries the shares, as many at a time as it takes, until they give the secret of this public key.
 pub(super) fn put_together(shares: &[Released], public: &[u8; 32]) -> Result<PutTogether, String> {
     let opened: Vec<&RecoveryShare> = shares.iter().filter_map(|released| released.share.as_ref()).collect();
@@ -113,6 +125,33 @@ mod tests {
         if let Some(share) = &mut released.share {
             share.share.value[7] ^= 1;
         }
+    }
+
+    #[test]
+    fn what_does_not_open_takes_no_room_from_what_does() {
+        let (key, dealt) = dealt(2, 3);
+        let mut shares = Vec::new();
+        for guardian in (0..40).map(|n| [100 + n; 32]) {
+            for _ in 0..2 {
+                take_in(&mut shares, Released { guardian, share: None });
+            }
+        }
+        for released in dealt {
+            take_in(&mut shares, released);
+        }
+        let found = put_together(&shares, &key.public()).unwrap();
+        assert_eq!(found.key.public(), key.public());
+        assert_eq!(found.wrong.len(), 40, "each is named once");
+    }
+
+    #[test]
+    fn no_more_shares_are_tried_than_can_be() {
+        let (_, dealt) = dealt(2, 40);
+        let mut shares = Vec::new();
+        for released in dealt {
+            take_in(&mut shares, released);
+        }
+        assert_eq!(shares.len(), MOST_SHARES);
     }
 
     #[test]
