@@ -3,14 +3,10 @@
 
 use std::num::NonZeroU32;
 
-use anchor_lang::AccountDeserialize;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use chartseal::ledger::{HolderGate, Ledger, LedgerError, LedgerGate, ReleasedShareGate};
+use chartseal::ledger::{Commitment, HolderGate, Ledger, LedgerError, LedgerGate, LedgerOptions, ReleasedShareGate};
+use chartseal::ops::PERSON_KEY_EPOCH;
 use chartseal::seal::envelope;
-use chartseal::store::keystore::remote::wire::{
-    Asked, Asking, Call, Copied, Failure, Found, Given, WereThere, Wrapped,
-};
+use chartseal::store::keystore::remote::wire::{Acting, Asked, Asking, Bytes, Call, Failure, PatientId, RecordId};
 use chartseal::store::keystore::{
     Claim, EnvelopeKind, EnvelopeSlot, ReleaseRequest, Released, ReleasedEnvelope, ShareSlot,
 };
@@ -20,14 +16,13 @@ use chartseal_program::state::{Delegate, Emergency, Institution, Member};
 use chartseal_program::vocabulary::Action;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::Serialize;
 use serde_json::{Value, json};
 use solana_address::Address;
 use solana_signature::Signature;
 
-use crate::staff::{Capacity, capacity, unavailable};
-
-/// The epoch of a person's key: it never changes.
-const PERSON_KEY_EPOCH: u32 = 0;
+use crate::sharing::{Sharer, may_share};
+use crate::staff::{Capacity, account, capacity, unavailable};
 
 /// What a delegate has to be allowed before it wraps keys for others.
 const WRITING: u8 = Action::Append.bit() | Action::Amend.bit() | Action::Share.bit();
@@ -38,25 +33,37 @@ const STRANGERS_KEYS: u32 = 200;
 /// And in an hour, in the long run: half a gigabyte a year.
 const STRANGERS_KEYS_AN_HOUR: u32 = 50;
 
+/// After how many seconds it is worth asking again what is final by then.
+const FINAL: u64 = 8;
+
 /// A key store, and the ledger that it asks.
 #[derive(Debug)]
 pub struct Service {
     keys: FolderKeyStore,
     ledger: Ledger,
+    /// The same, where only what is final is believed.
+    settled: Ledger,
     /// Ids of the institutions whose staff it is for.
     served: Vec<Id>,
     strangers_keys: DefaultDirectRateLimiter,
 }
 
 impl Service {
-    /// Serves a key store to the staff of these institutions, and to readers whom the ledger allows.
+    /// Serves a key store to the staff of these institutions, and to readers whom the ledger at an address allows.
     #[must_use]
-    pub fn new(keys: FolderKeyStore, ledger: Ledger, served: Vec<Id>) -> Self {
+    pub fn new(keys: FolderKeyStore, rpc: &str, served: Vec<Id>) -> Self {
+        let believing = |commitment| {
+            Ledger::with(LedgerOptions {
+                commitment,
+                ..LedgerOptions::new([rpc])
+            })
+        };
         let some = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_hour(some(STRANGERS_KEYS_AN_HOUR)).allow_burst(some(STRANGERS_KEYS));
         Self {
             keys,
-            ledger,
+            ledger: believing(Commitment::Confirmed),
+            settled: believing(Commitment::Finalized),
             served,
             strangers_keys: RateLimiter::direct(quota),
         }
@@ -75,36 +82,31 @@ impl Service {
     /// # Errors
     /// [`Failure`]; nothing was done then.
     pub async fn answer(&self, wallet: [u8; 32], asked: Asked) -> Result<Value, Failure> {
-        match &asked.call {
-            // Public, or of no use to anybody but whom it is sealed to.
-            Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } => {}
-            // The ledger decides, whoever asks.
-            Call::Release(asking) => return Ok(json!(self.release(wallet, asking).await?)),
-            call => {
-                let capacity = capacity(&self.ledger, &self.served, wallet, asked.acting).await?;
-                self.check(wallet, capacity, call).await?;
-            }
-        }
-        self.carry_out(asked.call).await.map_err(|error| said(&error))
+        self.check(wallet, asked.acting, &asked.call).await?;
+        self.carry_out(wallet, asked.call).await
     }
 
-    /// Whether somebody may make a call that changes something or looks around.
-    async fn check(&self, wallet: [u8; 32], capacity: Capacity, call: &Call) -> Result<(), Failure> {
+    /// Whether somebody may make a call.
+    async fn check(&self, wallet: [u8; 32], acting: Option<Acting>, call: &Call) -> Result<(), Failure> {
+        let capacity = || capacity(&self.ledger, &self.served, wallet, acting);
         match call {
-            Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } | Call::Release(_) => Ok(()),
+            // Public, or of no use to anybody but whom it is sealed to.
+            Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } => Ok(()),
+            // The ledger decides, whoever asks.
+            Call::Release(_) => Ok(()),
             // Names say no more than grants on chain do. Holders and readers in an emergency look for shares.
-            Call::Slots(_) | Call::Wrapping(_) => match capacity {
+            Call::Slots(_) | Call::Wrapping(_) => match capacity().await? {
                 Capacity::Stranger => Err(not_allowed("nobody without a part in this does that")),
                 _ => Ok(()),
             },
-            Call::PutPublicKey { .. } => match capacity {
+            Call::PutPublicKey { .. } => match capacity().await? {
                 Capacity::Stranger => self.strangers_keys.check().map_err(|until| Failure::Later {
                     detail: "too many public keys were published by wallets that have no part in this yet".to_owned(),
                     seconds: until.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
                 }),
                 _ => Ok(()),
             },
-            Call::Patients => match capacity {
+            Call::Patients => match capacity().await? {
                 Capacity::Staff => Ok(()),
                 _ => Err(not_allowed(
                     "only staff of the institutions that this service is for lists patients",
@@ -116,12 +118,13 @@ impl Service {
                         "these bytes are no envelope that this release of the service knows",
                     ));
                 }
+                let capacity = capacity().await?;
                 match (slot.kind, capacity) {
                     (
                         EnvelopeKind::Released { holder, emergency },
                         Capacity::Elsewhere {
                             institution,
-                            is_authority: true,
+                            member: None,
                         },
                     ) if institution.to_bytes() == holder => self.may_give_share(institution, emergency, slot).await,
                     (_, Capacity::Delegate { patient, rights })
@@ -129,31 +132,59 @@ impl Service {
                     {
                         Ok(())
                     }
+                    (
+                        _,
+                        Capacity::Elsewhere {
+                            institution,
+                            member: Some(member),
+                        },
+                    ) => {
+                        let sharer = Sharer {
+                            wallet: Address::new_from_array(wallet),
+                            institution,
+                            member,
+                        };
+                        let there = self.keys.wrapping(*slot).await.map_err(|error| said(&error))?;
+                        match may_share(&self.ledger, &sharer, slot, there).await? {
+                            true => Ok(()),
+                            false => self.is_for(wallet, capacity, &slot.patient).await,
+                        }
+                    }
                     _ => self.is_for(wallet, capacity, &slot.patient).await,
                 }
             }
-            Call::Discard(slot) => match capacity {
+            Call::Discard(slot) => match capacity().await? {
                 Capacity::Delegate { patient, rights }
                     if patient == slot.patient && rights & Action::Share.bit() != 0 && !is_patients_own(slot) =>
                 {
                     Ok(())
                 }
-                _ => self.is_for(wallet, capacity, &slot.patient).await,
+                capacity => self.is_for(wallet, capacity, &slot.patient).await,
             },
-            Call::Copies(of) => self.is_for(wallet, capacity, &of.patient).await,
-            Call::Opens(copy) => self.is_for(wallet, capacity, &copy.slot.patient).await,
+            Call::Copies(of) => self.is_for(wallet, capacity().await?, &of.patient).await,
+            Call::Opens(copy) => self.is_for(wallet, capacity().await?, &copy.slot.patient).await,
             Call::PutShare { slot, .. } | Call::DiscardShare(slot) => self.may_deal(wallet, slot).await,
             Call::Destroy(of) => {
-                self.is_for(wallet, capacity, &of.patient).await?;
-                match self.ledger.record(&of.patient, &of.record).await {
-                    Ok(record) if record.is_erased() => Ok(()),
-                    Ok(_) | Err(LedgerError::NotFound { .. }) => Err(not_allowed(
-                        "keys are destroyed of a record that was erased on chain; erase it first",
-                    )),
-                    Err(error) => Err(unavailable(error)),
-                }
+                self.is_for(wallet, capacity().await?, &of.patient).await?;
+                self.may_destroy(of).await
             }
         }
+    }
+
+    /// Keys cannot be brought back, and what was confirmed a moment ago could still be undone: only what is final counts.
+    async fn may_destroy(&self, of: &RecordId) -> Result<(), Failure> {
+        if !is_erased(&self.ledger, of).await? {
+            return Err(not_allowed(
+                "keys are destroyed of a record that was erased on chain; erase it first",
+            ));
+        }
+        if !is_erased(&self.settled, of).await? {
+            return Err(Failure::Later {
+                detail: "the record was erased a moment ago, and that is not final yet".to_owned(),
+                seconds: FINAL,
+            });
+        }
+        Ok(())
     }
 
     /// Whether somebody works here, or is the patient.
@@ -184,17 +215,19 @@ impl Service {
         }
     }
 
-    /// A holder gives its share in an emergency that is open, of a patient who names it, of a record that is there.
+    /// A holder gives its share to whoever opened an emergency that is not over, of a patient who names it, of a record that is
+    /// there.
     async fn may_give_share(&self, holder: Address, emergency: Id, slot: &EnvelopeSlot) -> Result<(), Failure> {
         let named = self.ledger.safeguards(&slot.patient).await.map_err(unavailable)?;
         if !named.is_some_and(|named| named.holders().contains(&holder)) {
             return Err(not_allowed("the patient does not name this institution as a holder"));
         }
         let at = address::emergency(&slot.patient, &emergency);
-        let emergency: Option<Emergency> = self.account(&at).await?;
+        let emergency: Option<Emergency> = account(&self.ledger, &at).await?;
         let now = self.ledger.now().await.map_err(unavailable)?;
-        if emergency.is_none_or(|emergency| now >= emergency.expires) {
-            return Err(not_allowed("there is no such emergency, or it is over"));
+        let is_open = |emergency: &Emergency| now < emergency.expires && emergency.member.to_bytes() == slot.recipient;
+        if !emergency.as_ref().is_some_and(is_open) {
+            return Err(not_allowed("there is no such emergency of that member, or it is over"));
         }
         match self.ledger.record(&slot.patient, &slot.record).await {
             Ok(record) if !record.is_erased() => Ok(()),
@@ -222,37 +255,30 @@ impl Service {
         }
     }
 
-    async fn carry_out(&self, call: Call) -> Result<Value, KeyStoreError> {
+    async fn carry_out(&self, wallet: [u8; 32], call: Call) -> Result<Value, Failure> {
         let keys = &self.keys;
-        Ok(match call {
-            Call::Name => json!(keys.name().await?),
-            Call::Patients => json!(keys.patients().await?.iter().map(hex::encode).collect::<Vec<_>>()),
-            Call::Put { slot, envelope } => json!(keys.put(slot, &envelope).await?),
-            Call::Slots(of) => json!(keys.slots(of.patient, of.record).await?),
-            Call::Wrapping(slot) => json!(keys.wrapping(slot).await?.map(Wrapped::from)),
-            Call::Discard(slot) => json!(keys.discard(slot).await?),
-            Call::Destroy(of) => json!(WereThere::from(keys.destroy(of.patient, of.record).await?)),
-            Call::Copies(of) => {
-                let copies = keys.copies(of.patient, of.record).await?;
-                json!(copies.into_iter().map(Copied::from).collect::<Vec<_>>())
-            }
-            Call::Opens(copy) => json!(keys.opens(&copy.into()).await?),
-            Call::PutShare { slot, share } => json!(keys.put_share(slot, &share).await?),
-            Call::Share(slot) => json!(found(keys.share(slot).await?)),
-            Call::Shares { patient } => json!(keys.shares(patient).await?),
-            Call::DiscardShare(slot) => json!(keys.discard_share(slot).await?),
-            Call::PutPublicKey { key } => {
-                keys.put_public_key(&key).await?;
-                Value::Null
-            }
-            Call::PublicKey { hash } => json!(found(keys.public_key(hash).await?)),
-            // Never without its own gate.
-            Call::Release(_) => return Err(KeyStoreError::NoEnvelope),
-        })
+        match call {
+            Call::Name => done(keys.name()).await,
+            Call::Patients => done(async { Ok(in_hex(keys.patients().await?)) }).await,
+            Call::Put { slot, envelope } => done(keys.put(slot, &envelope)).await,
+            Call::Slots(of) => done(keys.slots(of.patient, of.record)).await,
+            Call::Wrapping(slot) => done(keys.wrapping(slot)).await,
+            Call::Discard(slot) => done(keys.discard(slot)).await,
+            Call::Destroy(of) => done(keys.destroy(of.patient, of.record)).await,
+            Call::Copies(of) => done(keys.copies(of.patient, of.record)).await,
+            Call::Opens(copy) => done(keys.opens(&copy)).await,
+            Call::Release(asking) => Ok(json!(self.release(wallet, &asking).await?)),
+            Call::PutShare { slot, share } => done(keys.put_share(slot, &share)).await,
+            Call::Share(slot) => done(async { Ok(keys.share(slot).await?.map(Bytes)) }).await,
+            Call::Shares { patient } => done(keys.shares(patient)).await,
+            Call::DiscardShare(slot) => done(keys.discard_share(slot)).await,
+            Call::PutPublicKey { key } => done(async { keys.put_public_key(&key).await.map(|_| ()) }).await,
+            Call::PublicKey { hash } => done(async { Ok(keys.public_key(hash).await?.map(Bytes)) }).await,
+        }
     }
 
     /// Gives out an envelope to the wallet that the ledger allowed it to. Asked twice, it gives the same twice.
-    async fn release(&self, wallet: [u8; 32], asking: &Asking) -> Result<Given, Failure> {
+    async fn release(&self, wallet: [u8; 32], asking: &Asking) -> Result<ReleasedEnvelope, Failure> {
         let request = ReleaseRequest {
             request_id: asking.request_id,
             recipient: asking.recipient,
@@ -276,12 +302,13 @@ impl Service {
                 keys.release(&request, &gate).await
             }
         };
-        let ReleasedEnvelope { released, envelope } = released.map_err(|error| said(&error))?;
+        let given = released.map_err(|error| said(&error))?;
+        let released = given.released;
         // Request ids stand on chain for everybody to see.
         if released.reader != wallet {
             return Err(Failure::NotTheReader);
         }
-        let found = envelope::key_epoch(&envelope).map_err(|_| Failure::Damaged)?;
+        let found = envelope::key_epoch(&given.envelope).map_err(|_| Failure::Damaged)?;
         let expected = self.key_epoch(&released).await?;
         if found != expected {
             return Err(Failure::Refused {
@@ -298,11 +325,7 @@ impl Service {
             version = released.slot.version,
             "released"
         );
-        Ok(Given {
-            slot: released.slot,
-            reader: released.reader,
-            envelope,
-        })
+        Ok(given)
     }
 
     /// The epoch of the key that the recipient has now.
@@ -315,25 +338,24 @@ impl Service {
         if recipient == released.reader {
             return Ok(PERSON_KEY_EPOCH);
         }
-        if let Some(member) = self.account::<Member>(&at).await? {
+        if let Some(member) = account::<Member>(&self.ledger, &at).await? {
             return Ok(member.key_epoch);
         }
-        if let Some(delegate) = self.account::<Delegate>(&at).await? {
+        if let Some(delegate) = account::<Delegate>(&self.ledger, &at).await? {
             return Ok(delegate.key_epoch);
         }
-        if let Some(institution) = self.account::<Institution>(&at).await? {
+        if let Some(institution) = account::<Institution>(&self.ledger, &at).await? {
             return Ok(institution.key_epoch);
         }
         Err(Failure::NoDecision)
     }
+}
 
-    /// An account, if it is one of this kind.
-    async fn account<T: AccountDeserialize>(&self, at: &Address) -> Result<Option<T>, Failure> {
-        match self.ledger.try_read(at).await {
-            Ok(account) => Ok(account),
-            Err(LedgerError::Malformed { .. }) => Ok(None),
-            Err(error) => Err(unavailable(error)),
-        }
+async fn is_erased(ledger: &Ledger, of: &RecordId) -> Result<bool, Failure> {
+    match ledger.record(&of.patient, &of.record).await {
+        Ok(record) => Ok(record.is_erased()),
+        Err(LedgerError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(unavailable(error)),
     }
 }
 
@@ -342,10 +364,13 @@ fn is_patients_own(slot: &EnvelopeSlot) -> bool {
     slot.recipient == address::patient(&slot.patient).to_bytes()
 }
 
-fn found(bytes: Option<Vec<u8>>) -> Found {
-    Found {
-        bytes: bytes.map(|bytes| STANDARD.encode(bytes)),
-    }
+fn in_hex(patients: Vec<Id>) -> Vec<PatientId> {
+    patients.into_iter().map(PatientId).collect()
+}
+
+/// What the key store did, as an answer.
+async fn done<T: Serialize>(work: impl Future<Output = Result<T, KeyStoreError>>) -> Result<Value, Failure> {
+    work.await.map(|done| json!(done)).map_err(|error| said(&error))
 }
 
 fn not_allowed(detail: &str) -> Failure {
@@ -356,18 +381,11 @@ fn not_allowed(detail: &str) -> Failure {
 
 /// What the caller is told; what it is not, goes into the log.
 fn said(error: &KeyStoreError) -> Failure {
-    match Failure::from(error) {
-        Failure::LedgerUnavailable { .. } => {
-            tracing::warn!(%error, "the ledger gave no answer");
-            Failure::LedgerUnavailable {
-                detail: "the service gets no answer from its ledger".to_owned(),
-            }
-        }
-        failure => {
-            if matches!(failure, Failure::Broken { .. } | Failure::Damaged) {
-                tracing::error!(%error, "the key store failed");
-            }
-            failure
-        }
+    let failure = Failure::from(error);
+    match failure {
+        Failure::LedgerUnavailable => tracing::warn!(%error, "the ledger gave no answer"),
+        Failure::Broken { .. } | Failure::Damaged => tracing::error!(%error, "the key store failed"),
+        _ => {}
     }
+    failure
 }

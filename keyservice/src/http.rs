@@ -1,7 +1,7 @@
 //! HTTP around the service: `POST /v1/calls` for calls, `GET /healthz` for whoever looks after it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -9,7 +9,9 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chartseal::store::keystore::remote::signature::{CONTENT_DIGEST, Headers, Message, SIGNATURE, SIGNATURE_INPUT};
+use chartseal::store::keystore::remote::signature::{
+    CONTENT_DIGEST, Headers, Message, SIGNATURE, SIGNATURE_INPUT, now,
+};
 use chartseal::store::keystore::remote::wire::{Asked, CALLS, Failure, LONGEST_REQUEST};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -94,12 +96,6 @@ async fn answer(shared: &Shared, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
     answered.unwrap_or_else(|_| Err(later("the answer took too long")))
 }
 
-/// Seconds since 1970.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
 fn status(failure: &Failure) -> StatusCode {
     match failure {
         Failure::NotSigned { .. } => StatusCode::UNAUTHORIZED,
@@ -110,7 +106,7 @@ fn status(failure: &Failure) -> StatusCode {
         Failure::Destroyed => StatusCode::GONE,
         Failure::TooLong { .. } | Failure::NoPublicKey { .. } => StatusCode::BAD_REQUEST,
         Failure::Later { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Failure::LedgerUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Damaged | Failure::Broken { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -6,6 +6,7 @@
 mod calls;
 mod doorman;
 mod http;
+mod sharing;
 mod staff;
 
 pub use calls::Service;

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use chartseal::ledger::Ledger;
 use chartseal::store::FolderKeyStore;
+use chartseal::store::keystore::remote::signature::now;
 use chartseal_keyservice::{Doorman, Pace, Service, router};
 use clap::Parser;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -119,16 +119,12 @@ async fn main() -> Result<()> {
         args.authority.clone()
     };
     let keys = FolderKeyStore::open(&args.key_store).context("cannot open the key store")?;
-    let service = Service::new(keys, Ledger::new(&args.rpc), args.institution.clone());
+    let service = Service::new(keys, &args.rpc, args.institution.clone());
     let pace = Pace {
         per_second: args.calls_per_second,
         burst: args.burst,
     };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let doorman = Doorman::new(&authorities, pace, i64::try_from(now).unwrap_or(i64::MAX));
+    let doorman = Doorman::new(&authorities, pace, now());
     let app = router(service, doorman).into_make_service();
 
     let handle = Handle::new();

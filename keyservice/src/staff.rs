@@ -1,6 +1,7 @@
 //! Who a wallet is: what the chain says of the capacity that it claims, asked anew for every call, so that whoever was
 //! suspended or dismissed a moment ago is a stranger.
 
+use anchor_lang::AccountDeserialize;
 use chartseal::ledger::{Ledger, LedgerError};
 use chartseal::store::keystore::remote::wire::{Acting, Failure};
 use chartseal_program::seeds::{Id, address};
@@ -12,8 +13,11 @@ use solana_address::Address;
 pub(crate) enum Capacity {
     /// Works with patients at an institution that this service is for, or speaks for one.
     Staff,
-    /// Speaks for some other institution, whose account this is; or works there.
-    Elsewhere { institution: Address, is_authority: bool },
+    /// Speaks for some other institution, whose account this is; or works there, as this member.
+    Elsewhere {
+        institution: Address,
+        member: Option<Address>,
+    },
     /// Is a patient.
     Patient(Id),
     /// Acts for a patient, within these rights: a bit for each `Action`.
@@ -81,7 +85,7 @@ pub(crate) async fn capacity(
             } else {
                 Capacity::Elsewhere {
                     institution: address::institution(&institution),
-                    is_authority: true,
+                    member: None,
                 }
             }
         }
@@ -105,18 +109,25 @@ pub(crate) async fn capacity(
             } else {
                 Capacity::Elsewhere {
                     institution: address::institution(&institution),
-                    is_authority: false,
+                    member: Some(address::member(&institution, &member)),
                 }
             }
         }
     })
 }
 
+/// An account, if it is one of this kind.
+pub(crate) async fn account<T: AccountDeserialize>(ledger: &Ledger, at: &Address) -> Result<Option<T>, Failure> {
+    match ledger.try_read(at).await {
+        Ok(account) => Ok(account),
+        Err(LedgerError::Malformed { .. }) => Ok(None),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
 /// The ledger gave no answer: nothing is allowed then. What it said is for our own log.
 #[allow(clippy::needless_pass_by_value, reason = "so that it fits behind map_err")]
 pub(crate) fn unavailable(error: LedgerError) -> Failure {
     tracing::warn!(%error, "the ledger gave no answer");
-    Failure::LedgerUnavailable {
-        detail: "the service gets no answer from its ledger".to_owned(),
-    }
+    Failure::LedgerUnavailable
 }

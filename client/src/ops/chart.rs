@@ -50,7 +50,7 @@ impl PublicKey {
 pub(super) type Recipients = BTreeMap<[u8; 32], PublicKey>;
 
 /// Epoch of a person's key. A person has no account, so its key cannot change: it gets a new grant instead.
-pub(super) const PERSON_KEY_EPOCH: u32 = 0;
+pub const PERSON_KEY_EPOCH: u32 = 0;
 
 /// A patient, what it decided, and the accounts that are named in it.
 #[derive(Debug)]

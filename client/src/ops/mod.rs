@@ -37,6 +37,7 @@ pub use agreement::{AgreementId, Payment, Proposal};
 pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
 pub use break_glass::ReleasedShare;
 pub use bulk::{BulkProgress, BulkRewrapped, RewrapFailure};
+pub use chart::PERSON_KEY_EPOCH;
 pub use emergency::{OpenedEmergency, Reason};
 pub use erase::{DestroyedKey, Erased, ErasureReceipt, StoreErasure, StoreOutcome};
 pub use error::OpError;

@@ -7,6 +7,7 @@
 mod suite;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -43,7 +44,7 @@ pub struct EnvelopeContext {
 }
 
 /// What an envelope says of the key that it is wrapped to. Only opening it proves that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wrapping {
     /// How it is wrapped.
     pub suite: Suite,

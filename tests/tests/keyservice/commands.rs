@@ -181,6 +181,39 @@ fn what_the_service_does_not_take_is_not_written_at_all() {
 }
 
 #[test]
+fn a_record_is_erased_by_way_of_the_service_and_opens_for_nobody() {
+    let ward = Ward::open();
+    let (author, writing) = ward.employs("doctor", "doctor");
+    ward.grants(&author, "read,append");
+    let record = done(ward.puts(&writing, &ward.own_and_service()))
+        .text("record")
+        .unwrap();
+    let patients = Machine::of(&ward.clinic.stack, &ward.clinic.patient).unwrap();
+    // An erasure makes no key store: one that is not there must not be taken for an empty one.
+    done(patients.types("keys", &["keys", "publish"]).unwrap());
+    let words = [
+        "erase",
+        &ward.clinic.patient_id,
+        "--record",
+        &record,
+        "--receipt",
+        "receipt.json",
+    ];
+    let erased = done(patients.types(&ward.own_and_service(), &words).unwrap());
+    let stores = erased.objects[0]["key_stores"].as_array().unwrap().clone();
+    let outcomes: Vec<_> = stores.iter().map(|store| store["outcome"].as_str().unwrap()).collect();
+    assert_eq!(
+        outcomes,
+        ["absent", "destroyed"],
+        "the patient's own folder and the service's"
+    );
+    assert!(ward.clinic.envelopes().unwrap().is_empty());
+    let (outcome, opened) = ward.gets(&writing, &ward.own_and_service(), &record);
+    assert_eq!((outcome.code, opened), (2, None), "{outcome:?}");
+    ward.clinic.stack.stop().unwrap();
+}
+
+#[test]
 fn no_key_store_is_made_of_an_address() {
     let folder = tempfile::tempdir().unwrap();
     for (text, word) in [

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use chartseal::{
     keys::{Identity, Passphrase, WalletKey},
     ledger::{Ledger, LedgerGate},
@@ -17,10 +15,11 @@ use chartseal::{
     store::{
         Gateway, GatewayOptions, KeyStore as _, KeyStoreError, Stores,
         keystore::{
-            Claim, EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate as _, ReleaseRequest, RemoteKeyStore, ShareSlot,
+            Claim, EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate as _, ReleaseRequest, Released, ReleasedEnvelope,
+            RemoteKeyStore, ShareSlot,
             remote::{
-                signature::{self, Headers, Message},
-                wire::{Acting, Asked, Asking, CALLS, Call, Failure, Given, RecordId},
+                signature::{self, Headers, Message, now},
+                wire::{Acting, Asked, Asking, CALLS, Call, Failure, RecordId},
             },
         },
     },
@@ -41,6 +40,7 @@ use solana_signature::Signature;
 const NOTE: &[u8] = b"no allergies known";
 
 mod commands;
+mod sharing;
 
 /// Sends a call to a service with these headers.
 async fn post(service: &KeyService, headers: &Headers, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
@@ -87,11 +87,6 @@ fn keys_of(person: &Person) -> Identity {
     let passphrase = std::fs::read(person.passphrase()).unwrap();
     let passphrase = Passphrase::new(passphrase.trim_ascii_end()).unwrap();
     Identity::load(&person.identity(), &passphrase).unwrap()
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_secs()).unwrap()
 }
 
 impl Scene {
@@ -263,8 +258,8 @@ async fn what_is_not_signed_in_time_and_for_the_first_time_gives_nothing() {
     let good = scene.signs(&wallet, &body, now(), 1);
     let (status, answer) = post(&scene.service, &good, body.clone()).await;
     assert_eq!(status, StatusCode::OK);
-    let given: Given = serde_json::from_slice(&answer).unwrap();
-    assert_eq!((given.slot.record, given.reader), (record, wallet.address()));
+    let Released { slot, reader } = serde_json::from_slice::<ReleasedEnvelope>(&answer).unwrap().released;
+    assert_eq!((slot.record, reader), (record, wallet.address()));
 
     let unsigned = Headers {
         content_digest: String::new(),

@@ -5,13 +5,17 @@ use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _, single_shot_open, single_shot_seal};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::EnvelopeError;
 use crate::keys::{EncryptionKey, POST_QUANTUM_KEY_LEN};
 
 /// How a data key is wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// In JSON it is its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
 pub enum Suite {
     /// DHKEM(X25519, HKDF-SHA256).
     X25519,
@@ -19,15 +23,29 @@ pub enum Suite {
     XWing,
 }
 
+impl From<Suite> for u8 {
+    fn from(suite: Suite) -> Self {
+        suite.byte()
+    }
+}
+
+impl TryFrom<u8> for Suite {
+    type Error = EnvelopeError;
+
+    fn try_from(byte: u8) -> Result<Self, EnvelopeError> {
+        Self::from_byte(byte)
+    }
+}
+
 impl Suite {
-    pub(crate) const fn byte(self) -> u8 {
+    pub(super) const fn byte(self) -> u8 {
         match self {
             Self::X25519 => 1,
             Self::XWing => 2,
         }
     }
 
-    pub(crate) fn from_byte(byte: u8) -> Result<Self, EnvelopeError> {
+    pub(super) fn from_byte(byte: u8) -> Result<Self, EnvelopeError> {
         match byte {
             1 => Ok(Self::X25519),
             2 => Ok(Self::XWing),

@@ -5,6 +5,7 @@
 //! for the chain.
 
 mod backend;
+mod base64_text;
 mod disk;
 mod error;
 mod folder;
@@ -80,11 +81,12 @@ pub struct ReleaseRequest {
 }
 
 /// What the ledger says about a request that it allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     /// The envelope that may be had: of the version that may be read, with the manifest hash that stands on chain.
     pub slot: EnvelopeSlot,
     /// The wallet that signed the request.
+    #[serde(with = "hexed")]
     pub reader: [u8; 32],
 }
 
@@ -136,26 +138,30 @@ pub enum Claim {
 }
 
 /// An envelope that left the store, and what for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedEnvelope {
     /// The decision that it left on.
     pub released: Released,
     /// The envelope, as it was put in (see [`crate::seal::envelope`]).
+    #[serde(with = "base64_text")]
     pub envelope: Vec<u8>,
 }
 
 /// An envelope as it lies in a key store, encrypted once more: what a backup of the store carries. Only the store's key of
 /// that record opens it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EnvelopeCopy {
     /// Where it lies.
     pub slot: EnvelopeSlot,
     /// Its bytes.
+    #[serde(with = "base64_text")]
     pub bytes: Vec<u8>,
 }
 
 /// What destroying a record's keys found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Destruction {
     /// The store kept keys of the record, and they are destroyed.
     Destroyed,

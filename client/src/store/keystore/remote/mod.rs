@@ -8,31 +8,29 @@ pub mod wire;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use self::capacity::Capacity;
 use self::signature::{CONTENT_DIGEST, Message, SIGNATURE, SIGNATURE_INPUT};
-use self::wire::{
-    Acting, Asked, Asking, CALLS, Call, Copied, Failure, Found, Given, LONGEST_ANSWER, RecordId, WereThere, Wrapped,
-};
+use self::wire::{Acting, Asked, Asking, Bytes, CALLS, Call, Failure, LONGEST_ANSWER, PatientId, RecordId};
 use super::{
-    Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
+    Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, Released,
     ReleasedEnvelope, ShareSlot,
 };
+use crate::backoff::Backoff;
 use crate::crypto;
 use crate::keys::WalletKey;
 use crate::ledger::Ledger;
 use crate::seal::envelope::Wrapping;
+use crate::store::gateway::{is_loopback, shown};
 
 /// Tries of a call whose answer did not come. Every call can be made twice; the second answer may say that there was nothing
 /// left to do.
 const ATTEMPTS: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), LONGEST_PAUSE);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The service asks the ledger before it answers.
@@ -69,12 +67,12 @@ impl RemoteKeyStore {
 
     fn build(address: &str, wallet: WalletKey, root: Option<&[u8]>) -> Result<Self, KeyStoreError> {
         let bad = |detail: &str| KeyStoreError::Service {
-            url: without_password(address),
+            url: Url::parse(address).map_or_else(|_| "of this address".to_owned(), |url| shown(&url)),
             detail: detail.to_owned(),
         };
         let base = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
         let host = base.host_str().ok_or_else(|| bad("it names no host"))?;
-        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        let loopback = is_loopback(&base);
         if base.scheme() != "https" && !(base.scheme() == "http" && loopback) {
             return Err(bad("it must begin with https:// (http:// is for this machine only)"));
         }
@@ -167,8 +165,8 @@ impl RemoteKeyStore {
                 Answer::Later(error, _) if tried == ATTEMPTS => return Err(error),
                 Answer::Later(_, pause) => pause,
             };
-            let doubled = FIRST_PAUSE.saturating_mul(1 << (tried - 1));
-            tokio::time::sleep(pause.unwrap_or(doubled).min(LONGEST_PAUSE)).await;
+            let pause = pause.unwrap_or_else(|| PAUSES.pause(tried - 1));
+            tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
         }
     }
 
@@ -180,12 +178,7 @@ impl RemoteKeyStore {
             path: CALLS,
             body,
         };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        let created = i64::try_from(now).unwrap_or(i64::MAX);
-        let headers = signature::sign(&message, &self.wallet, created, crypto::random()?);
+        let headers = signature::sign(&message, &self.wallet, signature::now(), crypto::random()?);
         let url = self.base.join(CALLS).map_err(|error| self.failed(error))?;
         let sent = self
             .client
@@ -218,7 +211,7 @@ impl RemoteKeyStore {
                 Answer::Later(failure.into_error(url), Some(Duration::from_secs(seconds)))
             }
             // Its node may be a moment behind ours.
-            Ok(failure @ (Failure::LedgerUnavailable { .. } | Failure::Broken { .. } | Failure::NoDecision)) => {
+            Ok(failure @ (Failure::LedgerUnavailable | Failure::Broken { .. } | Failure::NoDecision)) => {
                 Answer::Later(failure.into_error(url), None)
             }
             Ok(failure) => return Err(failure.into_error(url)),
@@ -249,18 +242,6 @@ async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error>
     Ok(Some(body))
 }
 
-/// An address that may be shown.
-fn without_password(address: &str) -> String {
-    match Url::parse(address) {
-        Ok(mut url) => {
-            // One that can have none has none.
-            let _ = url.set_password(None);
-            url.into()
-        }
-        Err(_) => "of this address".to_owned(),
-    }
-}
-
 /// An error with its causes: reqwest's own text leaves them out.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -284,13 +265,8 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn patients(&self) -> Result<Vec<[u8; 16]>, KeyStoreError> {
-        let patients: Vec<String> = self.call(Call::Patients).await?;
-        let parse = |patient: &String| {
-            let mut id = [0; 16];
-            hex::decode_to_slice(patient, &mut id).map(|()| id)
-        };
-        let parsed: Result<_, _> = patients.iter().map(parse).collect();
-        parsed.map_err(|error| self.failed(error))
+        let patients: Vec<PatientId> = self.call(Call::Patients).await?;
+        Ok(patients.into_iter().map(|PatientId(id)| id).collect())
     }
 
     async fn put(&self, slot: EnvelopeSlot, envelope: &[u8]) -> Result<(), KeyStoreError> {
@@ -309,8 +285,7 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn wrapping(&self, slot: EnvelopeSlot) -> Result<Option<Wrapping>, KeyStoreError> {
-        let wrapped: Option<Wrapped> = self.call(Call::Wrapping(slot)).await?;
-        Ok(wrapped.and_then(Wrapped::wrapping))
+        self.call(Call::Wrapping(slot)).await
     }
 
     async fn discard(&self, slot: EnvelopeSlot) -> Result<bool, KeyStoreError> {
@@ -318,19 +293,18 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn destroy(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Destruction, KeyStoreError> {
-        let found: WereThere = self.call(Call::Destroy(RecordId { patient, record })).await?;
-        Ok(found.into())
+        self.call(Call::Destroy(RecordId { patient, record })).await
     }
 
     async fn copies(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeCopy>, KeyStoreError> {
-        let copies: Vec<Copied> = self.call(Call::Copies(RecordId { patient, record })).await?;
-        let is_its = |copy: &Copied| (copy.slot.patient, copy.slot.record) == (patient, record);
+        let copies: Vec<EnvelopeCopy> = self.call(Call::Copies(RecordId { patient, record })).await?;
+        let is_its = |copy: &EnvelopeCopy| (copy.slot.patient, copy.slot.record) == (patient, record);
         self.of_what_was_asked(copies.iter().all(is_its))?;
-        Ok(copies.into_iter().map(Into::into).collect())
+        Ok(copies)
     }
 
     async fn opens(&self, copy: &EnvelopeCopy) -> Result<bool, KeyStoreError> {
-        self.call(Call::Opens(copy.clone().into())).await
+        self.call(Call::Opens(copy.clone())).await
     }
 
     /// The gate is the service's own; ours only says where it has to look.
@@ -349,14 +323,12 @@ impl KeyStore for RemoteKeyStore {
             recipient: request.recipient,
             claim,
         };
-        let given: Given = self.call(Call::Release(asking)).await?;
-        if given.slot.recipient != request.recipient || given.reader != self.wallet.address() {
+        let given: ReleasedEnvelope = self.call(Call::Release(asking)).await?;
+        let Released { slot, reader } = given.released;
+        if slot.recipient != request.recipient || reader != self.wallet.address() {
             return Err(KeyStoreError::NotTheReader);
         }
-        Ok(ReleasedEnvelope {
-            released: given.released(),
-            envelope: given.envelope,
-        })
+        Ok(given)
     }
 
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {
@@ -365,8 +337,8 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn share(&self, slot: ShareSlot) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        let found = self.call(Call::Share(slot)).await?;
-        self.bytes(found)
+        let found: Option<Bytes> = self.call(Call::Share(slot)).await?;
+        Ok(found.map(|Bytes(share)| share))
     }
 
     async fn shares(&self, patient: [u8; 16]) -> Result<Vec<ShareSlot>, KeyStoreError> {
@@ -386,8 +358,9 @@ impl KeyStore for RemoteKeyStore {
     }
 
     async fn public_key(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        let found = self.call(Call::PublicKey { hash }).await?;
-        Ok(self.bytes(found)?.filter(|key| crypto::sha256(&[key]) == hash))
+        let found: Option<Bytes> = self.call(Call::PublicKey { hash }).await?;
+        let key = found.map(|Bytes(key)| key);
+        Ok(key.filter(|key| crypto::sha256(&[key]) == hash))
     }
 }
 
@@ -399,11 +372,6 @@ impl RemoteKeyStore {
         } else {
             Err(self.failed("it answered for another record or patient than was asked for"))
         }
-    }
-
-    fn bytes(&self, found: Found) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        let decoded = found.bytes.map(|bytes| STANDARD.decode(bytes)).transpose();
-        decoded.map_err(|error| self.failed(error))
     }
 }
 

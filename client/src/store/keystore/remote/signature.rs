@@ -3,6 +3,7 @@
 //! again and compares, so there is nothing to parse in two ways.
 
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -69,6 +70,13 @@ pub enum SignatureError {
     /// The signature is not of this message by this wallet.
     #[error("the signature does not match the message")]
     Mismatch,
+}
+
+/// Now, as [`Signed::created`] has it: in seconds since 1970 by this machine's clock.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Signs a message.

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Claim, Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStoreError, Released, ShareSlot};
+use super::super::{Claim, EnvelopeCopy, EnvelopeSlot, GateError, KeyStoreError, ShareSlot, base64_text};
 use crate::hexed;
-use crate::seal::envelope::{Suite, Wrapping};
 
 /// Where calls go.
 pub const CALLS: &str = "/v1/calls";
@@ -89,7 +88,7 @@ pub enum Call {
     Discard(EnvelopeSlot),
     Destroy(RecordId),
     Copies(RecordId),
-    Opens(Copied),
+    Opens(EnvelopeCopy),
     Release(Asking),
     PutShare {
         slot: ShareSlot,
@@ -164,110 +163,15 @@ pub struct Asking {
     pub claim: Claim,
 }
 
-/// An envelope that was released.
+/// Bytes, in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Given {
-    /// Where it lies.
-    pub slot: EnvelopeSlot,
-    /// The wallet that signed the request.
-    #[serde(with = "hexed")]
-    pub reader: [u8; 32],
-    /// The envelope.
-    #[serde(with = "base64_text")]
-    pub envelope: Vec<u8>,
-}
+#[serde(transparent)]
+pub struct Bytes(#[serde(with = "base64_text")] pub Vec<u8>);
 
-impl Given {
-    /// The decision.
-    #[must_use]
-    pub fn released(&self) -> Released {
-        Released {
-            slot: self.slot,
-            reader: self.reader,
-        }
-    }
-}
-
-/// An envelope as it lies in a key store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Copied {
-    /// Where it lies.
-    pub slot: EnvelopeSlot,
-    /// Its bytes.
-    #[serde(with = "base64_text")]
-    pub bytes: Vec<u8>,
-}
-
-impl From<EnvelopeCopy> for Copied {
-    fn from(EnvelopeCopy { slot, bytes }: EnvelopeCopy) -> Self {
-        Self { slot, bytes }
-    }
-}
-
-impl From<Copied> for EnvelopeCopy {
-    fn from(Copied { slot, bytes }: Copied) -> Self {
-        Self { slot, bytes }
-    }
-}
-
-/// Bytes, or none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// The bytes in base64.
-    pub bytes: Option<String>,
-}
-
-/// How an envelope is wrapped.
+/// A patient's id, in hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wrapped {
-    /// The suite's number.
-    pub suite: u8,
-    /// The epoch of the recipient's key.
-    pub key_epoch: u32,
-}
-
-impl From<Wrapping> for Wrapped {
-    fn from(Wrapping { suite, key_epoch }: Wrapping) -> Self {
-        Self {
-            suite: suite.byte(),
-            key_epoch,
-        }
-    }
-}
-
-impl Wrapped {
-    /// The same as our own type; `None` for a suite that only a newer release knows.
-    #[must_use]
-    pub fn wrapping(self) -> Option<Wrapping> {
-        let suite = Suite::from_byte(self.suite).ok()?;
-        Some(Wrapping {
-            suite,
-            key_epoch: self.key_epoch,
-        })
-    }
-}
-
-/// Whether a record's keys were there to be destroyed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WereThere {
-    /// They were, and are destroyed.
-    pub destroyed: bool,
-}
-
-impl From<Destruction> for WereThere {
-    fn from(found: Destruction) -> Self {
-        Self {
-            destroyed: found == Destruction::Destroyed,
-        }
-    }
-}
-
-impl From<WereThere> for Destruction {
-    fn from(found: WereThere) -> Self {
-        if found.destroyed { Self::Destroyed } else { Self::Absent }
-    }
-}
+#[serde(transparent)]
+pub struct PatientId(#[serde(with = "hexed")] pub [u8; 16]);
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,9 +185,8 @@ pub enum Failure {
         reason: String,
     },
     NoDecision,
-    LedgerUnavailable {
-        detail: String,
-    },
+    /// What its ledger said is for the service's own log.
+    LedgerUnavailable,
     Damaged,
     TooLong {
         bytes: usize,
@@ -319,9 +222,7 @@ impl From<&KeyStoreError> for Failure {
             KeyStoreError::NotTheReader => Self::NotTheReader,
             KeyStoreError::Gate(GateError::Refused { reason }) => Self::Refused { reason: reason.clone() },
             KeyStoreError::Gate(GateError::NoDecision) => Self::NoDecision,
-            KeyStoreError::Gate(GateError::Unavailable(error)) => Self::LedgerUnavailable {
-                detail: error.to_string(),
-            },
+            KeyStoreError::Gate(GateError::Unavailable(_)) => Self::LedgerUnavailable,
             KeyStoreError::Damaged => Self::Damaged,
             KeyStoreError::TooLong(bytes) => Self::TooLong { bytes: *bytes },
             KeyStoreError::NoPublicKey(bytes) => Self::NoPublicKey { bytes: *bytes },
@@ -347,7 +248,9 @@ impl Failure {
             Self::NotTheReader => KeyStoreError::NotTheReader,
             Self::Refused { reason } => GateError::Refused { reason }.into(),
             Self::NoDecision => GateError::NoDecision.into(),
-            Self::LedgerUnavailable { detail } => GateError::Unavailable(detail.into()).into(),
+            Self::LedgerUnavailable => {
+                service("it gets no answer from its ledger; run again, or see its log".to_owned())
+            }
             Self::Damaged => KeyStoreError::Damaged,
             Self::TooLong { bytes } => KeyStoreError::TooLong(bytes),
             Self::NoPublicKey { bytes } => KeyStoreError::NoPublicKey(bytes),
@@ -358,20 +261,5 @@ impl Failure {
             Self::Later { detail, seconds } => service(format!("{detail}; try again in {seconds} s")),
             Self::Broken { detail } => service(detail),
         }
-    }
-}
-
-/// Bytes as base64 text.
-mod base64_text {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
