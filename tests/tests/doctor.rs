@@ -5,8 +5,6 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{Read as _, Write as _},
-    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
@@ -14,6 +12,7 @@ use std::{
 };
 
 use chartseal_tests::{
+    keyservice::KeyService,
     memory::one_patient,
     people::{Outcome, Person},
     programs::{Process, kept, kept_contract},
@@ -91,26 +90,19 @@ fn genesis(rpc: &str) -> String {
     RpcClient::new(rpc.to_owned()).get_genesis_hash().unwrap().to_string()
 }
 
-/// Something that answers every question with 200, until the test ends.
-fn a_key_service() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut line in listener.incoming().flatten() {
-            let _ = line.read(&mut [0; 4096]);
-            let _ = line.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        }
-    });
-    url
+/// A key service with a folder of its own.
+fn a_key_service(stack: &Stack) -> KeyService {
+    let rpc = &stack.endpoints().rpc;
+    KeyService::start(&stack.folder().join("service-keys"), &["--rpc", rpc]).unwrap()
 }
 
-fn profile_of(stack: &Stack, person: &Person) -> Profile {
+fn profile_of(stack: &Stack, person: &Person, service: &KeyService) -> Profile {
     let endpoints = stack.endpoints();
     Profile {
         rpc: vec![endpoints.rpc.clone()],
         cluster: genesis(&endpoints.rpc),
         gateway: endpoints.gateway.clone(),
-        key_service: a_key_service(),
+        key_service: service.url.clone(),
         database: endpoints.database.clone(),
         identity: person.identity(),
         key_store: person.key_store(),
@@ -128,7 +120,8 @@ fn migrate(stack: &Stack) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_broken_is_named_and_nothing_else() {
     let (stack, patient, _) = one_patient().unwrap();
-    let well = profile_of(&stack, &patient);
+    let service = a_key_service(&stack);
+    let well = profile_of(&stack, &patient, &service);
 
     well.breaks(&stack, "migrations", "no Chartseal schema");
     migrate(&stack);
@@ -170,6 +163,11 @@ async fn whatever_is_broken_is_named_and_nothing_else() {
         ..well.clone()
     };
     no_key_service.breaks(&stack, "key service", "does not answer");
+    let folder = stack.folder().join("service-keys/record-keys");
+    let unplugged = stack.folder().join("unplugged");
+    fs::rename(&folder, &unplugged).unwrap();
+    well.breaks(&stack, "key service", "status 503");
+    fs::rename(&unplugged, &folder).unwrap();
     let not_a_key_service = Profile {
         key_service: well.gateway.clone(),
         ..well.clone()
@@ -248,7 +246,8 @@ fn a_ledger(stack: &Stack, name: &str, program: Option<(&Path, &str)>) -> (Proce
 fn a_program_that_is_missing_or_another_than_this_releases_is_named() {
     let (stack, patient, _) = one_patient().unwrap();
     migrate(&stack);
-    let well = profile_of(&stack, &patient);
+    let service = a_key_service(&stack);
+    let well = profile_of(&stack, &patient, &service);
 
     let (process, rpc) = a_ledger(&stack, "without", None);
     let missing = Profile {
