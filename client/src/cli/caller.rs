@@ -1,6 +1,6 @@
 //! Who types a command, and what they work with.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     args::{Globals, StoreArgs},
@@ -13,11 +13,11 @@ use crate::{
     ledger::{Ledger, LedgerOptions},
     ops::{OpError, Session},
     store::{
-        Backend, BlobStore as _, FolderKeyStore, Gateway, GatewayOptions, KeyStoreError, KeyStores, Stores,
+        Backend, FolderKeyStore, Gateway, GatewayOptions, KeyStoreError, KeyStores, Stores,
         keystore::{KeyBackend, Opener},
     },
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 /// The session that commands work with.
 pub(super) type Here = Session<Backend, KeyStores<KeyBackend>>;
@@ -169,15 +169,7 @@ impl Globals {
                 .map(|address| Backend::paid_by(address, arweave_wallet.as_deref(), max_price.winston))
                 .collect(),
         };
-        let members = members.map_err(OpError::from)?;
-        let names: BTreeSet<_> = members.iter().map(Backend::name).collect();
-        if names.len() < members.len() {
-            bail!("a store is named twice; to lose one of several they must be different stores");
-        }
-        Ok(match spread {
-            Some(code) => Stores::spread(members, *code)?,
-            None => Stores::copies(members)?,
-        })
+        Ok(Stores::named(members.map_err(OpError::from)?, *spread)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a client needs before it can do anything: where ledger, stores and keys are, and who it is.
 
-use std::{collections::BTreeSet, env::VarError, path::PathBuf, sync::Arc};
+use std::{env::VarError, path::PathBuf, sync::Arc};
 
 use super::{Client, Error, MemberId};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     ledger::{Commitment, Ledger, LedgerOptions, Payer, Relayer},
     ops::{Session, off_thread},
     store::{
-        Backend, BlobStore as _, Code, KeyStores, Stores,
+        Backend, Code, KeyStores, Stores,
         keystore::{KeyPlace, Opener},
     },
 };
@@ -230,18 +230,7 @@ fn open(who: Who) -> Result<Identity, Error> {
 
 fn stores(addresses: &[String], spread: Option<Code>) -> Result<Stores<Backend>, Error> {
     let members: Result<Vec<_>, _> = addresses.iter().map(|address| Backend::at(address)).collect();
-    let members = members?;
-    let names: BTreeSet<_> = members.iter().map(Backend::name).collect();
-    if names.len() < members.len() {
-        return Err(usage(
-            "a store is named twice; to lose one of several they must be different stores",
-        ));
-    }
-    let stores = match spread {
-        Some(code) => Stores::spread(members, code),
-        None => Stores::copies(members),
-    };
-    stores.map_err(|error| Error::Usage(error.to_string()))
+    Stores::named(members?, spread).map_err(|error| Error::Usage(error.to_string()))
 }
 
 /// A variable of the environment that says something.

@@ -108,8 +108,8 @@ impl Ledger {
     /// blockhash's life, says what became of it.
     async fn push(&self, signed: &Signed, is_simulated: bool) -> Result<Option<Signature>, LedgerError> {
         match self.send(&signed.transaction, is_simulated).await {
-            Err(error) if error.is_unknown_blockhash() => return Ok(None),
-            Err(error) if error.is_refusal() && !error.is_duplicate() => return Err(error),
+            Err(error) if error.is_unknown_blockhash() => Ok(None),
+            Err(error) if error.is_refusal() && !error.is_duplicate() => Err(error),
             _ => self.press(signed).await,
         }
     }

@@ -1,6 +1,8 @@
 //! The stores that a record's bytes go to: one, or several of which any few are enough. With several, each shard is cut
 //! into pieces by an erasure code, one piece for each store, and the manifest is kept whole at all of them.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 
 use super::{BlobStore, Code, ErasureError};
@@ -11,6 +13,12 @@ pub enum StoresError {
     /// None was named.
     #[error("no store is named; name one, or several and how to spread over them")]
     None,
+    /// One was named twice.
+    #[error("store {name} is named twice; to lose one of several they must be different stores")]
+    Twice {
+        /// Its name.
+        name: String,
+    },
     /// The code has another number of pieces than there are stores.
     #[error(
         "to spread {code} takes {needed} stores, one for each piece, and {given} are named; name as many, in the \
@@ -74,6 +82,21 @@ impl<S: BlobStore> Stores<S> {
         let parity = members.len().checked_sub(1).ok_or(StoresError::None)?;
         let parity = u8::try_from(parity).unwrap_or(u8::MAX);
         Self::spread(members, Code::new(1, parity)?)
+    }
+
+    /// Stores as somebody named them: spread by a code, or else each with a whole copy.
+    ///
+    /// # Errors
+    /// [`StoresError::Twice`] where two are one, and as [`spread`](Self::spread) and [`copies`](Self::copies).
+    pub fn named(members: Vec<S>, code: Option<Code>) -> Result<Self, StoresError> {
+        let mut names = HashSet::new();
+        if let Some(name) = members.iter().map(S::name).find(|name| !names.insert(name.clone())) {
+            return Err(StoresError::Twice { name });
+        }
+        match code {
+            Some(code) => Self::spread(members, code),
+            None => Self::copies(members),
+        }
     }
 
     /// The stores: piece `i` of a shard is at member `i`.
