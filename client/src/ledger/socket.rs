@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::{Client, StatusCode, Upgraded, Url, header, redirect::Policy};
+use reqwest::{Client, ClientBuilder, StatusCode, Upgraded, Url, header, redirect::Policy};
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_signature::Signature;
@@ -91,8 +91,11 @@ pub(super) fn over_http(websocket: &str) -> Option<Url> {
 
 /// A client that begins WebSockets.
 pub(super) fn client() -> Option<Client> {
-    let client = Client::builder().http1_only().redirect(Policy::none());
-    client.build().ok()
+    builder().build().ok()
+}
+
+pub(super) fn builder() -> ClientBuilder {
+    Client::builder().http1_only().redirect(Policy::none())
 }
 
 /// What a node said.

@@ -16,7 +16,11 @@ use solana_transaction_error::TransactionError;
 use tokio::sync::mpsc;
 
 use super::{
-    super::{WebSocket, mock_node::node},
+    super::{
+        WebSocket,
+        mock_node::node,
+        socket::{builder, over_http},
+    },
     *,
 };
 
@@ -67,18 +71,23 @@ impl Peer {
     }
 }
 
-/// A node that does this with its connections, which are numbered from 0 on. Returns its address.
-async fn serves<F: Future<Output = ()> + Send>(
-    does: impl Fn(usize, Peer) -> F + Clone + Send + Sync + 'static,
-) -> String {
+/// A node that does this with its connections, which are numbered from 0 on.
+fn app<F: Future<Output = ()> + Send>(does: impl Fn(usize, Peer) -> F + Clone + Send + Sync + 'static) -> Router {
     let begun = Arc::new(AtomicUsize::new(0));
     let upgrade = move |upgrade: WebSocketUpgrade| {
         let number = begun.fetch_add(1, Ordering::Relaxed);
         std::future::ready(upgrade.on_upgrade(async move |socket| does(number, Peer(socket)).await))
     };
+    Router::new().route("/", get(upgrade))
+}
+
+/// Such a node at work. Returns its address.
+async fn serves<F: Future<Output = ()> + Send>(
+    does: impl Fn(usize, Peer) -> F + Clone + Send + Sync + 'static,
+) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = Router::new().route("/", get(upgrade));
+    let app = app(does);
     tokio::spawn(async move { axum::serve(listener, app).await });
     format!("ws://{address}")
 }
@@ -246,4 +255,27 @@ async fn who_gives_up_is_told_nothing_more_and_with_the_ledger_the_connection_en
         last = next().await;
     }
     assert_eq!(last, "end");
+}
+
+#[tokio::test]
+async fn a_connection_is_begun_over_tls_with_a_node_that_somebody_vouches_for() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let tls = axum_server::tls_rustls::RustlsConfig::from_pem(certificate.clone().into(), key.into());
+    let handle = axum_server::Handle::<std::net::SocketAddr>::new();
+    let app = app(|_, peer| peer.tells_of_all());
+    let server = axum_server::bind_rustls("127.0.0.1:0".parse().unwrap(), tls.await.unwrap());
+    tokio::spawn(server.handle(handle.clone()).serve(app.into_make_service()));
+    let port = handle.listening().await.unwrap().port();
+    let url = over_http(&format!("wss://127.0.0.1:{port}")).unwrap();
+
+    let root = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
+    let knows = builder().add_root_certificate(root).build().unwrap();
+    let mut socket = Socket::begin(&knows, url.clone()).await.ok().unwrap();
+    let at = CommitmentConfig::confirmed();
+    let question = socket.subscribe(&signature(1), at).await.unwrap();
+    let number = Some(question + 1_000);
+    assert_eq!(socket.hear().await, Ok(Said::Answer { question, number }));
+    assert!(Socket::begin(&client().unwrap(), url).await.is_err());
 }
