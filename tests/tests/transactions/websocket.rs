@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use chartseal::ledger::{Ledger, Receipt, WebSocket};
+use chartseal::ledger::{Ledger, LedgerOptions, Receipt, WebSocket};
 use chartseal_program::seeds::Id;
 use chartseal_tests::{
     memory::one_patient,
@@ -139,6 +139,27 @@ fn a_websocket_is_looked_for_on_the_port_after_that_of_the_node() {
         let ledger = Ledger::new(&proxy.url);
         ledger.submit(creates, &[&scene.wallet]).await.unwrap();
         assert_eq!(tunnel.begun(), 1);
+    });
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn when_a_node_falls_silent_the_one_that_goes_on_tells() {
+    let scene = Scene::new();
+    let (first, beside_first) = neighbours(&scene);
+    let (second, beside_second) = neighbours(&scene);
+    Runtime::new().unwrap().block_on(async {
+        let ledger = Ledger::with(LedgerOptions::new([&first.url, &second.url]));
+        for proxy in [&first, &second] {
+            proxy.spoil("getSignatureStatuses", Fault::Error(-32_601), usize::MAX);
+        }
+        let creates = || scene.creates(scene.record_id());
+        ledger.submit(creates(), &[&scene.wallet]).await.unwrap();
+        assert_eq!((beside_first.begun(), beside_second.begun()), (1, 0));
+        first.cut();
+        beside_first.turn(Line::Cut);
+        ledger.submit(creates(), &[&scene.wallet]).await.unwrap();
+        assert!(beside_second.begun() > 0);
     });
     scene.stack.stop().unwrap();
 }
