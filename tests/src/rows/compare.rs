@@ -97,17 +97,14 @@ fn changes(one: (&str, &Row), other: (&str, &Row)) -> String {
 mod tests {
     use super::*;
 
-    fn rows(tables: &[(&'static str, &[[(&'static str, &str); 4]])]) -> Rows {
-        let row = |row: &[(&'static str, &str); 4]| row.iter().map(|(key, cell)| (*key, (*cell).to_owned())).collect();
-        Rows(
-            tables
-                .iter()
-                .map(|(table, rows)| (*table, rows.iter().map(row).collect()))
-                .collect(),
-        )
+    type Cells = [(&'static str, &'static str); 4];
+
+    fn rows(table: &'static str, rows: &[Cells]) -> Rows {
+        let row = |row: &Cells| row.map(|(column, cell)| (column, cell.to_owned())).into();
+        Rows([(table, rows.iter().map(row).collect())].into())
     }
 
-    fn refusal(seq: &'static str, reason: &'static str) -> [(&'static str, &'static str); 4] {
+    fn refusal(seq: &'static str, reason: &'static str) -> Cells {
         [
             ("patient", "id#1"),
             ("seq", seq),
@@ -116,12 +113,8 @@ mod tests {
         ]
     }
 
-    fn found(
-        one: &[[(&'static str, &str); 4]],
-        other: &[[(&'static str, &str); 4]],
-        table: &'static str,
-    ) -> Vec<String> {
-        let (one, other) = (rows(&[(table, one)]), rows(&[(table, other)]));
+    fn found(one: &[Cells], other: &[Cells], table: &'static str) -> Vec<String> {
+        let (one, other) = (rows(table, one), rows(table, other));
         differences(("first", &one), ("second", &other))
     }
 

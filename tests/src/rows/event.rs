@@ -137,3 +137,58 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
     *bytes = rest;
     Ok(*taken)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    /// An institution's approval is renewed: by whom is in the log's subject, until when in seconds since 1970.
+    fn renewed(layouts: &Layouts, subject: u8, at: i64, expires: i64) -> Vec<u8> {
+        let events = layouts.0["events"].as_array().unwrap();
+        let event = events
+            .iter()
+            .find(|event| event["name"] == "InstitutionRenewed")
+            .unwrap();
+        let tag = event["discriminator"].as_array().unwrap().iter();
+        let tag: Vec<u8> = tag.map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
+        let link = [&[subject; 16][..], &7_u64.to_le_bytes(), &at.to_le_bytes()].concat();
+        [&tag[..], &link, &expires.to_le_bytes(), &[subject; 32]].concat()
+    }
+
+    #[test]
+    fn what_is_random_and_when_it_was_are_left_out_and_how_long_it_lasts_is_not() {
+        let layouts = Layouts::committed().unwrap();
+        let read = |subject, at, expires| {
+            let bytes = renewed(&layouts, subject, at, expires);
+            layouts.read(&bytes, &mut Names::default()).unwrap()
+        };
+        let one = read(1, 1_800_000_000, 1_800_000_000 + 30 * DAY);
+        // Two seconds passed between the choice and the event.
+        assert_eq!(one, read(2, 1_900_000_002, 1_900_000_000 + 30 * DAY));
+        assert_eq!(one["expires"], "720 h");
+        assert_eq!(
+            (&one["link"]["subject"], &one["link"]["seq"]),
+            (&json!("id#1"), &json!(7))
+        );
+        assert_ne!(one, read(1, 1_800_000_000, 1_800_000_000 + 31 * DAY));
+        // Without end, whenever that was said.
+        assert_eq!(read(1, 1_800_000_000, i64::MAX), read(2, 1_900_000_000, i64::MAX));
+    }
+
+    #[test]
+    fn bytes_that_are_no_event_are_refused() {
+        let layouts = Layouts::committed().unwrap();
+        let whole = renewed(&layouts, 1, 1, 1);
+        for wrong in [
+            &whole[..7],
+            &whole[..whole.len() - 1],
+            &[&whole[..], &[0]].concat(),
+            &[9; 60],
+        ] {
+            assert!(layouts.read(wrong, &mut Names::default()).is_err(), "{wrong:?}");
+        }
+    }
+}
