@@ -8,7 +8,7 @@ use chartseal_tests::{
     people::Outcome,
 };
 
-const NOTE: &[u8] = b"no allergies known";
+use super::scene::NOTE;
 
 /// A hospital whose doctors and nurses have machines of their own.
 struct Ward {

@@ -3,232 +3,35 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod commands;
+mod scene;
+mod sharing;
+mod writing;
+
 use chartseal::{
-    keys::{Identity, Passphrase, WalletKey},
-    ledger::{Ledger, LedgerGate},
-    ops::{Access, GetRequest, PutRequest, Session},
+    keys::{Identity, WalletKey},
+    ledger::LedgerGate,
+    ops::Access,
     seal::{
-        Input, OpenError, RecordIds, SealOptions,
+        OpenError, RecordIds,
         envelope::{self, EnvelopeContext},
         fetch_manifest, open_stream,
     },
     store::{
-        Gateway, GatewayOptions, KeyStore as _, KeyStoreError, Stores,
+        FolderKeyStore, KeyStore as _, KeyStoreError, KeyStores,
         keystore::{
-            Claim, EnvelopeKind, EnvelopeSlot, GateError, ReleaseGate as _, ReleaseRequest, Released, ReleasedEnvelope,
-            RemoteKeyStore, ShareSlot,
+            GateError, KeyBackend, ReleaseRequest, Released, ReleasedEnvelope, RemoteKeyStore,
             remote::{
-                signature::{self, Headers, Message, now},
-                wire::{Acting, Asked, Asking, CALLS, Call, Failure, RecordId},
+                signature::{Headers, now},
+                wire::{Asked, Call, Failure, RecordId},
             },
         },
     },
 };
-use chartseal_program::{
-    seeds::{Id, address},
-    vocabulary::Purpose,
-};
-use chartseal_tests::{
-    clinic::{Clinic, Employee},
-    keyservice::KeyService,
-    people::Person,
-    programs::program,
-};
+use chartseal_tests::{keyservice::KeyService, programs::program};
 use reqwest::StatusCode;
-use solana_signature::Signature;
 
-const NOTE: &[u8] = b"no allergies known";
-
-mod commands;
-mod sharing;
-
-/// Sends a call to a service with these headers.
-async fn post(service: &KeyService, headers: &Headers, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
-    let request = reqwest::Client::new()
-        .post(format!("{}{CALLS}", service.url))
-        .header("content-digest", &headers.content_digest)
-        .header("signature-input", &headers.signature_input)
-        .header("signature", &headers.signature)
-        .body(body);
-    let response = request.send().await.unwrap();
-    (response.status(), response.bytes().await.unwrap().to_vec())
-}
-
-type Remote = Session<Gateway, RemoteKeyStore>;
-
-/// A hospital with a key service, a doctor who may write and read, and a record.
-struct Scene {
-    clinic: Clinic,
-    service: KeyService,
-    doctor: Employee,
-    patient: Id,
-}
-
-fn id(text: &str) -> Id {
-    let mut id = [0; 16];
-    hex::decode_to_slice(text, &mut id).unwrap();
-    id
-}
-
-fn member(employee: &Employee) -> Acting {
-    let (institution, member) = employee.member.split_once(':').unwrap();
-    Acting::Member {
-        institution: id(institution),
-        member: id(member),
-    }
-}
-
-fn account(employee: &Employee) -> [u8; 32] {
-    let (institution, member) = employee.member.split_once(':').unwrap();
-    address::member(&id(institution), &id(member)).to_bytes()
-}
-
-fn keys_of(person: &Person) -> Identity {
-    let passphrase = std::fs::read(person.passphrase()).unwrap();
-    let passphrase = Passphrase::new(passphrase.trim_ascii_end()).unwrap();
-    Identity::load(&person.identity(), &passphrase).unwrap()
-}
-
-impl Scene {
-    fn new() -> Self {
-        let clinic = Clinic::open().unwrap();
-        let doctor = clinic.employs("doctor", "doctor").unwrap();
-        let terms = ["--classes", "0,1", "--rights", "read,append", "--purposes", "treatment"];
-        clinic.grants(&format!("member:{}", doctor.member), &terms).unwrap();
-        Self {
-            service: KeyService::of_clinic(&clinic).unwrap(),
-            patient: id(&clinic.patient_id),
-            clinic,
-            doctor,
-        }
-    }
-
-    fn ledger(&self) -> Ledger {
-        Ledger::new(&self.clinic.stack.endpoints().rpc)
-    }
-
-    fn store(&self) -> Stores<Gateway> {
-        let gateway = &self.clinic.stack.endpoints().gateway;
-        Stores::one(Gateway::new(gateway, GatewayOptions::default()).unwrap())
-    }
-
-    fn keys(&self, identity: &Identity, acting: Option<Acting>) -> RemoteKeyStore {
-        let keys = RemoteKeyStore::new(&self.service.url, identity.wallet.clone()).unwrap();
-        match acting {
-            Some(acting) => keys.acting(acting),
-            None => keys,
-        }
-    }
-
-    fn session(&self, person: &Person, acting: Option<Acting>) -> Remote {
-        let identity = keys_of(person);
-        let keys = self.keys(&identity, acting);
-        Session::new(identity, self.ledger(), self.store(), keys)
-    }
-
-    fn doctors(&self) -> Remote {
-        self.session(&self.doctor.person, Some(member(&self.doctor)))
-    }
-
-    async fn puts(&self, class: u8) -> Id {
-        let request = PutRequest {
-            patient: self.patient,
-            class,
-            purpose: Purpose::Treatment,
-            grant: None,
-            seal: SealOptions::named("note.txt"),
-            journal: None,
-        };
-        let put = self
-            .doctors()
-            .put(&request, Input::stream(NOTE), &|_| {})
-            .await
-            .unwrap();
-        put.record
-    }
-
-    fn get(&self, record: Id) -> GetRequest {
-        GetRequest {
-            patient: self.patient,
-            record,
-            version: None,
-            purpose: Purpose::Treatment,
-            grant: None,
-            payment: None,
-            range: None,
-            partial: None,
-        }
-    }
-
-    /// Opens a record by way of the service.
-    async fn opens(&self, session: &Remote, record: Id) -> (Access, Vec<u8>) {
-        let mut bytes = Vec::new();
-        let got = session.get(&self.get(record), &mut bytes, &|_| {}).await.unwrap();
-        (got.access, bytes)
-    }
-
-    /// The doctor's account.
-    fn recipient(&self) -> [u8; 32] {
-        account(&self.doctor)
-    }
-
-    /// Asks the service for the key of an access that was allowed before.
-    async fn releases(&self, keys: &RemoteKeyStore, access: &Access) -> Result<Vec<u8>, KeyStoreError> {
-        self.releases_to(self.recipient(), keys, access).await
-    }
-
-    async fn releases_to(
-        &self,
-        recipient: [u8; 32],
-        keys: &RemoteKeyStore,
-        access: &Access,
-    ) -> Result<Vec<u8>, KeyStoreError> {
-        let ledger = self.ledger();
-        let gate = LedgerGate::new(&ledger, access.signature.parse().unwrap());
-        let request = ReleaseRequest {
-            request_id: access.request,
-            recipient,
-        };
-        Ok(keys.release(&request, &gate).await?.envelope)
-    }
-
-    fn asks(&self, access: &Access) -> Vec<u8> {
-        let signature: Signature = access.signature.parse().unwrap();
-        let ledger = self.ledger();
-        let claim = LedgerGate::new(&ledger, signature).claim().unwrap();
-        assert!(matches!(claim, Claim::Access { transaction } if transaction == <[u8; 64]>::from(signature)));
-        let asked = Asked {
-            acting: None,
-            call: Call::Release(Asking {
-                request_id: access.request,
-                recipient: self.recipient(),
-                claim,
-            }),
-        };
-        serde_json::to_vec(&asked).unwrap()
-    }
-
-    fn signs(&self, wallet: &WalletKey, body: &[u8], created: i64, nonce: u8) -> Headers {
-        let message = Message {
-            method: "POST",
-            authority: self.service.authority(),
-            path: CALLS,
-            body,
-        };
-        signature::sign(&message, wallet, created, [nonce; 16])
-    }
-}
-
-fn failure(body: &[u8]) -> Failure {
-    serde_json::from_slice(body).unwrap()
-}
-
-fn refused(outcome: Result<Vec<u8>, KeyStoreError>, word: &str) {
-    match outcome {
-        Err(KeyStoreError::Gate(GateError::Refused { reason })) => assert!(reason.contains(word), "{reason}"),
-        other => panic!("{:?}", other.map(|envelope| envelope.len())),
-    }
-}
+use self::scene::{NOTE, Scene, account, failure, id, keys_of, member, own_slot, post, refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn staff_stores_by_way_of_the_service_and_readers_open_by_way_of_it() {
@@ -371,15 +174,11 @@ async fn a_key_that_is_wrapped_to_an_earlier_key_of_the_reader_stays() {
         .await
         .map(|released| released.envelope);
     refused(outcome, "epoch 1");
-}
-
-async fn own_slot(scene: &Scene, session: &Remote, record: Id) -> EnvelopeSlot {
-    // Names of slots are for those who have a part in this.
-    let acting = Acting::Patient { patient: scene.patient };
-    let keys = scene.keys(session.identity(), Some(acting));
-    let recipient = address::patient(&scene.patient).to_bytes();
-    let slots = keys.slots(scene.patient, record).await.unwrap();
-    slots.into_iter().find(|slot| slot.recipient == recipient).unwrap()
+    // Nor does a folder that has none make "there is none" of that refusal.
+    let empty = FolderKeyStore::open(scene.clinic.stack.folder().join("empty")).unwrap();
+    let both = KeyStores::new(vec![empty.into(), KeyBackend::from(patient.keys().clone())]).unwrap();
+    let outcome = both.release(&request, &gate).await.map(|released| released.envelope);
+    refused(outcome, "epoch 1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -428,136 +227,6 @@ async fn a_released_key_opens_its_record_and_no_other() {
     let opened = open_stream(&manifest, &on_chain, ids, key, &stores, None, &mut bytes, &|_| {}).await;
     assert!(matches!(opened, Err(OpenError::Manifest(_))), "{opened:?}");
     assert!(bytes.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn strangers_neither_write_nor_look_around_nor_destroy() {
-    let scene = Scene::new();
-    let record = scene.puts(0).await;
-    let slot = own_slot(&scene, &scene.session(&scene.clinic.patient, None), record).await;
-    let envelope = scene
-        .releases(scene.doctors().keys(), &scene.opens(&scene.doctors(), record).await.0)
-        .await
-        .unwrap();
-    let stranger = Identity::generate().unwrap();
-    let (laboratory, laboratory_id) = scene.clinic.institution("laboratory", "laboratory").unwrap();
-    let elsewhere = Acting::Authority {
-        institution: id(&laboratory_id),
-    };
-    let not_allowed = |outcome: Result<(), KeyStoreError>| match outcome {
-        Err(KeyStoreError::NotAllowed { .. }) => {}
-        other => panic!("{other:?}"),
-    };
-    let laboratory = keys_of(&laboratory);
-    for keys in [
-        scene.keys(&stranger, None),
-        // Not what it claims to be.
-        scene.keys(&stranger, Some(member(&scene.doctor))),
-        scene.keys(&stranger, Some(Acting::Patient { patient: scene.patient })),
-        scene.keys(&laboratory, Some(elsewhere)),
-    ] {
-        not_allowed(keys.put(slot, &envelope).await);
-        not_allowed(keys.discard(slot).await.map(|_| ()));
-        not_allowed(keys.destroy(scene.patient, record).await.map(|_| ()));
-        not_allowed(keys.copies(scene.patient, record).await.map(|_| ()));
-        not_allowed(keys.patients().await.map(|_| ()));
-    }
-    not_allowed(
-        scene
-            .keys(&stranger, None)
-            .slots(scene.patient, record)
-            .await
-            .map(|_| ()),
-    );
-    // A holder that the patient never named, in an emergency that never was.
-    let released = EnvelopeSlot {
-        kind: EnvelopeKind::Released {
-            holder: address::institution(&id(&laboratory_id)).to_bytes(),
-            emergency: [3; 16],
-        },
-        ..slot
-    };
-    not_allowed(scene.keys(&laboratory, Some(elsewhere)).put(released, &envelope).await);
-    // A guardian that the patient never named.
-    let share = ShareSlot {
-        patient: scene.patient,
-        key_epoch: 1,
-        dealing: [1; 16],
-        guardian: stranger.wallet.address(),
-        sealed_to: [2; 32],
-    };
-    not_allowed(scene.keys(&stranger, None).put_share(share, b"junk").await);
-    // Staff stores envelopes, and nothing else in their place.
-    not_allowed(scene.doctors().keys().put(slot, b"no envelope").await);
-    // Not even the patient destroys keys of what is not erased.
-    let patient = scene.session(&scene.clinic.patient, None);
-    not_allowed(patient.keys().destroy(scene.patient, record).await.map(|_| ()));
-    let (_, bytes) = scene.opens(&scene.doctors(), record).await;
-    assert_eq!(bytes, NOTE);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_delegate_does_what_the_patient_allowed_it_and_no_more() {
-    let scene = Scene::new();
-    let record = scene.puts(0).await;
-    let patient = scene.session(&scene.clinic.patient, None);
-    let own = own_slot(&scene, &patient, record).await;
-    let envelope = scene
-        .releases(scene.doctors().keys(), &scene.opens(&scene.doctors(), record).await.0)
-        .await
-        .unwrap();
-    let doctors = EnvelopeSlot {
-        recipient: scene.recipient(),
-        ..own
-    };
-    for (name, rights, may_write, may_share) in [("reader", "read", false, false), ("carer", "read,share", true, true)]
-    {
-        let person = scene.clinic.stack.person(name);
-        let wallet = person.arrives().unwrap();
-        let words = [
-            "delegate",
-            "name",
-            &scene.clinic.patient_id,
-            "--wallet",
-            &wallet,
-            "--rights",
-            rights,
-        ];
-        let delegate = scene.clinic.patient.does(&words).unwrap().text("delegate").unwrap();
-        person
-            .does(&["delegate", "accept", &scene.clinic.patient_id, &delegate])
-            .unwrap();
-        let acting = Acting::Delegate {
-            patient: scene.patient,
-            delegate: id(&delegate),
-        };
-        let keys = scene.keys(&keys_of(&person), Some(acting));
-        assert_eq!(keys.put(doctors, &envelope).await.is_ok(), may_write, "{name}");
-        assert_eq!(keys.discard(doctors).await.is_ok(), may_share, "{name}");
-        // Never the patient's own, nor all of them.
-        assert!(
-            keys.put(own, &envelope).await.is_err() && keys.discard(own).await.is_err(),
-            "{name}"
-        );
-        assert!(keys.copies(scene.patient, record).await.is_err(), "{name}");
-        assert!(keys.destroy(scene.patient, record).await.is_err(), "{name}");
-    }
-    assert_eq!(scene.opens(&patient, record).await.1, NOTE);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn staff_that_was_suspended_a_moment_ago_is_a_stranger() {
-    let scene = Scene::new();
-    let record = scene.puts(0).await;
-    let doctors = scene.doctors();
-    assert!(!doctors.keys().slots(scene.patient, record).await.unwrap().is_empty());
-    scene
-        .clinic
-        .hospital
-        .does(&["member", "suspend", &scene.doctor.member])
-        .unwrap();
-    let outcome = doctors.keys().slots(scene.patient, record).await;
-    assert!(matches!(outcome, Err(KeyStoreError::NotAllowed { .. })), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use chartseal_tests::{
     people::{Outcome, Person},
 };
 
-use super::{NOTE, Scene, account, id, keys_of, member, own_slot};
+use super::scene::{NOTE, Scene, account, id, keys_of, member, own_slot};
 
 /// Another institution, which employs somebody.
 fn employs_elsewhere(scene: &Scene, at: &(Person, String), name: &'static str) -> Employee {
