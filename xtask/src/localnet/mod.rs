@@ -236,3 +236,52 @@ fn down(folder: &Folder) -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command};
+
+    fn sleeping(part: Part) -> (Child, Running) {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let running = Running {
+            part,
+            pid,
+            started: state::started(pid).unwrap(),
+            log: PathBuf::new(),
+        };
+        (child, running)
+    }
+
+    #[test]
+    fn a_part_that_another_command_started_anew_is_stopped_with_the_others() {
+        let path = std::env::temp_dir().join(format!("xtask-watch-{}", std::process::id()));
+        let folder = Folder::open(path.clone()).unwrap();
+        let (mut before, old) = sleeping(Part::KeyService);
+        let (mut after, new) = sleeping(Part::KeyService);
+        let mut state = State::new(path.join("data"), Validator::BuiltIn);
+        state.parts = vec![new.clone()];
+        folder.keep(&state).unwrap();
+        state.parts = vec![old];
+        before.kill().unwrap();
+        before.wait().unwrap();
+        let contract = Contract {
+            address: String::new(),
+            file: PathBuf::new(),
+        };
+        let stack = Stack {
+            folder: &folder,
+            contract: &contract,
+            programs: &Programs::in_folder(Path::new(""), &[]),
+            state,
+            interrupted: Arc::new(AtomicBool::new(true)),
+        };
+        watch(&folder, stack).unwrap();
+        assert!(!new.is_alive());
+        assert!(!after.wait().unwrap().success());
+        assert_eq!(folder.state().unwrap(), None);
+        std::fs::remove_dir_all(path).unwrap();
+    }
+}
