@@ -43,6 +43,8 @@ pub(super) struct Profile {
     #[serde(deserialize_with = "cluster")]
     pub(super) cluster: Option<[u8; 32]>,
     #[serde(deserialize_with = "address")]
+    pub(super) relayer: Option<String>,
+    #[serde(deserialize_with = "address")]
     pub(super) gateway: Option<String>,
     #[serde(deserialize_with = "stores")]
     pub(super) stores: Option<Vec<String>>,
@@ -79,9 +81,11 @@ impl Named {
 }
 
 /// The options that a profile, too, may say something about.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 10] = [
     "rpc",
     "ws",
+    "relayer",
+    "fee_payer",
     "gateway",
     "stores",
     "spread",
@@ -124,6 +128,10 @@ impl Globals {
         }
         if let (false, Some(addresses)) = (given("rpc"), profile.rpc) {
             self.rpc = addresses;
+        }
+        // Who names another payer for this once means that one.
+        if !given("relayer") && !given("fee_payer") {
+            self.relayer = profile.relayer;
         }
         if let (false, Some(gateway)) = (given("gateway"), profile.gateway) {
             self.gateway = gateway;

@@ -173,13 +173,26 @@ async fn a_relayer_that_is_restarted_in_the_middle_costs_nothing_but_time() {
 
 #[test]
 fn a_relayer_that_is_gone_is_named() {
-    let (stack, _, _) = one_patient().unwrap();
+    let (stack, rich, _) = one_patient().unwrap();
     let ada = poor(&stack, "ada");
     let nobody = "http://127.0.0.1:1";
-    let error = failed(&ada, nobody, &["patient", "open"]);
-    assert!(
-        error.contains("the relayer at http://127.0.0.1:1 does not answer") && error.contains("--relayer"),
-        "{error}"
-    );
+    let named = "the relayer at http://127.0.0.1:1 does not answer";
+    let config = stack.folder().join("config.toml");
+    std::fs::write(&config, format!("[profiles.clinic]\nrelayer = \"{nobody}\"\n")).unwrap();
+    let of_profile = ["--config", config.to_str().unwrap(), "--profile", "clinic"];
+    let words = ["patient", "open"];
+    let outcome = ada.types(&[&of_profile[..], &words].concat()).unwrap();
+    assert!(outcome.code == 1 && outcome.error.contains(named), "{outcome:?}");
+    // Another payer that is typed takes its place.
+    let (rich, passphrase) = (rich.identity(), rich.passphrase());
+    let typed = [
+        "--fee-payer",
+        rich.to_str().unwrap(),
+        "--fee-payer-passphrase-file",
+        passphrase.to_str().unwrap(),
+    ];
+    ada.does(&[&of_profile[..], &typed, &words].concat()).unwrap();
+    let error = failed(&ada, nobody, &words);
+    assert!(error.contains(named) && error.contains("--relayer"), "{error}");
     stack.stop().unwrap();
 }
