@@ -33,16 +33,14 @@ pub(super) fn free_pair() -> Result<u16> {
     anyhow::bail!("there are no two free ports in a row; name one with --port")
 }
 
-/// Finds nobody listening on a port and the one after it.
+/// Finds nobody listening on a port, whom its part would be taken for.
 ///
 /// # Errors
-/// When somebody does.
-pub(super) fn require_free_pair(port: u16) -> Result<()> {
-    for port in [port, port.saturating_add(1)] {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
-            format!("port {port} is taken: choose another with --port, or any free ones with --port 0")
-        })?;
-    }
+/// When somebody does; with the `option` by which another is chosen.
+pub(super) fn require_free(port: u16, option: &str) -> Result<()> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
+        format!("port {port} is taken: choose another with {option}, or let one be found with {option} 0")
+    })?;
     Ok(())
 }
 
@@ -61,8 +59,7 @@ mod tests {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let second = TcpListener::bind((Ipv4Addr::LOCALHOST, port + 1)).unwrap();
         assert_ne!(first.local_addr().unwrap(), second.local_addr().unwrap());
-        drop(first);
-        let error = require_free_pair(port).unwrap_err().to_string();
+        let error = require_free(port + 1, "--port").unwrap_err().to_string();
         assert!(error.contains(&format!("port {} is taken", port + 1)), "{error}");
     }
 }

@@ -105,8 +105,9 @@ impl Stack<'_> {
     fn start_installed(&mut self, options: &Up, validator: Validator, port: u16) -> Result<()> {
         let part = Part::Validator;
         let program = validator.find()?;
-        // Whoever listens there already would be taken for it.
-        ports::require_free_pair(port)?;
+        for port in [port, port.saturating_add(1)] {
+            ports::require_free(port, "--port")?;
+        }
         let data = self.state.data.join("validator");
         make_closed(&data)?;
         let authority = options.upgrade_authority.as_deref();
@@ -186,6 +187,7 @@ impl Stack<'_> {
             0 => ports::free()?,
             port => port,
         };
+        ports::require_free(port, "--key-service-port")?;
         self.state.key_service = Some(format!("http://127.0.0.1:{port}"));
         self.state.institutions.clone_from(&options.institutions);
         self.folder.keep(&self.state)?;
