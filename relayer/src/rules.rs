@@ -14,6 +14,10 @@ use solana_transaction::versioned::VersionedTransaction;
 
 use crate::Refusal;
 
+mod rent;
+
+pub(crate) use rent::Made;
+
 /// What the contract's instructions are called, and who pays in them.
 const IDL: &str = include_str!("../../programs/chartseal/artifacts/chartseal.json");
 
@@ -32,11 +36,11 @@ const MOST_UNITS: u64 = 1_400_000;
 /// The system program: zeros.
 const SYSTEM_PROGRAM: Address = Address::new_from_array([0; 32]);
 
-/// Where the payer stands among an instruction's accounts.
+/// Where the payer stands among an instruction's accounts, and what it may have to pay for there.
 #[derive(Debug)]
 struct Known {
     name: String,
-    payer: Option<usize>,
+    payer: Option<(usize, Made)>,
 }
 
 /// What is signed, and as whom.
@@ -57,6 +61,8 @@ pub(crate) struct Proper {
     pub(crate) signer: Address,
     /// Its fee, in lamports.
     pub(crate) fee: u64,
+    /// What it may make at the payer's cost.
+    pub(crate) made: Made,
 }
 
 impl Rules {
@@ -74,10 +80,16 @@ impl Rules {
             let accounts = instruction["accounts"]
                 .as_array()
                 .with_context(|| format!("{name} has no accounts"))?;
-            let known = Known {
-                name: name.to_owned(),
-                payer: accounts.iter().position(|account| account["name"] == "payer"),
+            let place = accounts.iter().position(|account| account["name"] == "payer");
+            let payer = match place {
+                Some(place) => {
+                    let made = rent::made_by(name).with_context(|| format!("it is not known what {name} makes"))?;
+                    Some((place, made))
+                }
+                None => None,
             };
+            let name = name.to_owned();
+            let known = Known { name, payer };
             instructions.insert(discriminator, known);
         }
         Ok(Self {
@@ -115,12 +127,13 @@ impl Rules {
         }
         let message = transaction.message.serialize();
         let signer = self.signatures(&transaction, &message)?;
-        let fee = self.instructions(&transaction)?;
+        let (fee, made) = self.instructions(&transaction)?;
         Ok(Proper {
             transaction,
             message,
             signer,
             fee,
+            made,
         })
     }
 
@@ -156,15 +169,16 @@ impl Rules {
         }
     }
 
-    /// Only the contract is called, and the payer does nothing but pay; the fee.
-    fn instructions(&self, transaction: &VersionedTransaction) -> Result<u64, Refusal> {
+    /// Only the contract is called, and the payer does nothing but pay; the fee, and what else it may pay for.
+    fn instructions(&self, transaction: &VersionedTransaction) -> Result<(u64, Made), Refusal> {
         let message = &transaction.message;
         let (mut calls, mut price, mut units) = (0_usize, 0, MOST_UNITS);
+        let mut made = Made::default();
         for (instruction, number) in message.instructions().iter().zip(1..) {
             let program = program(message, instruction);
             if program == ID {
                 calls += 1;
-                self.call(number, instruction)?;
+                made = made + self.call(number, instruction)?;
             } else if program == solana_compute_budget_interface::ID {
                 match budget(&instruction.data) {
                     Some(Budget::Units(limit)) if instruction.accounts.is_empty() => units = limit.min(MOST_UNITS),
@@ -188,26 +202,33 @@ impl Rules {
         }
         let signatures = u64::try_from(transaction.signatures.len()).unwrap_or(u64::MAX);
         let priority = price.saturating_mul(units).div_ceil(1_000_000);
-        Ok(PER_SIGNATURE.saturating_mul(signatures).saturating_add(priority))
+        let fee = PER_SIGNATURE.saturating_mul(signatures).saturating_add(priority);
+        Ok((fee, made))
     }
 
-    /// The payer, which is the first of the transaction's accounts, stands where it pays or not at all.
-    fn call(&self, number: usize, instruction: &CompiledInstruction) -> Result<(), Refusal> {
+    /// The payer, which is the first of the transaction's accounts, stands where it pays or not at all; what it may pay for.
+    fn call(&self, number: usize, instruction: &CompiledInstruction) -> Result<Made, Refusal> {
         let discriminator = instruction.data.first_chunk::<8>();
         let known = discriminator.and_then(|discriminator| self.instructions.get(discriminator));
         let known = known.ok_or(Refusal::UnknownInstruction(number))?;
-        let mut named = instruction
+        let mut pays = Made::default();
+        let named = instruction
             .accounts
             .iter()
             .enumerate()
             .filter(|(_, account)| **account == 0);
-        if named.any(|(place, _)| Some(place) != known.payer) {
-            return Err(Refusal::MoreThanPaying {
-                number,
-                name: known.name.clone(),
-            });
+        for (place, _) in named {
+            match known.payer {
+                Some((payer, made)) if payer == place => pays = made,
+                _ => {
+                    return Err(Refusal::MoreThanPaying {
+                        number,
+                        name: known.name.clone(),
+                    });
+                }
+            }
         }
-        Ok(())
+        Ok(pays)
     }
 }
 

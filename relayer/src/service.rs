@@ -21,6 +21,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::UiTransactionEncoding;
+use tokio::sync::OnceCell;
 
 use crate::Refusal;
 use crate::purse::{Limits, Purse};
@@ -42,6 +43,7 @@ pub struct Service {
     purse: Purse,
     pace: DefaultKeyedRateLimiter<Address>,
     rpc: RpcClient,
+    rent: OnceCell<u64>,
 }
 
 /// What was signed.
@@ -64,6 +66,7 @@ impl Service {
             purse: Purse::new(limits),
             pace: RateLimiter::keyed(Quota::per_second(pace.per_second).allow_burst(pace.burst)),
             rpc: RpcClient::new_with_timeout_and_commitment(rpc, LEDGER, CommitmentConfig::confirmed()),
+            rent: OnceCell::new(),
         })
     }
 
@@ -100,6 +103,7 @@ impl Service {
             message,
             signer,
             fee,
+            made,
         } = self.rules.check(bytes)?;
         // Only now is it known that this wallet asks, and nobody in its name.
         if let Err(not_until) = self.pace.check_key(&signer) {
@@ -114,11 +118,22 @@ impl Service {
         if let Some(first) = transaction.signatures.first_mut() {
             *first = signature;
         }
-        let cost = self.try_out(&transaction).await?.max(fee);
+        // What it would cost now, or could cost at most when it is sent.
+        let most = fee.saturating_add(made.rent(self.rent_of_nothing().await?));
+        let cost = self.try_out(&transaction).await?.max(most);
         self.purse
             .take(today(), signer, Sha256::digest(&message).into(), cost)?;
         tracing::info!(%signer, %signature, cost, "signed");
         Ok(Signed { transaction, signature })
+    }
+
+    /// What an account without data has to hold, in lamports. The rate is only ever lowered, so it is asked for once.
+    async fn rent_of_nothing(&self) -> Result<u64, Refusal> {
+        let ask = || async {
+            let told = self.rpc.get_minimum_balance_for_rent_exemption(0).await;
+            told.map_err(|error| no_ledger(&error))
+        };
+        self.rent.get_or_try_init(ask).await.copied()
     }
 
     /// Sends what was signed. A node that has it already took it from somebody else.

@@ -2,8 +2,11 @@
 
 use chartseal::keys::WalletKey;
 use chartseal_program::builders;
-use chartseal_program::instructions::{NameDelegateArgs, OpenPatientArgs};
-use chartseal_program::state::Keys;
+use chartseal_program::events::Content;
+use chartseal_program::instructions::{CreateRecordArgs, NameDelegateArgs, OpenPatientArgs};
+use chartseal_program::seeds::NO_ID;
+use chartseal_program::state::{Keys, Record};
+use chartseal_program::vocabulary::Purpose;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
 use solana_instruction::Instruction;
@@ -114,6 +117,34 @@ fn every_instruction_of_the_contract_is_known_and_those_that_take_rent_name_a_pa
          set_break_glass set_guardians set_policy settle_access"
     );
     assert!(names(false).contains(&"access_record") && names(false).contains(&"close_agreement"));
+}
+
+#[test]
+fn what_may_be_made_is_counted_although_a_trial_may_make_nothing() {
+    let scene = Scene::new();
+    let (own, patient) = (address(&scene.relayer), address(&scene.patient));
+    let args = || CreateRecordArgs {
+        request: [1; 16],
+        record: [2; 16],
+        class: 0,
+        purpose: Purpose::Treatment,
+        grant: NO_ID,
+        content: Content {
+            manifest_hash: [1; 32],
+            root: [2; 32],
+            locator: [3; 32],
+            padded_size: 1,
+        },
+    };
+    let create = |payer| builders::create_record(&builders::As::wallet(patient), payer, None, &[1; 16], args());
+    let once = scene.checked(&[create(own)]).unwrap().made;
+    assert_eq!(once, Made::of::<Record>());
+    let twice = scene.checked(&[create(own), create(own)]).unwrap().made;
+    assert_eq!(twice, once + once);
+    assert_eq!(scene.checked(&[create(patient)]).unwrap().made, Made::default());
+    // As the ledger has it: 6,960 lamports a byte, and 128 bytes beside the data.
+    let bytes = u64::try_from(size_of::<Record>()).unwrap() + 8;
+    assert_eq!(once.rent(890_880), (128 + bytes) * 6_960);
 }
 
 #[test]
