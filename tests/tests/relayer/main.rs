@@ -31,6 +31,7 @@ async fn people_without_a_lamport_work_at_a_relayers_cost_and_stand_in_the_log_t
     let payer = stack.person("payer");
     payer.arrives().unwrap();
     let relayer = Relayer::of(stack, &payer, &[]);
+    let mean = Relayer::of(stack, &payer, &["--max-lamports", "1000000"]);
     let url = relayer.url.as_str();
     let payer = address_of(&wallet_of(&payer));
     let [patient, doctor] = ["ada", "ben"].map(|name| poor(stack, name));
@@ -42,6 +43,18 @@ async fn people_without_a_lamport_work_at_a_relayers_cost_and_stand_in_the_log_t
 
     does(&doctor, url, &["member", "accept", &member]);
     let chart = does(&patient, url, &["patient", "open"]).text("patient").unwrap();
+    let file = stack.folder().join("note.txt");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "the first version").unwrap();
+    // A refusal is logged at a relayer's cost too. It makes no record, and could have: so that is what is counted.
+    let put = ["put", &chart, path, "--class", "1"];
+    let error = failed(&doctor, &mean.url, &put);
+    assert!(
+        error.contains("more than the 1000000 that this relayer pays"),
+        "{error}"
+    );
+    let refused = types(&doctor, url, &put);
+    assert_eq!(refused.code, 2, "{refused:?}");
     let hospital = format!("institution:{}", clinic.id);
     let words = [
         "grant",
@@ -56,12 +69,7 @@ async fn people_without_a_lamport_work_at_a_relayers_cost_and_stand_in_the_log_t
         "treatment",
     ];
     does(&patient, url, &words);
-    let file = stack.folder().join("note.txt");
-    let path = file.to_str().unwrap();
-    std::fs::write(&file, "the first version").unwrap();
-    let record = does(&doctor, url, &["put", &chart, path, "--class", "1"])
-        .text("record")
-        .unwrap();
+    let record = does(&doctor, url, &put).text("record").unwrap();
     std::fs::write(&file, "the second version").unwrap();
     does(&doctor, url, &["amend", &chart, &record, path]);
     for (who, out) in [(&doctor, "of-doctor"), (&patient, "of-patient")] {
@@ -73,7 +81,7 @@ async fn people_without_a_lamport_work_at_a_relayers_cost_and_stand_in_the_log_t
     assert_eq!([look.lamports(&ada).await, look.lamports(&ben).await], [0, 0]);
     let after = (look.lamports(&payer).await, look.lamports_of_the_contract().await);
     let (transactions, fees) = look.fees(&payer).await;
-    assert_eq!(transactions - transactions_before, 7, "one for each command");
+    assert_eq!(transactions - transactions_before, 8, "one for each command");
     assert_eq!(
         before.0 - after.0,
         (fees - fees_before) + (after.1 - before.1),
@@ -92,7 +100,7 @@ async fn people_without_a_lamport_work_at_a_relayers_cost_and_stand_in_the_log_t
     let expected = [("append", ben), ("amend", ben), ("read", ben), ("read", ada)];
     assert_eq!(logged, expected.map(|(action, wallet)| format!("{action} {wallet}")));
     analyst.close().await;
-    drop(relayer);
+    drop((relayer, mean));
     clinic.stack.stop().unwrap();
 }
 
