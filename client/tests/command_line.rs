@@ -153,7 +153,7 @@ fn a_descriptor_that_cannot_be_read_is_an_error() {
         let failed = desk.shell(line, &["--passphrase-fd", "3", "keys", "show"]);
         assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
         assert!(
-            said(&failed).contains("descriptor 3: cannot be read"),
+            said(&failed).contains("cannot read descriptor 3"),
             "{}",
             said(&failed)
         );

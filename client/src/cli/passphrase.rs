@@ -143,6 +143,5 @@ fn from_descriptor(number: RawFd) -> Result<Passphrase> {
     // SAFETY: it is open, and nothing of ours has been opened yet, so it came from whoever started this program and named
     // it for this use alone. It is taken over here, once.
     let file = unsafe { File::from_raw_fd(number) };
-    let name = format!("descriptor {number}");
-    Passphrase::first_line(file, Path::new(&name)).context(name)
+    Ok(Passphrase::first_line(file, Path::new(&format!("descriptor {number}")))?)
 }
