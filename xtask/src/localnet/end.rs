@@ -21,11 +21,17 @@ const POLL: Duration = Duration::from_millis(50);
 /// Stops whatever of a stack still runs, the last that was started first, and removes what it held.
 ///
 /// # Errors
-/// When something cannot be stopped or removed; it stays written down.
+/// When something cannot be stopped or removed; it stays written down. What one part holds keeps no other running.
 pub(super) fn stop(folder: &Folder, state: &State) -> Result<()> {
+    let mut stays = None;
     for running in state.parts.iter().rev() {
-        end(running)?;
-        remove_if_there(&folder.ready_file(running.part))?;
+        match end(running) {
+            Ok(()) => remove_if_there(&folder.ready_file(running.part))?,
+            Err(error) => stays = stays.or(Some(error)),
+        }
+    }
+    if let Some(error) = stays {
+        return Err(error);
     }
     // Postgres ends with its sandbox, but where that was killed, a moment later.
     if let Some(sockets) = state.database.as_deref().and_then(part::socket_folder) {
@@ -100,7 +106,7 @@ mod tests {
 
     fn folder(name: &str) -> (PathBuf, Folder) {
         let path = std::env::temp_dir().join(format!("xtask-end-{name}-{}", std::process::id()));
-        (path.clone(), Folder::open(path).unwrap())
+        (path.clone(), Folder::usual(path).unwrap())
     }
 
     fn part(part: Part, child: &Child) -> Running {
@@ -111,6 +117,25 @@ mod tests {
             started: started(pid).unwrap_or_default(),
             log: PathBuf::new(),
         }
+    }
+
+    #[test]
+    fn a_part_that_does_not_end_keeps_no_other_running_and_what_it_uses_stays() {
+        let (path, folder) = folder("stays");
+        let mut state = State::new(path.join("data"), Validator::BuiltIn);
+        std::fs::create_dir(&state.data).unwrap();
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let stays = Running {
+            pid: 0,
+            ..part(Part::Sandbox, &child)
+        };
+        state.parts = vec![part(Part::Validator, &child), stays];
+        folder.keep(&state).unwrap();
+        stop(&folder, &state).unwrap_err();
+        assert!(!child.wait().unwrap().success());
+        assert!(state.data.exists());
+        assert_eq!(folder.state().unwrap(), Some(state));
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

@@ -46,8 +46,8 @@ const VALIDATOR: &str = "sandbox/localnet/Cargo.toml";
 /// When a part is not well, or what was asked for does not run.
 pub(crate) fn run(workspace: &Workspace, command: Localnet) -> Result<ExitCode> {
     let folder = match command.data {
-        Some(folder) => Folder::open(std::path::absolute(folder).context("--data names no folder")?)?.named(),
-        None => Folder::open(workspace.target.join("localnet/run"))?,
+        Some(folder) => Folder::named(std::path::absolute(folder).context("--data names no folder")?)?,
+        None => Folder::usual(workspace.target.join("localnet/run"))?,
     };
     match command.command {
         Action::Up(options) => up(workspace, &folder, &options),
@@ -79,7 +79,7 @@ fn up(workspace: &Workspace, folder: &Folder, options: &Up) -> Result<ExitCode> 
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, interrupted.clone()).context("cannot wait for signals")?;
     }
-    let data = std::env::temp_dir().join(format!("chartseal-localnet-{}", std::process::id()));
+    let data = stack::make_folders(folder)?;
     let mut stack = Stack {
         folder,
         contract: &contract,
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_part_that_another_command_started_anew_is_stopped_with_the_others() {
         let path = std::env::temp_dir().join(format!("xtask-watch-{}", std::process::id()));
-        let folder = Folder::open(path.clone()).unwrap();
+        let folder = Folder::usual(path.clone()).unwrap();
         let (mut before, old) = sleeping(Part::KeyService);
         let (mut after, new) = sleeping(Part::KeyService);
         let mut state = State::new(path.join("data"), Validator::BuiltIn);

@@ -9,7 +9,8 @@ use super::validator::Validator;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Localnet {
-    /// The stack's folder: what runs, its logs, profiles and keys. A stack with another folder runs beside this one, given free ports
+    /// The stack's folder: what runs, its logs, profiles and keys. It is empty at first, or not there. A stack with another folder
+    /// runs beside this one, given free ports
     /// [default: localnet/run in the build folder]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,

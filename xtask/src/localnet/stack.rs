@@ -69,7 +69,8 @@ pub(super) struct Stack<'a> {
 }
 
 impl Stack<'_> {
-    /// Starts all parts and waits until each is well. Where one is not, those that were started stay written down.
+    /// Starts all parts in the folders of [`make_folders`] and waits until each is well. Where one is not, those that were
+    /// started stay written down.
     ///
     /// # Errors
     /// Which part is not well, and the end of its log.
@@ -77,9 +78,7 @@ impl Stack<'_> {
         for part in Part::ALL {
             remove_if_there(&self.folder.log(part))?;
         }
-        make_closed(&self.state.data)?;
         self.folder.keep(&self.state)?;
-        make_closed(&self.folder.keys())?;
         self.start_validator(options)?;
         self.start_sandbox(options)?;
         self.start_key_service(options)?;
@@ -341,6 +340,26 @@ impl Stack<'_> {
     }
 }
 
+/// Makes the folders that are removed when the stack goes down, and gives that of its data.
+///
+/// # Errors
+/// When one of that name is there already, or a profile: it is nothing of ours, and stays as it is.
+pub(super) fn make_folders(folder: &Folder) -> Result<PathBuf> {
+    let profile = folder.profile();
+    if profile.exists() {
+        bail!(
+            "{} is there already, and of no stack that runs: move it elsewhere",
+            profile.display()
+        );
+    }
+    let data = tempfile::Builder::new()
+        .prefix("chartseal-localnet-")
+        .tempdir()
+        .context("cannot make a folder for the stack's data")?;
+    make_closed(&folder.keys()).context("move what is there elsewhere: a stack begins without keys")?;
+    Ok(data.keep())
+}
+
 /// The folder is of the user's alone, and was not there before.
 fn make_closed(path: &Path) -> Result<()> {
     DirBuilder::new()
@@ -372,7 +391,7 @@ mod tests {
 
     fn folder(name: &str) -> (PathBuf, Folder) {
         let path = std::env::temp_dir().join(format!("xtask-stack-{name}-{}", std::process::id()));
-        (path.clone(), Folder::open(path).unwrap())
+        (path.clone(), Folder::usual(path).unwrap())
     }
 
     #[test]
@@ -382,6 +401,29 @@ mod tests {
         make_closed(&data).unwrap();
         assert!(make_closed(&data).is_err());
         std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn what_no_stack_made_stays_as_it_is() {
+        let (path, folder) = folder("foreign");
+        std::fs::create_dir(folder.keys()).unwrap();
+        let envelope = folder.keys().join("envelope");
+        std::fs::write(&envelope, "wrapped").unwrap();
+        make_folders(&folder).unwrap_err();
+        assert_eq!(std::fs::read(&envelope).unwrap(), b"wrapped");
+
+        std::fs::remove_dir_all(folder.keys()).unwrap();
+        std::fs::write(folder.profile(), "mine").unwrap();
+        make_folders(&folder).unwrap_err();
+        assert_eq!(std::fs::read(folder.profile()).unwrap(), b"mine");
+        assert!(!folder.keys().exists());
+
+        std::fs::remove_file(folder.profile()).unwrap();
+        let data = make_folders(&folder).unwrap();
+        assert!(data.is_dir() && folder.keys().is_dir());
+        for made in [data, path] {
+            std::fs::remove_dir_all(made).unwrap();
+        }
     }
 
     #[test]

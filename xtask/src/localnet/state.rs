@@ -5,12 +5,16 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::part::Part;
 use super::validator::Validator;
 use crate::report::progress;
+
+/// The file that marks a folder as a stack's, whose other files and folders may then be replaced and removed.
+const MARK: &str = ".chartseal-localnet";
 
 /// A stack that was started, or is being started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,19 +89,41 @@ pub(super) struct Lock {
 }
 
 impl Folder {
-    /// Makes it where it is not there yet.
+    /// The usual one, which nobody else uses. Makes it where it is not there yet.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(super) fn open(path: PathBuf) -> Result<Self> {
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    pub(super) fn usual(path: PathBuf) -> Result<Self> {
+        let mark = path.join(MARK);
+        std::fs::create_dir_all(&path)
+            .and_then(|()| File::options().append(true).create(true).open(mark))
+            .with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self { path, is_named: false })
     }
 
-    /// As one that has to be named with every command.
-    pub(super) fn named(mut self) -> Self {
-        self.is_named = true;
-        self
+    /// Another, which has to be named with every command: an empty one, or one that a stack was in before.
+    ///
+    /// # Errors
+    /// When somebody's files are in it, which may be called as a stack's are, or it cannot be made.
+    pub(super) fn named(path: PathBuf) -> Result<Self> {
+        let names: Vec<_> = match std::fs::read_dir(&path) {
+            Ok(entries) => entries
+                .map(|entry| Ok(entry?.file_name()))
+                .collect::<std::io::Result<_>>(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+        .with_context(|| format!("cannot read {}", path.display()))?;
+        if !names.is_empty() && !names.iter().any(|name| name == MARK) {
+            bail!(
+                "there is something in {}, and no stack put it there: name an empty folder, or one that is not there yet (--data)",
+                path.display()
+            );
+        }
+        Ok(Self {
+            is_named: true,
+            ..Self::usual(path)?
+        })
     }
 
     /// What to type for a command about this stack.
@@ -139,7 +165,7 @@ impl Folder {
     pub(super) fn lock(&self) -> Result<Lock> {
         let path = self.path.join("lock");
         let at = || format!("cannot lock {}", path.display());
-        let file = File::create(&path).with_context(at)?;
+        let file = File::options().append(true).create(true).open(&path).with_context(at)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -162,8 +188,10 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        let state = serde_json::from_str(&text)
-            .with_context(|| format!("{} is of another version of this program; remove it", path.display()))?;
+        let state = serde_json::from_str(&text).with_context(|| {
+            let todo = left_by_another_version(&text).join(", then ");
+            format!("{} is of another version of this program: {todo}", path.display())
+        })?;
         Ok(Some(state))
     }
 
@@ -187,6 +215,25 @@ impl Folder {
     pub(super) fn forget(&self) -> Result<()> {
         remove_if_there(&self.file())
     }
+}
+
+/// What to do about a stack whose state is of another form, as far as it tells.
+fn left_by_another_version(text: &str) -> Vec<String> {
+    let state: Value = serde_json::from_str(text).unwrap_or_default();
+    let parts = state["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let running: Vec<_> = parts
+        .iter()
+        .filter_map(|part| Some((i32::try_from(part["pid"].as_i64()?).ok()?, part["started"].as_u64()?)))
+        .filter(|(pid, since)| started(*pid) == Some(*since))
+        .map(|(pid, _)| pid.to_string())
+        .collect();
+    let processes = (!running.is_empty()).then(|| format!("end its processes (kill {})", running.join(" ")));
+    let data = state["data"].as_str().map(|data| format!("remove its data ({data})"));
+    processes
+        .into_iter()
+        .chain(data)
+        .chain(["remove the file".to_owned()])
+        .collect()
 }
 
 /// As a shell takes it for one word, whatever is in it.
@@ -230,7 +277,7 @@ mod tests {
 
     fn folder(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("xtask-localnet-{name}-{}", std::process::id()));
-        Folder::open(path).unwrap()
+        Folder::usual(path).unwrap()
     }
 
     fn ourselves() -> Running {
@@ -288,6 +335,27 @@ mod tests {
     }
 
     #[test]
+    fn what_another_version_started_is_named() {
+        let folder = folder("version");
+        let us = ourselves();
+        let parts = format!(
+            r#"[{{"pid":{},"started":{}}},{{"pid":1,"started":0}}]"#,
+            us.pid, us.started
+        );
+        std::fs::write(folder.file(), format!(r#"{{"data":"/tmp/d","parts":{parts}}}"#)).unwrap();
+        let error = folder.state().unwrap_err().to_string();
+        let todo = format!(
+            "program: end its processes (kill {}), then remove its data (/tmp/d), then remove the file",
+            us.pid
+        );
+        assert!(error.ends_with(&todo), "{error}");
+        std::fs::write(folder.file(), "{").unwrap();
+        let error = folder.state().unwrap_err().to_string();
+        assert!(error.ends_with("of this program: remove the file"), "{error}");
+        std::fs::remove_dir_all(&folder.path).unwrap();
+    }
+
+    #[test]
     fn a_shell_takes_what_is_quoted_for_one_word() {
         for word in ["", "a b", "it's", "$HOME `x` \"y\" \\"] {
             let mut echo = std::process::Command::new("sh");
@@ -302,10 +370,24 @@ mod tests {
         assert_eq!(folder.line("down"), "cargo xtask localnet down");
         let path = folder.path.display().to_string();
         assert_eq!(
-            folder.clone().named().line("down"),
+            Folder::named(folder.path.clone()).unwrap().line("down"),
             format!("cargo xtask localnet --data '{path}' down")
         );
         std::fs::remove_dir_all(&folder.path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_something_of_somebody_elses_in_it_is_not_taken() {
+        let path = std::env::temp_dir().join(format!("xtask-localnet-taken-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Folder::named(path.clone()).unwrap();
+        std::fs::write(path.join("validator.log"), "").unwrap();
+        Folder::named(path.clone()).unwrap();
+        std::fs::remove_file(path.join(MARK)).unwrap();
+        let error = Folder::named(path.clone()).unwrap_err().to_string();
+        assert!(error.contains("no stack put it there"), "{error}");
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1, "nothing came to it");
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]
