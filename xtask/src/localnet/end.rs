@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::folder::{Folder, remove_if_there};
 use super::part;
-use super::state::{Folder, Running, State, remove_if_there};
+use super::state::{Running, State};
 use crate::report::progress;
 
 /// How long a part may take to end by itself: Postgres has half a minute to write down what it holds.

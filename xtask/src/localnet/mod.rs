@@ -3,6 +3,7 @@
 //! built.
 
 mod end;
+mod folder;
 mod http;
 mod lag;
 mod options;
@@ -23,11 +24,12 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use folder::Folder;
 pub(crate) use options::Localnet;
 use options::{Action, Up};
 use part::Part;
 use stack::{Contract, Stack};
-use state::{Folder, Running, State};
+use state::{Running, State};
 use validator::Validator;
 
 use crate::process;
@@ -79,7 +81,7 @@ fn up(workspace: &Workspace, folder: &Folder, options: &Up) -> Result<ExitCode> 
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, interrupted.clone()).context("cannot wait for signals")?;
     }
-    let data = stack::make_folders(folder)?;
+    let data = folder.begin()?;
     let mut stack = Stack {
         folder,
         contract: &contract,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
+use super::folder::{Folder, quoted};
 use super::part::Part;
 use super::stack::{Contract, Stack};
-use super::state::{Folder, Running, State, quoted};
+use super::state::{Running, State};
 use super::{profile, running};
 use crate::process;
 use crate::workspace::{Programs, Workspace};

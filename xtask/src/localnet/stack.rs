@@ -1,8 +1,7 @@
 //! Starting the parts. Each is started in a process group of its own, so that a Ctrl-C in the terminal is
 //! ours to act on, and written down at once, so that `down` finds it whatever becomes of us.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,10 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::folder::{Folder, make_closed, remove_if_there};
 use super::options::Up;
 use super::part::{self, Part};
 use super::ports;
-use super::state::{Folder, Running, State, remove_if_there, started};
+use super::state::{Running, State, started};
 use super::validator::{self, Plan, Validator};
 use super::{end, http, lag};
 use crate::localnet::profile;
@@ -69,7 +69,7 @@ pub(super) struct Stack<'a> {
 }
 
 impl Stack<'_> {
-    /// Starts all parts in the folders of [`make_folders`] and waits until each is well. Where one is not, those that were
+    /// Starts all parts in the folders of [`Folder::begin`] and waits until each is well. Where one is not, those that were
     /// started stay written down.
     ///
     /// # Errors
@@ -340,34 +340,6 @@ impl Stack<'_> {
     }
 }
 
-/// Makes the folders that are removed when the stack goes down, and gives that of its data.
-///
-/// # Errors
-/// When one of that name is there already, or a profile: it is nothing of ours, and stays as it is.
-pub(super) fn make_folders(folder: &Folder) -> Result<PathBuf> {
-    let profile = folder.profile();
-    if profile.exists() {
-        bail!(
-            "{} is there already, and of no stack that runs: move it elsewhere",
-            profile.display()
-        );
-    }
-    let data = tempfile::Builder::new()
-        .prefix("chartseal-localnet-")
-        .tempdir()
-        .context("cannot make a folder for the stack's data")?;
-    make_closed(&folder.keys()).context("move what is there elsewhere: a stack begins without keys")?;
-    Ok(data.keep())
-}
-
-/// The folder is of the user's alone, and was not there before.
-fn make_closed(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("cannot make {}", path.display()))
-}
-
 /// What a part's ready file says, once it is there.
 fn endpoints(ready: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(ready).ok()?).ok()
@@ -392,38 +364,6 @@ mod tests {
     fn folder(name: &str) -> (PathBuf, Folder) {
         let path = std::env::temp_dir().join(format!("xtask-stack-{name}-{}", std::process::id()));
         (path.clone(), Folder::usual(path).unwrap())
-    }
-
-    #[test]
-    fn the_folder_of_somebody_else_is_not_ours() {
-        let (path, _) = folder("closed");
-        let data = path.join("data");
-        make_closed(&data).unwrap();
-        assert!(make_closed(&data).is_err());
-        std::fs::remove_dir_all(path).unwrap();
-    }
-
-    #[test]
-    fn what_no_stack_made_stays_as_it_is() {
-        let (path, folder) = folder("foreign");
-        std::fs::create_dir(folder.keys()).unwrap();
-        let envelope = folder.keys().join("envelope");
-        std::fs::write(&envelope, "wrapped").unwrap();
-        make_folders(&folder).unwrap_err();
-        assert_eq!(std::fs::read(&envelope).unwrap(), b"wrapped");
-
-        std::fs::remove_dir_all(folder.keys()).unwrap();
-        std::fs::write(folder.profile(), "mine").unwrap();
-        make_folders(&folder).unwrap_err();
-        assert_eq!(std::fs::read(folder.profile()).unwrap(), b"mine");
-        assert!(!folder.keys().exists());
-
-        std::fs::remove_file(folder.profile()).unwrap();
-        let data = make_folders(&folder).unwrap();
-        assert!(data.is_dir() && folder.keys().is_dir());
-        for made in [data, path] {
-            std::fs::remove_dir_all(made).unwrap();
-        }
     }
 
     #[test]
