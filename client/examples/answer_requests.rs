@@ -1,5 +1,5 @@
-//! A patient's portal answers who asks: reading for treatment is approved for a week, everything else is denied. Then it
-//! shows what is shared, and who read what.
+//! A patient's portal answers who asks: reading for treatment is approved for a week at most, everything else is denied. Then
+//! it shows what is shared with whom, and who read what.
 //!
 //! ```text
 //! answer_requests IDENTITY PASSPHRASE-FILE PATIENT
@@ -10,7 +10,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use chartseal::client::{Chart, Client, Passphrase, Purpose, Request, Right, What};
+use chartseal::client::{Chart, Client, Grantee, Passphrase, Purpose, Request, Right, What};
 
 /// How long what is approved lasts.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -28,23 +28,26 @@ async fn main() -> Result<()> {
     let chart = client.chart(patient.parse()?);
 
     for request in chart.requests().await?.iter().filter(|request| request.is_open()) {
-        answer(chart, request).await?;
+        // One that cannot be answered must not keep the others waiting.
+        if let Err(error) = answer(chart, request).await {
+            println!("request {} is not answered: {error:#}", request.request);
+        }
     }
     for grant in chart.grants().await?.iter().filter(|grant| grant.fault.is_none()) {
-        let days = grant
-            .expires
-            .duration_since(SystemTime::now())
-            .unwrap_or_default()
-            .as_secs()
-            / 86_400;
-        println!("grant {} allows {:?} for {days} days more", grant.grant, grant.rights);
+        let left = grant.expires.duration_since(SystemTime::now()).unwrap_or_default();
+        let (to, days) = (shown(&grant.grantee), left.as_secs() / 86_400);
+        println!(
+            "grant {} lets {to} {:?} for {days} days more",
+            grant.grant, grant.rights
+        );
     }
     show_log(chart).await
 }
 
-/// Whoever wants to read for treatment may, for a week.
+/// Whoever wants to read for treatment may, for a week or as long as was asked for.
 async fn answer(chart: Chart<'_>, asked: &Request) -> Result<()> {
-    if asked.rights.contains(&Right::Read) && asked.purposes.contains(&Purpose::Treatment) {
+    let is_over = asked.until <= SystemTime::now();
+    if !is_over && asked.rights.contains(&Right::Read) && asked.purposes.contains(&Purpose::Treatment) {
         let granted = chart
             .approve(asked.request)
             .rights([Right::Read])
@@ -52,12 +55,23 @@ async fn answer(chart: Chart<'_>, asked: &Request) -> Result<()> {
             .lasting(WEEK)
             .send()
             .await?;
-        println!("request {} approved: grant {}", asked.request, granted.grant);
+        println!(
+            "request {} of {} approved: grant {}",
+            asked.request, asked.member, granted.grant
+        );
     } else {
         chart.deny(asked.request).await?;
         println!("request {} denied", asked.request);
     }
     Ok(())
+}
+
+fn shown(grantee: &Grantee) -> String {
+    match grantee {
+        Grantee::Member(member) => format!("member {member}"),
+        Grantee::Institution(institution) => format!("institution {institution}"),
+        Grantee::Person { wallet, .. } => format!("{wallet}"),
+    }
 }
 
 /// Reads and refusals, from a log that was recomputed link by link.

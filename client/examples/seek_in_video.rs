@@ -2,7 +2,7 @@
 //! for it.
 //!
 //! ```text
-//! seek_in_video IDENTITY PASSPHRASE-FILE PATIENT RECORD FRACTION
+//! seek_in_video IDENTITY PASSPHRASE-FILE PATIENT RECORD PERCENT
 //! ```
 //!
 //! Ledger, stores and key store are where the environment says, as for `chartseal` itself (`cargo xtask localnet env`).
@@ -19,7 +19,7 @@ const MOMENT: usize = 64 << 10;
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [identity, passphrase, patient, record, fraction] = arguments.as_slice() else {
+    let [identity, passphrase, patient, record, percent] = arguments.as_slice() else {
         bail!("type: seek_in_video IDENTITY PASSPHRASE-FILE PATIENT RECORD PERCENT");
     };
     let client = Client::from_env()?
@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
         .build()
         .await?;
     let chart = client.chart(patient.parse()?);
-    let (record, percent): (RecordId, u64) = (record.parse()?, fraction.parse()?);
+    let (record, percent): (RecordId, u64) = (record.parse()?, percent.parse()?);
 
     let mut video = match chart.get(record).reader().await {
         Ok(video) => video,

@@ -1,5 +1,6 @@
-//! A clinic's system stores a study: every file of a folder goes into a patient's chart, three at a time. Run it again after
-//! whatever broke it off: a large file goes on where it was.
+//! A clinic's system stores a study: every file of a folder goes into a patient's chart, three at a time. What is stored is
+//! listed in the folder, so it can be run again after whatever broke it off: no file is stored twice, and a large one goes
+//! on where it was.
 //!
 //! ```text
 //! store_study IDENTITY PASSPHRASE-FILE PATIENT FOLDER
@@ -7,10 +8,15 @@
 //!
 //! Ledger, stores and key store are where the environment says, as for `chartseal` itself (`cargo xtask localnet env`).
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
-use chartseal::client::{Chart, Class, Client, Error, Passphrase, Purpose, Stored};
+use chartseal::client::{Chart, Class, Client, Error, Passphrase, Purpose, RecordId, Stored};
 use futures_util::{StreamExt as _, stream};
 
 /// What this clinic and its patients call images.
@@ -31,20 +37,26 @@ async fn main() -> Result<()> {
         .await?;
     let chart = client.chart(patient.parse()?);
 
-    let mut uploads = stream::iter(files(folder)?)
+    let folder = Path::new(folder);
+    let mut list = List::open(folder)?;
+    let files = files(folder, &list)?;
+    let mut uploads = stream::iter(files)
         .map(|file| async move { (store(chart, &file).await, file) })
         .buffer_unordered(AT_ONCE);
     let mut refused = 0;
     while let Some((stored, file)) = uploads.next().await {
         match stored {
-            Ok(stored) => println!(
-                "{}: record {} ({}, {} of {} bytes after compression)",
-                file.display(),
-                stored.record,
-                stored.media_type,
-                stored.stored_bytes,
-                stored.bytes
-            ),
+            Ok(stored) => {
+                list.add(&file, stored.record)?;
+                println!(
+                    "{}: record {} ({}, {} of {} bytes after compression)",
+                    file.display(),
+                    stored.record,
+                    stored.media_type,
+                    stored.stored_bytes,
+                    stored.bytes
+                );
+            }
             Err(error) if error.is_refusal() => {
                 refused += 1;
                 println!("{}: {error}", file.display());
@@ -70,18 +82,51 @@ async fn store(chart: Chart<'_>, file: &Path) -> Result<Stored, Error> {
         .await
 }
 
-/// The files of a folder, but for journals of earlier runs.
-fn files(folder: &str) -> Result<Vec<PathBuf>> {
+/// The files of a folder that are still to be stored.
+fn files(folder: &Path, list: &List) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot look into {folder}"))? {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot look into {}", folder.display()))? {
         let path = entry?.path();
         let is_journal = path
             .extension()
             .is_some_and(|extension| extension == "chartseal-upload");
-        if path.is_file() && !is_journal {
+        if path.is_file() && !is_journal && path != list.path && !list.has(&path) {
             files.push(path);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// What of a folder is stored: a line for each file, its record's id and its name.
+struct List {
+    path: PathBuf,
+    file: File,
+    names: HashSet<String>,
+}
+
+impl List {
+    fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join("stored.txt");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        let text = std::fs::read_to_string(&path)?;
+        let names = text.lines().filter_map(|line| line.split_once(' '));
+        let names = names.map(|(_, name)| name.to_owned()).collect();
+        Ok(Self { path, file, names })
+    }
+
+    fn has(&self, file: &Path) -> bool {
+        self.names.contains(&name(file))
+    }
+
+    fn add(&mut self, file: &Path, record: RecordId) -> Result<()> {
+        writeln!(self.file, "{record} {}", name(file))?;
+        self.file.sync_data().context("cannot write what is stored")
+    }
+}
+
+fn name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }

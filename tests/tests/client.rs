@@ -8,7 +8,8 @@ use std::{
 };
 
 use chartseal::client::{
-    Basis, Chart, Class, Client, Error, InstitutionKind, Passphrase, PatientId, Purpose, Reason, Right, Role, What,
+    Basis, Chart, Class, Client, Error, Grantee, InstitutionKind, Passphrase, PatientId, Purpose, Reason, Right, Role,
+    What,
 };
 use chartseal_tests::{clinic::Clinic, people::Person};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
@@ -92,7 +93,12 @@ async fn a_record_is_stored_read_amended_shared_and_taken_back() {
         (vec![IMAGES, NOTES], Some(8))
     );
     assert_eq!(states[0].rights, [Right::Read, Right::Append, Right::Amend]);
-    assert_eq!(states[0].fault, None);
+    assert_eq!((states[0].fault, states[0].revoked), (None, None));
+    assert_eq!(
+        states[0].grantee,
+        Grantee::Member(doctor_person.member.parse().unwrap())
+    );
+    assert_eq!(states[0].issuer, owner.wallet());
 
     let folder = clinic.stack.folder();
     let file = folder.join("finding.txt");
@@ -181,9 +187,12 @@ async fn members_ask_and_patients_answer_with_less() {
     assert!(matches!(nothing, Error::Usage(_)), "{nothing}");
     let (first, second) = (ask().send().await.unwrap(), ask().send().await.unwrap());
 
+    let all_unticked = own.approve(first).classes([]).send().await.unwrap_err();
+    assert!(all_unticked.to_string().contains("deny"), "{all_unticked}");
     own.approve(first)
         .classes([NOTES])
         .rights([Right::Read])
+        .lasting(Duration::from_secs(365 * 24 * 3_600))
         .uses(1)
         .send()
         .await
@@ -203,7 +212,7 @@ async fn members_ask_and_patients_answer_with_less() {
     assert!(
         requests
             .iter()
-            .all(|request| request.institution.to_string() == clinic.id)
+            .all(|request| request.member.to_string() == employed.member)
     );
     clinic.stack.stop().unwrap();
 }

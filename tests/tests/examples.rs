@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chartseal_tests::{
     clinic::Clinic,
@@ -17,15 +17,31 @@ fn runs(clinic: &Clinic, who: &Person, example: &str, words: &[&str]) -> (i32, S
         .unwrap()
         .args([who.identity(), who.passphrase()])
         .args(words)
-        .env("CHARTSEAL_RPC_URL", &endpoints.rpc)
-        .env("CHARTSEAL_GATEWAY_URL", &endpoints.gateway)
+        .envs([
+            ("CHARTSEAL_RPC_URL", &endpoints.rpc),
+            ("CHARTSEAL_GATEWAY_URL", &endpoints.gateway),
+        ])
         .env("CHARTSEAL_KEY_STORE", who.key_store())
+        // Whoever runs the tests may have a profile, or somebody else's variables.
+        .env("CHARTSEAL_CONFIG", no_profile(clinic))
+        .env_remove("CHARTSEAL_PROFILE")
         .env_remove("CHARTSEAL_STORES")
         .env_remove("CHARTSEAL_SPREAD")
+        .env_remove("CHARTSEAL_KEY_SERVICE")
+        .env_remove("CHARTSEAL_RELAYER")
+        .env_remove("CHARTSEAL_FEE_PAYER")
+        .env_remove("CHARTSEAL_WS")
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+}
+
+/// A file of profiles without any.
+fn no_profile(clinic: &Clinic) -> PathBuf {
+    let path = clinic.stack.folder().join("no-profile.toml");
+    std::fs::write(&path, "").unwrap();
+    path
 }
 
 fn does(clinic: &Clinic, who: &Person, example: &str, words: &[&str]) -> String {
@@ -73,7 +89,16 @@ fn a_study_is_stored_asked_for_shared_and_seen() {
     assert_eq!(said.matches("application/dicom").count(), 2, "{said}");
     let film = record(&said, "film.mp4");
     let left: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
-    assert_eq!(left.len(), 3, "a journal is left: {left:?}");
+    assert_eq!(
+        left.len(),
+        4,
+        "beside the files there is a list, and no journal: {left:?}"
+    );
+    assert_eq!(
+        does(&clinic, &doctor, "store_study", &[patient, folder]),
+        "",
+        "all is stored"
+    );
 
     let asked = does(&clinic, &nurse, "seek_in_video", &[patient, film, "50"]);
     assert!(
@@ -81,7 +106,10 @@ fn a_study_is_stored_asked_for_shared_and_seen() {
         "{asked}"
     );
     let answered = does(&clinic, &clinic.patient, "answer_requests", &[patient]);
-    assert!(answered.contains("approved: grant"), "{answered}");
+    assert!(
+        answered.contains("approved: grant") && answered.contains("lets member"),
+        "{answered}"
+    );
     let seen = does(&clinic, &nurse, "seek_in_video", &[patient, film, "50"]);
     assert!(seen.contains("65536 bytes from 4718550 on"), "{seen}");
 
@@ -94,6 +122,38 @@ fn a_study_is_stored_asked_for_shared_and_seen() {
     ] {
         assert!(shown.contains(line), "{line}: {shown}");
     }
+}
+
+#[test]
+fn a_profile_says_where_everything_is_for_programs_too() {
+    let clinic = Clinic::open().unwrap();
+    let endpoints = clinic.stack.endpoints();
+    let config = clinic.stack.folder().join("profile.toml");
+    let (rpc, gateway, keys) = (&endpoints.rpc, &endpoints.gateway, clinic.patient.key_store());
+    let profile = format!(
+        "default = \"here\"\n[profiles.here]\nrpc = [\"{rpc}\"]\ngateway = \"{gateway}\"\nkey_stores = [\"{}\"]\n",
+        keys.display()
+    );
+    std::fs::write(&config, profile).unwrap();
+    let mut example = program("examples/answer_requests").unwrap();
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CHARTSEAL_")) {
+        example.env_remove(name);
+    }
+    example
+        .args([clinic.patient.identity(), clinic.patient.passphrase()])
+        .arg(&clinic.patient_id);
+    let output = example.env("CHARTSEAL_CONFIG", &config).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && said.contains("the log is whole"),
+        "{output:?}"
+    );
+    let wrong = example.env("CHARTSEAL_RPC_URL", "http://127.0.0.1:1").output().unwrap();
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(
+        !wrong.status.success() && said.contains("127.0.0.1:1"),
+        "what the environment says comes first: {said}"
+    );
 }
 
 #[test]

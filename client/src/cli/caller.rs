@@ -144,18 +144,23 @@ impl Globals {
     }
 
     fn ledger(&self) -> Ledger {
+        Ledger::with(self.ledger_options())
+    }
+
+    /// How the ledger is reached.
+    pub(super) fn ledger_options(&self) -> LedgerOptions {
         // Who types another address for this once may mean another cluster.
         let meant = self.named.cluster.filter(|_| !self.named.is_given("rpc"));
-        Ledger::with(LedgerOptions {
+        LedgerOptions {
             cluster: meant,
             websocket: self.ws.clone().unwrap_or_default(),
             commitment: self.commitment,
             ..LedgerOptions::new(self.rpc_addresses())
-        })
+        }
     }
 
     /// The stores that were named, or else the gateway.
-    fn stores(&self) -> Result<Stores<Backend>> {
+    pub(super) fn stores(&self) -> Result<Stores<Backend>> {
         let StoreArgs {
             stores,
             spread,

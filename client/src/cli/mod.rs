@@ -12,6 +12,7 @@ mod caller;
 mod completions;
 mod doctor;
 mod emergencies;
+mod environment;
 mod erasure;
 mod events;
 mod failure;

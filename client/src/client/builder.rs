@@ -1,6 +1,6 @@
 //! What a client needs before it can do anything: where ledger, stores and keys are, and who it is.
 
-use std::{env::VarError, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use super::{Client, Error, MemberId};
 use crate::{
@@ -20,12 +20,16 @@ enum Who {
     File(PathBuf, Passphrase),
 }
 
+/// Where ciphertext is kept.
+enum Kept {
+    At(Vec<String>, Option<Code>),
+    In(Stores<Backend>),
+}
+
 /// Says where everything is, and makes a [`Client`]. Nothing is connected to before the client is used.
 pub struct Builder {
-    rpc: Vec<String>,
-    commitment: Commitment,
-    stores: Vec<String>,
-    spread: Option<Code>,
+    ledger: LedgerOptions,
+    kept: Kept,
     key_places: Vec<KeyPlace>,
     who: Who,
     payer: Payer,
@@ -36,10 +40,8 @@ pub struct Builder {
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            rpc: Vec::new(),
-            commitment: Commitment::default(),
-            stores: Vec::new(),
-            spread: None,
+            ledger: LedgerOptions::new::<String>([]),
+            kept: Kept::At(Vec::new(), None),
             key_places: Vec::new(),
             who: Who::Nobody,
             payer: Payer::default(),
@@ -48,56 +50,51 @@ impl Builder {
         }
     }
 
-    /// What the environment says, in the variables of the command line: `CHARTSEAL_RPC_URL`, `CHARTSEAL_STORES` or else
-    /// `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, `CHARTSEAL_KEY_STORE`, `CHARTSEAL_KEY_SERVICE`.
-    pub(super) fn from_env() -> Result<Self, Error> {
-        let mut builder = Self::new();
-        builder.rpc = listed("CHARTSEAL_RPC_URL")?;
-        builder.stores = listed("CHARTSEAL_STORES")?;
-        if builder.stores.is_empty() {
-            builder.stores = listed("CHARTSEAL_GATEWAY_URL")?;
-        }
-        if let Some(spread) = variable("CHARTSEAL_SPREAD")? {
-            let code = spread.parse::<Code>();
-            builder.spread = Some(code.map_err(|error| usage(&format!("CHARTSEAL_SPREAD: {error}")))?);
-        }
-        if let Some(text) = std::env::var_os("CHARTSEAL_KEY_STORE").filter(|text| !text.is_empty()) {
-            let places = KeyPlace::parse_all(&text);
-            builder.key_places = places.map_err(|error| usage(&format!("CHARTSEAL_KEY_STORE: {error}")))?;
-        }
-        if let Some(service) = variable("CHARTSEAL_KEY_SERVICE")? {
-            builder = builder.key_service(service);
-        }
-        Ok(builder)
-    }
-
     /// Adds the JSON-RPC address of a node of the cluster. Several stand in for each other.
     #[must_use]
     pub fn rpc(mut self, url: impl Into<String>) -> Self {
-        self.rpc.push(url.into());
+        self.ledger.urls.push(url.into());
         self
     }
 
     /// When an answer of the ledger is believed; once it is confirmed, where this is not said.
     #[must_use]
-    pub fn commitment(self, commitment: Commitment) -> Self {
-        Self { commitment, ..self }
+    pub fn commitment(mut self, commitment: Commitment) -> Self {
+        self.ledger.commitment = commitment;
+        self
+    }
+
+    /// All that can be said of the ledger, in place of what was said before: its nodes and their WebSocket, which cluster it
+    /// must be, the most that is paid for priority, and how long a node that does not answer is waited for.
+    #[must_use]
+    pub fn ledger(self, ledger: LedgerOptions) -> Self {
+        Self { ledger, ..self }
     }
 
     /// Adds a store for ciphertext: a gateway (`https://…`), a bucket (`s3://…`, `gs://…`, `az://…`, with credentials from
     /// the environment), or a folder's path. Several keep a whole copy each, or what [`spread`](Self::spread) says.
     #[must_use]
     pub fn store(mut self, address: impl Into<String>) -> Self {
-        self.stores.push(address.into());
+        let (mut addresses, code) = self.kept.addresses();
+        addresses.push(address.into());
+        self.kept = Kept::At(addresses, code);
         self
     }
 
     /// Cuts what is stored into `data + parity` pieces, one for each store in the order in which they were added; any
     /// `data` of them are enough to read.
     #[must_use]
-    pub fn spread(self, code: Code) -> Self {
+    pub fn spread(mut self, code: Code) -> Self {
+        let (addresses, _) = self.kept.addresses();
+        self.kept = Kept::At(addresses, Some(code));
+        self
+    }
+
+    /// Keeps ciphertext in these stores, in place of what was said before.
+    #[must_use]
+    pub fn stores(self, stores: Stores<Backend>) -> Self {
         Self {
-            spread: Some(code),
+            kept: Kept::In(stores),
             ..self
         }
     }
@@ -119,13 +116,8 @@ impl Builder {
         self
     }
 
-    /// Has a relayer pay fee and rent (JSON-RPC as Kora speaks it): the wallet needs no SOL.
-    #[must_use]
-    pub fn relayer(self, url: &str) -> Self {
-        Self {
-            payer: Payer::Relayer(Relayer::new(url)),
-            ..self
-        }
+    pub(crate) fn key_places(self, key_places: Vec<KeyPlace>) -> Self {
+        Self { key_places, ..self }
     }
 
     /// Acts as this identity.
@@ -144,6 +136,18 @@ impl Builder {
             who: Who::File(path.into(), passphrase),
             ..self
         }
+    }
+
+    /// Has a relayer pay fee and rent (JSON-RPC as Kora speaks it): the wallet needs no SOL.
+    #[must_use]
+    pub fn relayer(self, url: impl AsRef<str>) -> Self {
+        self.payer(Payer::Relayer(Relayer::new(url.as_ref())))
+    }
+
+    /// Says who pays fee and rent; whoever signs, where this is not said.
+    #[must_use]
+    pub fn payer(self, payer: Payer) -> Self {
+        Self { payer, ..self }
     }
 
     /// Acts as this member, where the wallet belongs to several institutions.
@@ -169,7 +173,7 @@ impl Builder {
     /// # Errors
     /// [`Error::Usage`] where something is missing or does not go together; otherwise what could not be opened.
     pub async fn build(self) -> Result<Client, Error> {
-        if self.rpc.is_empty() {
+        if self.ledger.urls.is_empty() {
             return Err(usage("no node of the ledger is named: say where one is (Builder::rpc)"));
         }
         if self.key_places.is_empty() {
@@ -177,31 +181,25 @@ impl Builder {
                 "no key store is named: say where keys are (Builder::key_store, Builder::key_service)",
             ));
         }
-        let stores = stores(&self.stores, self.spread)?;
+        let stores = self.kept.opened()?;
         let who = self.who;
         let identity = off_thread(move || open(who)).await??;
-        let ledger = || {
-            Ledger::with(LedgerOptions {
-                commitment: self.commitment,
-                ..LedgerOptions::new(&self.rpc)
-            })
-        };
         let member = self.member.map(MemberId::to_bytes);
         let opener = Opener {
             wallet: identity.wallet.clone(),
-            ledger: Arc::new(ledger()),
+            ledger: Arc::new(Ledger::with(self.ledger.clone())),
             member,
         };
         let places = self.key_places;
-        let keys = off_thread(move || {
+        let keys = move || {
             places
                 .into_iter()
                 .map(|place| opener.open(place))
-                .collect::<Result<Vec<_>, _>>()
-        });
-        let keys = KeyStores::new(keys.await??)?;
-        let session = Session::new(identity, ledger().paid_by(self.payer), stores, keys)
-            .requiring_post_quantum(self.post_quantum_only);
+                .collect::<Result<_, _>>()
+        };
+        let keys = KeyStores::new(off_thread(keys).await??)?;
+        let ledger = Ledger::with(self.ledger).paid_by(self.payer);
+        let session = Session::new(identity, ledger, stores, keys).requiring_post_quantum(self.post_quantum_only);
         Ok(Client::new(match member {
             Some((institution, member)) => session.as_member(institution, member),
             None => session,
@@ -209,11 +207,31 @@ impl Builder {
     }
 }
 
+impl Kept {
+    /// What to add to: nothing where whole stores were given.
+    fn addresses(self) -> (Vec<String>, Option<Code>) {
+        match self {
+            Self::At(addresses, code) => (addresses, code),
+            Self::In(_) => (Vec::new(), None),
+        }
+    }
+
+    fn opened(self) -> Result<Stores<Backend>, Error> {
+        match self {
+            Self::In(stores) => Ok(stores),
+            Self::At(addresses, code) => {
+                let members: Result<Vec<_>, _> = addresses.iter().map(|address| Backend::at(address)).collect();
+                Stores::named(members?, code).map_err(|error| usage(&error.to_string()))
+            }
+        }
+    }
+}
+
 impl std::fmt::Debug for Builder {
-    /// Says nothing of who it is.
+    /// Says nothing of who it is, nor where things are: addresses may have keys in them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
-            .field("stores", &self.stores)
+            .field("member", &self.member)
             .finish_non_exhaustive()
     }
 }
@@ -226,27 +244,6 @@ fn open(who: Who) -> Result<Identity, Error> {
         Who::Somebody(identity) => Ok(*identity),
         Who::File(path, passphrase) => Ok(Identity::load(&path, &passphrase)?),
     }
-}
-
-fn stores(addresses: &[String], spread: Option<Code>) -> Result<Stores<Backend>, Error> {
-    let members: Result<Vec<_>, _> = addresses.iter().map(|address| Backend::at(address)).collect();
-    Stores::named(members?, spread).map_err(|error| Error::Usage(error.to_string()))
-}
-
-/// A variable of the environment that says something.
-fn variable(name: &str) -> Result<Option<String>, Error> {
-    match std::env::var(name) {
-        Ok(text) if text.is_empty() => Ok(None),
-        Ok(text) => Ok(Some(text)),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(usage(&format!("{name} is no text (UTF-8)"))),
-    }
-}
-
-/// What a variable lists with commas in between.
-fn listed(name: &str) -> Result<Vec<String>, Error> {
-    let listed = variable(name)?;
-    Ok(listed.map_or_else(Vec::new, |text| text.split(',').map(str::to_owned).collect()))
 }
 
 fn usage(what: &str) -> Error {

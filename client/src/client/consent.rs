@@ -11,6 +11,7 @@ use chartseal_program::{
 use super::{
     Chart, Class, Error, GrantId, InstitutionId, MemberId, Purpose, Reason, RecordId, RequestId, RequestState, Right,
     Wallet, class,
+    names::People,
     time::{seconds, system},
 };
 use crate::ops::{self, AccessRequest, GrantRequest, Narrower};
@@ -67,9 +68,10 @@ impl From<Grantee> for ops::Grantee {
 #[derive(Clone, Debug, Default)]
 struct Terms {
     record: Option<RecordId>,
-    classes: Vec<Class>,
-    rights: Vec<Right>,
-    purposes: Vec<Purpose>,
+    // What was said to be nothing is not what was not said.
+    classes: Option<Vec<Class>>,
+    rights: Option<Vec<Right>>,
+    purposes: Option<Vec<Purpose>>,
     lasting: Option<Duration>,
     uses: Option<u32>,
 }
@@ -80,32 +82,42 @@ impl Terms {
     }
 
     /// One bit for each class.
-    fn classes(&self) -> u32 {
-        class::mask(self.classes.iter().copied())
+    fn classes(&self) -> Option<u32> {
+        let classes = self.classes.as_ref()?;
+        Some(class::mask(classes.iter().copied()))
     }
 
     /// Reading, where nothing is said.
     fn rights(&self) -> Vec<Right> {
-        match self.rights.as_slice() {
-            [] => vec![Right::Read],
-            rights => rights.to_vec(),
-        }
+        self.rights.clone().unwrap_or_else(|| vec![Right::Read])
     }
 
     fn lasting(&self) -> i64 {
         seconds(self.lasting.unwrap_or(LASTING))
     }
 
+    /// Whether they give nothing, by what was said of them.
+    fn are_empty(&self) -> bool {
+        let is_empty = |len: Option<usize>| len == Some(0);
+        is_empty(self.classes.as_ref().map(Vec::len))
+            || is_empty(self.rights.as_ref().map(Vec::len))
+            || is_empty(self.purposes.as_ref().map(Vec::len))
+    }
+
     /// Whether somebody said what they are about.
     fn checked(&self) -> Result<&Self, Error> {
-        let usage = |what: &str| Err(Error::Usage(what.to_owned()));
-        match (self.record, self.classes.as_slice()) {
-            (None, []) => usage("rights on nothing: name a record, or classes"),
-            (Some(_), [_, ..]) => usage("rights are on one record or on classes, not on both: give two grants"),
-            _ if self.purposes.is_empty() => usage("rights for nothing: say for which purposes"),
+        match (self.record, &self.classes) {
+            _ if self.are_empty() => usage("rights that are none: an empty list of classes, rights or purposes"),
+            (None, None) => usage("rights on nothing: name a record, or classes"),
+            (Some(_), Some(_)) => usage("rights are on one record or on classes, not on both: give two grants"),
+            _ if self.purposes.is_none() => usage("rights for nothing: say for which purposes"),
             _ => Ok(self),
         }
     }
+}
+
+fn usage<T>(what: &str) -> Result<T, Error> {
+    Err(Error::Usage(what.to_owned()))
 }
 
 /// The terms that can be said of rights, for whoever gives or asks.
@@ -119,19 +131,19 @@ macro_rules! terms {
 
         /// On all records of these classes, those to come too.
         pub fn classes(mut self, classes: impl IntoIterator<Item = Class>) -> Self {
-            self.terms.classes.extend(classes);
+            self.terms.classes.get_or_insert_default().extend(classes);
             self
         }
 
         /// To do this; to read, where nothing is said.
         pub fn rights(mut self, rights: impl IntoIterator<Item = Right>) -> Self {
-            self.terms.rights.extend(rights);
+            self.terms.rights.get_or_insert_default().extend(rights);
             self
         }
 
         /// For this.
         pub fn purposes(mut self, purposes: impl IntoIterator<Item = Purpose>) -> Self {
-            self.terms.purposes.extend(purposes);
+            self.terms.purposes.get_or_insert_default().extend(purposes);
             self
         }
 
@@ -186,9 +198,9 @@ impl Grant<'_> {
             patient: self.chart.patient.to_bytes(),
             grantee: self.grantee.into(),
             record: terms.record_id(),
-            classes: terms.classes(),
+            classes: terms.classes().unwrap_or_default(),
             rights: terms.rights(),
-            purposes: terms.purposes.clone(),
+            purposes: terms.purposes.clone().unwrap_or_default(),
             not_before: None,
             expires: session.from_now(terms.lasting()).await?,
             uses: terms.uses,
@@ -222,6 +234,12 @@ pub struct Revoked {
 pub struct GrantState {
     /// Its id.
     pub grant: GrantId,
+    /// Whom it names.
+    pub grantee: Grantee,
+    /// Who signed it: the patient, or whoever passed it on.
+    pub issuer: Wallet,
+    /// The grant that was passed on; none where the patient gave it.
+    pub parent: Option<GrantId>,
     /// The one record it is on, ...
     pub record: Option<RecordId>,
     /// ... or the classes.
@@ -230,6 +248,10 @@ pub struct GrantState {
     pub rights: Vec<Right>,
     /// What for.
     pub purposes: Vec<Purpose>,
+    /// When it was given.
+    pub created: SystemTime,
+    /// When it was taken back.
+    pub revoked: Option<SystemTime>,
     /// When it ends by itself.
     pub expires: SystemTime,
     /// How often it can still be used; `None` is without limit.
@@ -241,10 +263,15 @@ pub struct GrantState {
 }
 
 impl GrantState {
-    fn of(found: ops::GrantState) -> Self {
+    fn of(found: ops::GrantState, grantee: Grantee) -> Self {
         let grant = &found.grant;
         Self {
             grant: GrantId::new(grant.id),
+            grantee,
+            issuer: Wallet::from(grant.issuer.to_bytes()),
+            parent: (grant.parent != NO_ID).then(|| GrantId::new(grant.parent)),
+            created: system(grant.created_at),
+            revoked: (grant.revoked != 0).then(|| system(grant.revoked_at)),
             record: record(grant.record),
             classes: class::of_mask(grant.classes),
             rights: rights(grant.rights),
@@ -278,9 +305,9 @@ impl Ask<'_> {
         let request = AccessRequest {
             patient: self.chart.patient.to_bytes(),
             record: terms.record_id(),
-            classes: terms.classes(),
+            classes: terms.classes().unwrap_or_default(),
             rights: terms.rights(),
-            purposes: terms.purposes.clone(),
+            purposes: terms.purposes.clone().unwrap_or_default(),
             until: session.from_now(terms.lasting()).await?,
         };
         let (id, _) = session.request_access(&request).await?;
@@ -293,8 +320,8 @@ impl Ask<'_> {
 pub struct Request {
     /// Its id.
     pub request: RequestId,
-    /// The institution of who asks.
-    pub institution: InstitutionId,
+    /// Who asks.
+    pub member: MemberId,
     /// The one record it is about, ...
     pub record: Option<RecordId>,
     /// ... or the classes.
@@ -312,10 +339,10 @@ pub struct Request {
 }
 
 impl Request {
-    fn of(request: &state::Request) -> Self {
+    fn of(request: &state::Request, member: MemberId) -> Self {
         Self {
             request: RequestId::new(request.id),
-            institution: InstitutionId::new(request.institution),
+            member,
             record: record(request.record),
             classes: class::of_mask(request.classes),
             rights: rights(request.rights),
@@ -345,23 +372,23 @@ pub struct Approval<'a> {
 impl Approval<'_> {
     /// Only on these of the classes that were asked for.
     pub fn classes(mut self, classes: impl IntoIterator<Item = Class>) -> Self {
-        self.terms.classes.extend(classes);
+        self.terms.classes.get_or_insert_default().extend(classes);
         self
     }
 
     /// Only to do this, of what was asked for.
     pub fn rights(mut self, rights: impl IntoIterator<Item = Right>) -> Self {
-        self.terms.rights.extend(rights);
+        self.terms.rights.get_or_insert_default().extend(rights);
         self
     }
 
     /// Only for this, of what was asked for.
     pub fn purposes(mut self, purposes: impl IntoIterator<Item = Purpose>) -> Self {
-        self.terms.purposes.extend(purposes);
+        self.terms.purposes.get_or_insert_default().extend(purposes);
         self
     }
 
-    /// Only for so long from now on, in whole seconds.
+    /// For no longer than this from now on, in whole seconds, nor than was asked for.
     pub fn lasting(mut self, duration: Duration) -> Self {
         self.terms.lasting = Some(duration);
         self
@@ -379,19 +406,27 @@ impl Approval<'_> {
     /// As [`Grant::send`]; the chain takes no more than was asked for.
     pub async fn send(self) -> Result<Granted, Error> {
         let Self { chart, request, terms } = self;
+        if terms.are_empty() {
+            return usage(
+                "this approves nothing: an empty list of classes, rights or purposes; deny the request instead",
+            );
+        }
+        let (patient, request) = (chart.patient.to_bytes(), request.to_bytes());
         let expires = match terms.lasting {
-            Some(lasting) => Some(chart.session.from_now(seconds(lasting)).await?),
             None => None,
+            Some(lasting) => {
+                let asked = chart.session.ledger().request(&patient, &request).await?;
+                Some(chart.session.from_now(seconds(lasting)).await?.min(asked.until))
+            }
         };
         let narrower = Narrower {
-            classes: (!terms.classes.is_empty()).then(|| terms.classes()),
-            rights: (!terms.rights.is_empty()).then(|| terms.rights.clone()),
-            purposes: (!terms.purposes.is_empty()).then(|| terms.purposes.clone()),
+            classes: terms.classes(),
+            rights: terms.rights,
+            purposes: terms.purposes,
             not_before: None,
             expires,
             uses: terms.uses,
         };
-        let (patient, request) = (chart.patient.to_bytes(), request.to_bytes());
         let granted = chart.session.approve_request(&patient, &request, &narrower).await?;
         Ok(Granted::of(granted))
     }
@@ -426,7 +461,13 @@ impl<'a> Chart<'a> {
     /// [`Error::Ledger`].
     pub async fn grants(&self) -> Result<Vec<GrantState>, Error> {
         let found = self.session.grants(&self.patient.to_bytes()).await?;
-        Ok(found.into_iter().map(GrantState::of).collect())
+        let mut people = People::new(self.session);
+        let mut states = Vec::with_capacity(found.len());
+        for state in found {
+            let grantee = people.grantee(&state.grant).await?;
+            states.push(GrantState::of(state, grantee));
+        }
+        Ok(states)
     }
 
     /// Asks the patient for rights, as a member of an institution.
@@ -443,7 +484,12 @@ impl<'a> Chart<'a> {
     /// [`Error::Ledger`].
     pub async fn requests(&self) -> Result<Vec<Request>, Error> {
         let found = self.session.ledger().requests(&self.patient.to_bytes()).await?;
-        Ok(found.iter().map(|found| Request::of(&found.account)).collect())
+        let mut people = People::new(self.session);
+        let mut requests = Vec::with_capacity(found.len());
+        for asked in found.iter().map(|found| &found.account) {
+            requests.push(Request::of(asked, people.member(&asked.member).await?));
+        }
+        Ok(requests)
     }
 
     /// Gives what was asked for, or less of it.
@@ -491,20 +537,22 @@ mod tests {
     #[test]
     fn rights_are_on_something_and_for_something() {
         let record = Some(RecordId::new([1; 16]));
-        let classes = vec![Class::new(1).unwrap()];
-        let purposes = vec![Purpose::Treatment];
-        let terms = |record, classes: &[Class], purposes: &[Purpose]| Terms {
+        let classes = || Some(vec![Class::new(1).unwrap()]);
+        let purposes = || Some(vec![Purpose::Treatment]);
+        let terms = |record, classes, purposes| Terms {
             record,
-            classes: classes.to_vec(),
-            purposes: purposes.to_vec(),
+            classes,
+            purposes,
             ..Terms::default()
         };
-        assert!(terms(record, &[], &purposes).checked().is_ok());
-        assert!(terms(None, &classes, &purposes).checked().is_ok());
+        assert!(terms(record, None, purposes()).checked().is_ok());
+        assert!(terms(None, classes(), purposes()).checked().is_ok());
         for (wrong, said) in [
-            (terms(None, &[], &purposes), "on nothing"),
-            (terms(record, &classes, &purposes), "not on both"),
-            (terms(record, &[], &[]), "for which purposes"),
+            (terms(None, None, purposes()), "on nothing"),
+            (terms(record, classes(), purposes()), "not on both"),
+            (terms(record, None, None), "for which purposes"),
+            (terms(record, None, Some(Vec::new())), "rights that are none"),
+            (terms(None, Some(Vec::new()), purposes()), "rights that are none"),
         ] {
             let error = wrong.checked().unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
@@ -512,9 +560,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_to_read_for_thirty_days() {
+    fn what_is_said_to_be_nothing_is_not_what_was_not_said() {
         let terms = Terms::default();
         assert_eq!(terms.rights(), [Right::Read]);
         assert_eq!(terms.lasting(), 2_592_000);
+        assert!(!terms.are_empty());
+        let none = Terms {
+            rights: Some(Vec::new()),
+            ..Terms::default()
+        };
+        assert!(none.are_empty() && none.rights().is_empty());
     }
 }

@@ -58,6 +58,12 @@ pub struct Stored {
     pub stored_bytes: u64,
     /// How many readers its key was wrapped for.
     pub readers: usize,
+    /// How many institutions hold a share of its key for emergencies.
+    pub holders: usize,
+    /// Whether the patient named holders, and too few of them have a usable key: in an emergency nobody could open it.
+    pub holders_too_few: bool,
+    /// Whether guardians could help the patient to a new wallet, should it be lost.
+    pub recoverable: bool,
     /// The transaction, in base58; `None` where an earlier try that was broken off had sent it.
     pub transaction: Option<String>,
 }
@@ -213,6 +219,9 @@ impl Stored {
             bytes: put.stats.original,
             stored_bytes: put.stats.stored,
             readers: put.readers,
+            holders: put.holders,
+            holders_too_few: put.holders_too_few,
+            recoverable: put.recoverable,
             transaction: put.signature,
         }
     }
@@ -293,7 +302,8 @@ impl<'a> Get<'a> {
         }
     }
 
-    /// The version, from 1; the newest where none is given. Earlier ones are for the patient and who wrote the first.
+    /// The version, from 1; the newest where none is given. Earlier ones are for the patient, its delegates, and who wrote
+    /// the first.
     pub fn version(mut self, version: u32) -> Self {
         self.request.version = Some(version);
         self
@@ -323,7 +333,7 @@ impl<'a> Get<'a> {
         Self { replace: true, ..self }
     }
 
-    /// Is told how far it is; must not block.
+    /// Is told how far it is; must not block. For [`to_file`](Self::to_file) and [`to_writer`](Self::to_writer).
     pub fn on_progress(self, listener: impl Fn(Progress) + Send + Sync + 'a) -> Self {
         Self {
             listener: Some(Box::new(listener)),
@@ -347,7 +357,8 @@ impl<'a> Get<'a> {
         let opened = self.open(&mut file).await?;
         file.commit().await?;
         if let Some(folder) = folder {
-            blocking(move || Ok(Kept::remove(&folder)?)).await?;
+            // The file is there and whole. What stays of the folder is ciphertext, which the next try would remove.
+            let _ = blocking(move || Ok(Kept::remove(&folder)?)).await;
         }
         Ok(opened)
     }

@@ -133,6 +133,17 @@ impl MemberId {
         Self { institution, member }
     }
 
+    /// The member of these ids.
+    ///
+    /// # Errors
+    /// [`NotAName::Zeros`].
+    pub fn of(institution: [u8; 16], member: [u8; 16]) -> Result<Self, NotAName> {
+        if member == NO_ID {
+            return Err(NotAName::Zeros);
+        }
+        Ok(Self::new(institution.try_into()?, member))
+    }
+
     /// Its institution.
     #[must_use]
     pub const fn institution(self) -> InstitutionId {

@@ -1,7 +1,9 @@
 //! The clinic's way in: a [`Client`] acts as one identity, and gives [`Chart`]s, one for each patient. What is done in a
 //! chart reads as it is said, files come and go as streams that are verified against the chain, and nothing here asks for
-//! a type of Solana's. What it leaves out (emergencies, archives, payment, recovery, erasure) is in
-//! [`ops`](crate::ops): [`Client::session`] gives a client's own session for it.
+//! a type of Solana's. What it leaves out (policies, passing on, delegates, emergencies, archives, payment, recovery,
+//! erasure, health and repair of stores) is in [`ops`](crate::ops): [`Client::session`] gives a client's own session for it.
+//!
+//! A client is shared between tasks in an [`Arc`](std::sync::Arc); all that it does can be spawned.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -16,7 +18,7 @@
 //!     .rpc("https://rpc.example")
 //!     .store("https://gateway.example")
 //!     .key_store("/srv/keys")
-//!     .identity_file("doctor.id", Passphrase::new(std::fs::read("doctor.pass")?)?)
+//!     .identity_file("doctor.id", Passphrase::from_file("doctor.pass")?)
 //!     .build()
 //!     .await?;
 //! let chart = doctor.chart(patient);
@@ -45,6 +47,7 @@ mod consent;
 mod files;
 mod ids;
 mod log;
+mod names;
 mod people;
 mod time;
 
@@ -67,7 +70,7 @@ pub use log::{Entry, Log, What};
 
 pub use crate::{
     keys::{Identity, Passphrase},
-    ledger::Commitment,
+    ledger::{Commitment, LedgerOptions, Payer},
     ops::OpError as Error,
     seal::Progress,
     store::Code,
@@ -76,7 +79,7 @@ pub use crate::{
 /// The session that a client works with.
 pub type ClientSession = Session<Backend, KeyStores<KeyBackend>>;
 
-/// One identity at work: a clinic's, one of its members', or a patient's. Cheap to keep and free to share between tasks.
+/// One identity at work: a clinic's, one of its members', or a patient's. Keep it: it holds connections and what it learnt.
 #[derive(Debug)]
 pub struct Client {
     session: ClientSession,
@@ -87,16 +90,6 @@ impl Client {
     #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
-    }
-
-    /// Says that everything is where the environment says, in the variables of the command line: `CHARTSEAL_RPC_URL`,
-    /// `CHARTSEAL_STORES` or else `CHARTSEAL_GATEWAY_URL`, `CHARTSEAL_SPREAD`, `CHARTSEAL_KEY_STORE`,
-    /// `CHARTSEAL_KEY_SERVICE`. Who acts it does not say.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] where a variable is not understood.
-    pub fn from_env() -> Result<Builder, Error> {
-        Builder::from_env()
     }
 
     fn new(session: ClientSession) -> Self {
@@ -119,5 +112,34 @@ impl Client {
     #[must_use]
     pub fn session(&self) -> &ClientSession {
         &self.session
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_done_can_be_spawned() {
+        fn is_sent<T: Send>(_: &T) {}
+        // Nothing is done: whether it could be in another thread is known without.
+        let _ = |client: &Client, class: Class, record: RecordId, grant: GrantId, request: RequestId, to: MemberId| {
+            let chart = client.chart(PatientId::new([1; 16]));
+            is_sent(&Client::builder().build());
+            is_sent(&client.open_chart());
+            is_sent(&chart.put(class).file("file"));
+            is_sent(&chart.amend(record).stream(tokio::io::empty()));
+            is_sent(&chart.get(record).to_file("file"));
+            is_sent(&chart.get(record).to_vec(1));
+            is_sent(&chart.get(record).reader());
+            is_sent(&chart.grant(to).send());
+            is_sent(&chart.revoke(grant));
+            is_sent(&chart.ask().send());
+            is_sent(&chart.approve(request).send());
+            is_sent(&chart.grants());
+            is_sent(&chart.requests());
+            is_sent(&chart.log());
+            is_sent(&chart.verify(record));
+        };
     }
 }

@@ -1,6 +1,7 @@
 //! Storing: seal, upload, wrap the key for everybody who may read, and then let the chain decide. Whoever would be
 //! refused is refused before anything is uploaded. Of a version that the chain does not take nobody holds the key.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -126,7 +127,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             hex::encode(patient)
         );
         let journal = self
-            .journal(request.journal.as_deref(), &input, what, &request.seal, new)
+            .journal(request.journal.as_deref(), input.file(), what, &request.seal, new)
             .await?;
         let ids = journal.as_ref().map_or_else(new, |journal| Ok(journal.ids()))?;
         let record = ids.record;
@@ -187,7 +188,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let (of, record) = (hex::encode(patient), hex::encode(request.record));
         let what = format!("an amendment of record {record} of patient {of}");
         let journal = self
-            .journal(request.journal.as_deref(), &input, what, &request.seal, new)
+            .journal(request.journal.as_deref(), input.file(), what, &request.seal, new)
             .await?;
         let ids = journal.as_ref().map_or_else(new, |journal| Ok(journal.ids()))?;
         // An earlier run may have been broken off after the chain took what it sent.
@@ -387,12 +388,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
     async fn journal(
         &self,
         path: Option<&Path>,
-        input: &Input<'_>,
+        file: Option<&File>,
         purpose: String,
         options: &SealOptions,
         new: impl FnOnce() -> Result<RecordIds, CryptoError>,
     ) -> Result<Option<Arc<Journal>>, OpError> {
-        let (Some(path), Input::File(file)) = (path, input) else {
+        let (Some(path), Some(file)) = (path, file) else {
             return Ok(None);
         };
         let at = |source| FileError::new("read", path, source);

@@ -39,6 +39,14 @@ impl<'a> Input<'a> {
         Self::Stream(Box::new(reader))
     }
 
+    /// The file, where it is one.
+    pub(crate) fn file(&self) -> Option<&File> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// The stamp of a file as it is now; a stream has none.
     pub(super) fn stamp(&self) -> io::Result<Option<Stamp>> {
         match self {
