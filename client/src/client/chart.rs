@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Class, ClientSession, Error, Get, Log, PatientId, Put, RecordId, files::Target, log, time::system};
+use super::{Class, ClientSession, Error, Get, Log, PatientId, Put, RecordId, log, put::Target, time::system};
 use chartseal_program::state::Record;
 
 /// A patient's chart, seen by one client. [`Client::chart`](super::Client::chart) gives it; nothing is asked before

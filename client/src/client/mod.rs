@@ -43,12 +43,16 @@
 mod builder;
 mod chart;
 mod class;
-mod consent;
 mod files;
+mod get;
+mod grants;
 mod ids;
 mod log;
 mod names;
 mod people;
+mod put;
+mod requests;
+mod terms;
 mod time;
 
 use crate::{
@@ -62,11 +66,13 @@ pub use chartseal_program::vocabulary::{
     Action as Right, ActorKind, Basis, InstitutionKind, Purpose, Reason, RequestState, Role,
 };
 pub use class::{CLASSES, Class, NotAClass};
-pub use consent::{Approval, Ask, Grant, GrantState, Granted, Grantee, Request, Revoked};
-pub use files::{Access, Get, Opened, Put, Reader, Stored};
+pub use get::{Access, Get, Opened, Reader};
+pub use grants::{Grant, GrantState, Granted, Grantee, Revoked};
 pub use ids::{GrantId, InstitutionId, MemberId, NotAName, PatientId, RecordId, RequestId, Wallet};
 pub(crate) use ids::{parse_address, parse_id};
 pub use log::{Entry, Log, What};
+pub use put::{Put, Stored};
+pub use requests::{Approval, Ask, Request};
 
 pub use crate::{
     keys::{Identity, Passphrase},
