@@ -27,7 +27,10 @@ use crate::backoff::Backoff;
 /// How long a single call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often all nodes are asked where all of them ask for peace.
+/// The longest answer that is read: what is listed of the contract's accounts is far shorter.
+const LONGEST_ANSWER: usize = 64 << 20;
+
+/// How often those that ask for peace are asked, where no other node answers.
 const ROUNDS: u32 = 6;
 
 /// The longest that a node is left in peace, whatever it says.
@@ -45,6 +48,7 @@ pub(super) struct Nodes {
     /// The genesis hash of the cluster: what was given, or that of the first node that told its own.
     cluster: OnceCell<String>,
     requests: AtomicU64,
+    longest_answer: usize,
 }
 
 struct Node {
@@ -78,6 +82,7 @@ impl Nodes {
             current: Arc::default(),
             cluster: OnceCell::new_with(cluster),
             requests: AtomicU64::new(0),
+            longest_answer: LONGEST_ANSWER,
         }
     }
 
@@ -89,33 +94,47 @@ impl Nodes {
     async fn ask(&self, request: RpcRequest, params: Value) -> ClientResult<Value> {
         // Another node that was asked to look before it sends might refuse what the first has sent on.
         let ends_here = request == RpcRequest::SendTransaction && params[1]["skipPreflight"] != json!(true);
-        let mut failed = None;
+        if self.nodes.is_empty() {
+            return Err(custom("no address of a node is named"));
+        }
+        let mut failed: Vec<(usize, ClientError)> = Vec::new();
         for round in 0..ROUNDS {
+            let mut has_resting = false;
             let first = self.current.load(Ordering::Relaxed);
             for index in (0..self.nodes.len()).map(|step| (first + step) % self.nodes.len()) {
-                let Some(node) = self.nodes.get(index).filter(|node| !node.is_resting()) else {
+                let Some(node) = self.nodes.get(index) else { continue };
+                // It was asked, and may have been silent for long.
+                if failed.iter().any(|(which, _)| *which == index) {
                     continue;
-                };
+                }
+                if node.is_resting() {
+                    has_resting = true;
+                    continue;
+                }
                 match self.ask_one(node, request, &params).await {
                     Ok(answer) => {
                         self.current.store(index, Ordering::Relaxed);
                         return Ok(answer);
                     }
-                    Err(Failure::Limited(pause)) => node.rest(pause.unwrap_or_else(|| PAUSES.pause(round))),
-                    Err(Failure::Other(error)) if goes_on(&error) && !ends_here => failed = Some(error),
+                    Err(Failure::Limited(pause)) => {
+                        has_resting = true;
+                        node.rest(pause.unwrap_or_else(|| PAUSES.pause(round)));
+                    }
+                    Err(Failure::Other(error)) if goes_on(&error) && !ends_here => failed.push((index, error)),
                     Err(Failure::Other(error)) => return Err(error),
                 }
             }
             // Those that failed were asked; those that ask for peace get it, and are asked again.
-            let Some(pause) = self.shortest_rest().filter(|_| failed.is_none()) else {
+            if !has_resting {
                 break;
-            };
+            }
             // Not all at the same moment.
-            tokio::time::sleep(pause + PAUSES.pause(0)).await;
+            tokio::time::sleep(self.shortest_rest() + PAUSES.pause(0)).await;
         }
-        Err(failed.unwrap_or_else(|| {
-            custom("it takes no more requests for now (429); try again later, or name another (--rpc)")
-        }))
+        Err(failed.pop().map_or_else(
+            || custom("it takes no more requests for now (429); try again later, or name another (--rpc)"),
+            |(_, error)| error,
+        ))
     }
 
     async fn ask_one(&self, node: &Node, request: RpcRequest, params: &Value) -> Result<Value, Failure> {
@@ -153,18 +172,30 @@ impl Nodes {
             let seconds = asked.and_then(|text| text.to_str().ok()?.trim().parse().ok());
             return Err(Failure::Limited(seconds.map(Duration::from_secs)));
         }
-        let answer = sent.error_for_status().map_err(http)?;
-        let mut answer: Value = answer.json().await.map_err(http)?;
-        match answer["error"].take() {
-            Value::Null => Ok(answer["result"].take()),
-            error => Err(Failure::Other(told(error))),
+        let mut sent = sent.error_for_status().map_err(http)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = sent.chunk().await.map_err(http)? {
+            if body.len().saturating_add(chunk.len()) > self.longest_answer {
+                return Err(Failure::Other(custom("its answer has no end")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let parsed = serde_json::from_slice(&body);
+        let mut answer: Value = parsed.map_err(|error| Failure::Other(ErrorKind::SerdeJson(error).into()))?;
+        // Looked for and not indexed: what answers may be no object at all.
+        match (answer.get("error").cloned(), answer.get_mut("result").map(Value::take)) {
+            (Some(error), _) if !error.is_null() => Err(Failure::Other(told(error))),
+            (_, Some(result)) => Ok(result),
+            _ => Err(Failure::Other(custom("it answered, but not in JSON-RPC"))),
         }
     }
 
-    /// How long until the first of the nodes that ask for peace may be asked again.
-    fn shortest_rest(&self) -> Option<Duration> {
+    /// How long until the first of the nodes that ask for peace may be asked again; nothing where one may be already.
+    fn shortest_rest(&self) -> Duration {
+        let now = Instant::now();
         let rests = self.nodes.iter().filter_map(|node| *node.resting());
-        rests.map(|until| until.saturating_duration_since(Instant::now())).min()
+        let ahead = rests.filter_map(|until| until.checked_duration_since(now));
+        ahead.min().unwrap_or_default()
     }
 }
 
@@ -255,18 +286,4 @@ fn custom(what: &str) -> ClientError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_what_may_be_a_key() {
-        assert_eq!(shown("http://127.0.0.1:8899"), "http://127.0.0.1:8899");
-        assert_eq!(shown("http://127.0.0.1:8899/"), "http://127.0.0.1:8899");
-        assert_eq!(
-            shown("https://me:secret@node.example/?api-key=1"),
-            "https://node.example"
-        );
-        assert_eq!(shown("https://node.example/v2/secret"), "https://node.example/…");
-        assert_eq!(shown("nonsense"), "nonsense");
-    }
-}
+mod tests;
