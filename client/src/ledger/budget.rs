@@ -2,11 +2,7 @@
 //! that others paid of late, up to a cap. The simulation also takes the place of the node's own before it sends: what it
 //! finds wrong is told with the program's words, and nothing was sent. A node that cannot simulate or does not know what others pay is gone on with.
 
-use std::{
-    sync::Mutex,
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use solana_address::Address;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
@@ -20,6 +16,7 @@ use solana_rpc_client_api::{
 use solana_signature::Signature;
 use solana_transaction::Transaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{Ledger, LedgerError};
 
@@ -31,6 +28,9 @@ const PACKET: usize = 1_232;
 
 /// How long what others pay is believed.
 const FEE_SHARED: Duration = Duration::from_secs(10);
+
+/// How long the question may take: a transaction works without its answer too.
+const FEE_ASKED: Duration = Duration::from_secs(2);
 
 /// Accounts that a node looks up fees for in one question, at most.
 const MOST_ACCOUNTS: usize = 128;
@@ -61,22 +61,19 @@ impl Budget {
         self.units.is_some()
     }
 
-    /// The message with its budget, or without where it would become too long.
+    /// The message with its budget: without the price where it would become too long with it, or without any.
     pub(super) fn message(self, instructions: &[Instruction], payer: Option<&Address>) -> Message {
         let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
         let price = (self.price > 0).then(|| ComputeBudgetInstruction::set_compute_unit_price(self.price));
-        let all: Vec<_> = limit
+        let with = |first: &[&Option<Instruction>]| {
+            let first = first.iter().filter_map(|one| one.as_ref());
+            let all: Vec<_> = first.chain(instructions).cloned().collect();
+            Message::new(&all, payer)
+        };
+        [with(&[&limit, &price]), with(&[&limit])]
             .into_iter()
-            .chain(price)
-            .chain(instructions.iter().cloned())
-            .collect();
-        let message = Message::new(&all, payer);
-        let signatures = usize::from(message.header.num_required_signatures) * size_of::<Signature>();
-        // One byte more says how many signatures there are.
-        if message.serialize().len() + signatures + 1 > PACKET {
-            return Message::new(instructions, payer);
-        }
-        message
+            .find(fits)
+            .unwrap_or_else(|| with(&[]))
     }
 }
 
@@ -122,14 +119,16 @@ impl Ledger {
         };
         match simulated.err {
             Some(error) => Err(LedgerError::failed(error.into(), simulated.logs.unwrap_or_default())),
-            None => Ok(simulated.units_consumed.map(with_margin)),
+            // Nothing works with none: a node that says so does not count them.
+            None => Ok(simulated.units_consumed.filter(|units| *units > 0).map(with_margin)),
         }
     }
 
-    /// What to pay for a compute unit. Where nobody tells, nothing.
+    /// What to pay for a compute unit. Where nobody tells, what was paid before, or nothing.
     async fn price(&self, message: &Message) -> u64 {
-        let known = *self.fees.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, price)) = known
+        // Whoever holds the lock asks for all.
+        let mut known = self.fees.0.lock().await;
+        if let Some((since, price)) = *known
             && since.elapsed() < FEE_SHARED
         {
             return price;
@@ -140,16 +139,23 @@ impl Ledger {
             .map(|(_, key)| *key)
             .take(MOST_ACCOUNTS)
             .collect();
-        let paid = self.rpc.get_recent_prioritization_fees(&writable).await;
-        let paid = paid
-            .unwrap_or_default()
-            .iter()
-            .map(|slot| slot.prioritization_fee)
-            .collect();
-        let price = usual(paid).min(self.max_priority_fee);
-        *self.fees.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), price));
+        let asked = timeout(FEE_ASKED, self.rpc.get_recent_prioritization_fees(&writable)).await;
+        let price = match asked {
+            Ok(Ok(paid)) => usual(paid.iter().map(|slot| slot.prioritization_fee).collect()),
+            // What was paid before is more likely to be enough than nothing.
+            _ => known.map_or(0, |(_, price)| price),
+        };
+        let price = price.min(self.max_priority_fee);
+        *known = Some((Instant::now(), price));
         price
     }
+}
+
+/// Whether a message and its signatures make no transaction that is too long.
+fn fits(message: &Message) -> bool {
+    let signatures = usize::from(message.header.num_required_signatures) * size_of::<Signature>();
+    // One byte more says how many signatures there are.
+    message.serialize().len() + signatures < PACKET
 }
 
 /// Compute units with a fifth more, for what changes between simulation and slot.
@@ -172,8 +178,12 @@ fn is_missing(error: &ClientError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
 
+    use futures_util::future::join_all;
     use serde_json::{Value, json};
     use solana_commitment_config::CommitmentConfig;
     use solana_rpc_client_api::request::RpcRequest;
@@ -190,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_fifth_above_what_was_used_and_never_above_the_most() {
-        assert_eq!(with_margin(0), 0);
+        assert_eq!(with_margin(1), 2);
         assert_eq!(with_margin(101), 122);
         assert_eq!(with_margin(1_300_000), MOST_UNITS);
         assert_eq!(with_margin(u64::MAX), MOST_UNITS);
@@ -230,7 +240,43 @@ mod tests {
         };
         let instructions = |bytes| budget.message(&[pays(bytes)], Some(&payer)).instructions.len();
         assert_eq!(instructions(900), 3);
+        // The limit alone takes less, and what was simulated with more than the usual would fail without.
+        let with_limit_alone = (900..1_050).filter(|bytes| instructions(*bytes) == 2).count();
+        assert_eq!(with_limit_alone, 12, "the price takes twelve bytes");
         assert_eq!(instructions(1_050), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_node_does_not_count_is_not_limited() {
+        let payer = Address::new_from_array([1; 32]);
+        for (told, units) in [(json!(0), None), (Value::Null, None), (json!(10), Some(12))] {
+            let answers = move |_, _: &Value| json!({ "context": { "slot": 1 }, "value": { "err": null, "unitsConsumed": told } });
+            let ledger = Ledger {
+                rpc: Arc::new(node(CommitmentConfig::confirmed(), answers)),
+                ..Ledger::new("")
+            };
+            let message = Message::new(&[pays(1)], Some(&payer));
+            assert_eq!(ledger.units(&message).await.unwrap(), units);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_asks_for_all_what_others_pay() {
+        let payer = Address::new_from_array([1; 32]);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let node = node(CommitmentConfig::confirmed(), move |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            json!([{ "slot": 1, "prioritizationFee": 7 }])
+        });
+        let ledger = Ledger {
+            rpc: Arc::new(node),
+            ..Ledger::new("")
+        };
+        let message = Message::new(&[pays(1)], Some(&payer));
+        let prices = join_all((0..100).map(|_| ledger.price(&message))).await;
+        assert_eq!(prices, [7; 100]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
