@@ -71,7 +71,7 @@ struct State {
     followed: HashMap<Signature, Entry>,
     task: Option<JoinHandle<()>>,
     listener: Option<Listener>,
-    /// Whether the connection that listens told of the last transaction before asking found out.
+    /// Whether the connection that listens has told of one, and asking was not first since with what it promised to tell.
     is_trusted: bool,
 }
 
@@ -170,15 +170,16 @@ impl Fates {
 
     async fn ask_until_all_is_known(self: Arc<Self>) {
         let mut asked = Instant::now();
+        // Good for as long as the task is there: what has ended stays so, and who tells of it must have come as far.
+        let mut seen = None;
         while let Some(due) = self.due() {
             if !due.is_empty() {
-                let mut seen = None;
                 if asked.elapsed() > HEIGHT {
                     asked = Instant::now();
-                    seen = self.rpc.get_epoch_info().await.ok().map(|epoch| Seen {
-                        slot: epoch.absolute_slot,
-                        height: epoch.block_height,
-                    });
+                    if let Ok(epoch) = self.rpc.get_epoch_info().await {
+                        let (slot, height) = (epoch.absolute_slot, epoch.block_height);
+                        seen = Some(Seen { slot, height });
+                    }
                 }
                 self.ask(due, seen).await;
             }

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
@@ -17,17 +19,27 @@ fn fates_at(
     commitment: CommitmentConfig,
     statuses: impl Fn(&[Value], bool) -> Value + Send + Sync + 'static,
 ) -> Arc<Fates> {
-    let node = node(commitment, move |request, params| match request {
-        RpcRequest::GetEpochInfo => json!({
-            "epoch": 0, "slotIndex": 1_000, "slotsInEpoch": 432_000, "absoluteSlot": 1_000,
-            "blockHeight": LIFE_ENDS_AT + 1, "transactionCount": 1,
-        }),
+    fates_of(commitment, move |request, params| match request {
+        RpcRequest::GetEpochInfo => height(),
         _ => statuses(
             params[0].as_array().unwrap(),
             params[1]["searchTransactionHistory"] == json!(true),
         ),
-    });
-    Fates::new(Arc::new(node), None, Duration::from_secs(60))
+    })
+}
+
+fn fates_of(
+    commitment: CommitmentConfig,
+    answers: impl Fn(RpcRequest, &Value) -> Value + Send + Sync + 'static,
+) -> Arc<Fates> {
+    Fates::new(Arc::new(node(commitment, answers)), None, Duration::from_secs(60))
+}
+
+fn height() -> Value {
+    json!({
+        "epoch": 0, "slotIndex": 1_000, "slotsInEpoch": 432_000, "absoluteSlot": 1_000,
+        "blockHeight": LIFE_ENDS_AT + 1, "transactionCount": 1,
+    })
 }
 
 fn signature(number: u16) -> Signature {
@@ -92,9 +104,18 @@ async fn a_transaction_that_only_the_whole_history_knows_did_not_expire() {
 
 #[tokio::test]
 async fn what_can_still_be_undone_is_not_believed_by_who_wants_it_final() {
-    let fates = fates_at(CommitmentConfig::finalized(), |asked, _| applied(asked));
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let fates = fates_at(CommitmentConfig::finalized(), move |asked, _| {
+        let _ = tell.send(());
+        applied(asked)
+    });
     let mut followed = fates.follow(signature(1), None);
-    assert_eq!(followed.within(HEIGHT).await.fate, Fate::Open);
+    followed.within(Duration::ZERO).await;
+    // The answer to the first question has been heard when the other is asked.
+    for _ in 0..2 {
+        heard.recv().await.unwrap();
+    }
+    assert_eq!(followed.within(Duration::ZERO).await.fate, Fate::Open);
 }
 
 #[test]
@@ -121,7 +142,40 @@ fn what_a_connection_that_proved_itself_will_tell_of_is_not_asked_for_until_it_b
 
 #[tokio::test]
 async fn a_transaction_that_may_still_be_applied_stays_open() {
-    let fates = fates(|asked, _| nothing(1_000, asked));
+    let is_seen = Arc::new(AtomicBool::new(false));
+    let (tell, mut asked) = mpsc::unbounded_channel();
+    let knows = Arc::clone(&is_seen);
+    let fates = fates_of(CommitmentConfig::confirmed(), move |request, params| match request {
+        RpcRequest::GetEpochInfo => {
+            knows.store(true, Ordering::Relaxed);
+            height()
+        }
+        _ => {
+            let _ = tell.send(knows.load(Ordering::Relaxed));
+            nothing(1_000, params[0].as_array().unwrap())
+        }
+    });
     let mut followed = fates.follow(signature(1), Some(LIFE_ENDS_AT + 1));
-    assert_eq!(followed.within(HEIGHT * 2).await.fate, Fate::Open);
+    followed.within(Duration::ZERO).await;
+    // The answer to the first of the two has been heard when the other is asked.
+    for _ in 0..2 {
+        while !asked.recv().await.unwrap() {}
+    }
+    assert_eq!(followed.within(Duration::ZERO).await.fate, Fate::Open);
+}
+
+#[tokio::test]
+async fn a_height_that_was_seen_once_is_enough() {
+    let heights = AtomicU64::new(0);
+    let fates = fates_of(CommitmentConfig::confirmed(), move |request, params| match request {
+        RpcRequest::GetEpochInfo if heights.fetch_add(1, Ordering::Relaxed) == 0 => height(),
+        RpcRequest::GetEpochInfo => Value::Null,
+        // It is behind at first, as in the round in which the height was asked for.
+        _ => nothing(
+            999 + heights.load(Ordering::Relaxed).min(2) / 2,
+            params[0].as_array().unwrap(),
+        ),
+    });
+    let mut followed = fates.follow(signature(1), Some(LIFE_ENDS_AT));
+    assert_eq!(followed.within(Duration::from_secs(60)).await.fate, Fate::Expired);
 }
