@@ -19,7 +19,7 @@ use crate::{
     store::{AtomicFile, Backend, Existing, Kept},
 };
 
-/// A sealed file, open for reading from anywhere in it ([`AsyncRead`] and `AsyncSeek`). What is read is fetched when it is
+/// A sealed file, open for reading from anywhere in it (`AsyncRead` and `AsyncSeek`). What is read is fetched when it is
 /// read, with some of what follows, and was held against the chain.
 pub type Reader = SealedReader<Backend>;
 
