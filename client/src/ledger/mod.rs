@@ -29,7 +29,7 @@ use std::{
 };
 
 use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::RpcClientConfig};
-use solana_rpc_client_api::client_error::Error as ClientError;
+use solana_rpc_client_api::client_error::{Error as ClientError, ErrorKind};
 use tokio::sync::OnceCell;
 
 use blockhashes::Blockhashes;
@@ -51,6 +51,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 /// How long an answer is waited for before anything was sent: the caller may well hear that there is none.
 const SHORT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often something is read where the line fails.
+const READS: u32 = 5;
 
 /// How often it is asked for.
 const POLL: Duration = Duration::from_millis(100);
@@ -146,6 +149,28 @@ impl Ledger {
                 answer => return answer,
             }
         }
+    }
+
+    /// Asks what changes nothing: where the line fails, a few times.
+    async fn ask_again<T, F>(&self, ask: impl Fn() -> F) -> Result<T, LedgerError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let since = Instant::now();
+        for _ in 1..READS {
+            match ask().await {
+                // What is found on this side of the line stays so.
+                Err(error)
+                    if error::may_pass(&error)
+                        && !matches!(*error.kind, ErrorKind::Custom(_))
+                        && since.elapsed() < SHORT_PATIENCE =>
+                {
+                    tokio::time::sleep(POLL).await;
+                }
+                answer => return self.call(std::future::ready(answer)).await,
+            }
+        }
+        self.call(ask()).await
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, LedgerError> {

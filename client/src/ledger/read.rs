@@ -149,7 +149,7 @@ impl Ledger {
     /// [`LedgerError::Malformed`] where the account is of another kind.
     pub async fn try_read<T: AccountDeserialize>(&self, at: &Address) -> Result<Option<T>, LedgerError> {
         let answer = self
-            .call(self.rpc.get_account_with_commitment(at, self.rpc.commitment()))
+            .ask_again(|| self.rpc.get_account_with_commitment(at, self.rpc.commitment()))
             .await?;
         let Some(account) = answer.value.filter(|account| account.owner == ID) else {
             return Ok(None);
@@ -245,7 +245,7 @@ impl Ledger {
             ..Default::default()
         };
         let answer = self
-            .call(self.rpc.get_program_ui_accounts_with_config(&ID, config))
+            .ask_again(|| self.rpc.get_program_ui_accounts_with_config(&ID, config.clone()))
             .await?;
         let mut found = Vec::with_capacity(answer.len());
         for (address, account) in answer {

@@ -18,7 +18,7 @@ impl Ledger {
     /// [`LedgerError::Unreachable`], [`LedgerError::Malformed`].
     pub async fn now(&self) -> Result<i64, LedgerError> {
         let answer = self
-            .call(self.rpc.get_account_with_commitment(&CLOCK, self.rpc.commitment()))
+            .ask_again(|| self.rpc.get_account_with_commitment(&CLOCK, self.rpc.commitment()))
             .await?;
         let account = answer
             .value

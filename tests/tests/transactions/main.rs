@@ -241,6 +241,22 @@ fn a_node_that_asks_for_peace_is_asked_again_when_it_says_and_another_meanwhile(
     scene.stack.stop().unwrap();
 }
 
+#[test]
+fn what_is_read_is_asked_for_again_where_an_answer_is_lost() {
+    let scene = Scene::new();
+    Runtime::new().unwrap().block_on(async {
+        let ledger = scene.ledger();
+        scene.proxy.spoil("getAccountInfo", Fault::LostAnswer, 2);
+        ledger.now().await.unwrap();
+        scene.proxy.spoil("getAccountInfo", Fault::LostAnswer, 2);
+        ledger.patient(&scene.patient).await.unwrap();
+        scene.proxy.spoil("getProgramAccounts", Fault::LostAnswer, 2);
+        ledger.records(&scene.patient).await.unwrap();
+        assert_eq!(scene.proxy.left(), 0);
+    });
+    scene.stack.stop().unwrap();
+}
+
 /// The chain takes two transactions that are equal to the byte for one.
 #[test]
 fn what_is_asked_for_twice_is_done_twice() {
