@@ -7,31 +7,20 @@ use chartseal::ledger::{Commitment, HolderGate, Ledger, LedgerError, LedgerGate,
 use chartseal::ops::PERSON_KEY_EPOCH;
 use chartseal::seal::envelope;
 use chartseal::store::keystore::remote::wire::{Acting, Asked, Asking, Bytes, Call, Failure, PatientId, RecordId};
-use chartseal::store::keystore::{
-    Claim, EnvelopeKind, EnvelopeSlot, ReleaseRequest, Released, ReleasedEnvelope, ShareSlot,
-};
+use chartseal::store::keystore::{Claim, EnvelopeSlot, ReleaseRequest, Released, ReleasedEnvelope};
 use chartseal::store::{FolderKeyStore, KeyStore as _, KeyStoreError};
+use chartseal_program::log::sha256_of;
 use chartseal_program::seeds::{Id, address};
-use chartseal_program::state::{Delegate, Emergency, Institution, Member};
+use chartseal_program::state::{Delegate, Institution, Member};
 use chartseal_program::vocabulary::Action;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Serialize;
 use serde_json::{Value, json};
 use solana_address::Address;
 use solana_signature::Signature;
 
-use crate::sharing::{Sharer, may_share};
-use crate::staff::{Capacity, account, capacity, unavailable};
-
-/// What a delegate has to be allowed before it wraps keys for others.
-const WRITING: u8 = Action::Append.bit() | Action::Amend.bit() | Action::Share.bit();
-
-/// How many public keys all strangers together may publish at once. Whoever opens a chart or accepts an invitation is a
-/// stranger up to that moment, and its key has to lie here by then.
-const STRANGERS_KEYS: u32 = 200;
-/// And in an hour, in the long run: half a gigabyte a year.
-const STRANGERS_KEYS_AN_HOUR: u32 = 50;
+use crate::quotas::Quotas;
+use crate::staff::{Capacity, account, capacity, stands_on_chain, unavailable};
+use crate::storing::Places;
 
 /// After how many seconds it is worth asking again what is final by then.
 const FINAL: u64 = 8;
@@ -39,33 +28,34 @@ const FINAL: u64 = 8;
 /// A key store, and the ledger that it asks.
 #[derive(Debug)]
 pub struct Service {
-    keys: FolderKeyStore,
-    ledger: Ledger,
+    pub(crate) keys: FolderKeyStore,
+    pub(crate) ledger: Ledger,
     /// The same, where only what is final is believed.
     settled: Ledger,
     /// Ids of the institutions whose staff it is for.
-    served: Vec<Id>,
-    strangers_keys: DefaultDirectRateLimiter,
+    pub(crate) served: Vec<Id>,
+    pub(crate) quotas: Quotas,
+    pub(crate) places: Places,
 }
 
 impl Service {
-    /// Serves a key store to the staff of these institutions, and to readers whom the ledger at an address allows.
+    /// Serves a key store to the staff of these institutions, and to readers whom the ledger at an address allows. Those who
+    /// are no staff store so many envelopes and shares in an hour, of all patients together.
     #[must_use]
-    pub fn new(keys: FolderKeyStore, rpc: &str, served: Vec<Id>) -> Self {
+    pub fn new(keys: FolderKeyStore, rpc: &str, served: Vec<Id>, others_an_hour: NonZeroU32) -> Self {
         let believing = |commitment| {
             Ledger::with(LedgerOptions {
                 commitment,
                 ..LedgerOptions::new([rpc])
             })
         };
-        let some = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_hour(some(STRANGERS_KEYS_AN_HOUR)).allow_burst(some(STRANGERS_KEYS));
         Self {
             keys,
             ledger: believing(Commitment::Confirmed),
             settled: believing(Commitment::Finalized),
             served,
-            strangers_keys: RateLimiter::direct(quota),
+            quotas: Quotas::new(others_an_hour),
+            places: Places::new(),
         }
     }
 
@@ -83,7 +73,7 @@ impl Service {
     /// [`Failure`]; nothing was done then.
     pub async fn answer(&self, wallet: [u8; 32], asked: Asked) -> Result<Value, Failure> {
         self.check(wallet, asked.acting, &asked.call).await?;
-        self.carry_out(wallet, asked.call).await
+        self.carry_out(wallet, asked).await
     }
 
     /// Whether somebody may make a call.
@@ -99,12 +89,10 @@ impl Service {
                 Capacity::Stranger => Err(not_allowed("nobody without a part in this does that")),
                 _ => Ok(()),
             },
-            Call::PutPublicKey { .. } => match capacity().await? {
-                Capacity::Stranger => self.strangers_keys.check().map_err(|until| Failure::Later {
-                    detail: "too many public keys were published by wallets that have no part in this yet".to_owned(),
-                    seconds: until.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
-                }),
-                _ => Ok(()),
+            Call::PutPublicKey { key } => match capacity().await? {
+                Capacity::Staff => Ok(()),
+                _ if stands_on_chain(&self.ledger, acting, &sha256_of(&[key])).await? => Ok(()),
+                _ => self.quotas.key(),
             },
             Call::Patients => match capacity().await? {
                 Capacity::Staff => Ok(()),
@@ -112,47 +100,6 @@ impl Service {
                     "only staff of the institutions that this service is for lists patients",
                 )),
             },
-            Call::Put { slot, envelope } => {
-                if envelope::wrapping(envelope).is_err() {
-                    return Err(not_allowed(
-                        "these bytes are no envelope that this release of the service knows",
-                    ));
-                }
-                let capacity = capacity().await?;
-                match (slot.kind, capacity) {
-                    (
-                        EnvelopeKind::Released { holder, emergency },
-                        Capacity::Elsewhere {
-                            institution,
-                            member: None,
-                        },
-                    ) if institution.to_bytes() == holder => self.may_give_share(institution, emergency, slot).await,
-                    (_, Capacity::Delegate { patient, rights })
-                        if patient == slot.patient && rights & WRITING != 0 && !is_patients_own(slot) =>
-                    {
-                        Ok(())
-                    }
-                    (
-                        _,
-                        Capacity::Elsewhere {
-                            institution,
-                            member: Some(member),
-                        },
-                    ) => {
-                        let sharer = Sharer {
-                            wallet: Address::new_from_array(wallet),
-                            institution,
-                            member,
-                        };
-                        let there = self.keys.wrapping(*slot).await.map_err(|error| said(&error))?;
-                        match may_share(&self.ledger, &sharer, slot, there).await? {
-                            true => Ok(()),
-                            false => self.is_for(wallet, capacity, &slot.patient).await,
-                        }
-                    }
-                    _ => self.is_for(wallet, capacity, &slot.patient).await,
-                }
-            }
             Call::Discard(slot) => match capacity().await? {
                 Capacity::Delegate { patient, rights }
                     if patient == slot.patient && rights & Action::Share.bit() != 0 && !is_patients_own(slot) =>
@@ -163,7 +110,9 @@ impl Service {
             },
             Call::Copies(of) => self.is_for(wallet, capacity().await?, &of.patient).await,
             Call::Opens(copy) => self.is_for(wallet, capacity().await?, &copy.slot.patient).await,
-            Call::PutShare { slot, .. } | Call::DiscardShare(slot) => self.may_deal(wallet, slot).await,
+            Call::DiscardShare(slot) => self.may_take_back(wallet, slot).await,
+            // Whether something may be stored depends on what lies there, which is looked at last.
+            Call::Put { .. } | Call::PutShare { .. } => Ok(()),
             Call::Destroy(of) => {
                 self.is_for(wallet, capacity().await?, &of.patient).await?;
                 self.may_destroy(of).await
@@ -188,7 +137,7 @@ impl Service {
     }
 
     /// Whether somebody works here, or is the patient.
-    async fn is_for(&self, wallet: [u8; 32], capacity: Capacity, patient: &Id) -> Result<(), Failure> {
+    pub(crate) async fn is_for(&self, wallet: [u8; 32], capacity: Capacity, patient: &Id) -> Result<(), Failure> {
         let is_patient = match capacity {
             Capacity::Staff => return Ok(()),
             Capacity::Patient(known) => known == *patient,
@@ -207,7 +156,7 @@ impl Service {
         }
     }
 
-    async fn is_patient(&self, wallet: [u8; 32], patient: &Id) -> Result<bool, Failure> {
+    pub(crate) async fn is_patient(&self, wallet: [u8; 32], patient: &Id) -> Result<bool, Failure> {
         match self.ledger.patient(patient).await {
             Ok(account) => Ok(account.is_wallet(&Address::new_from_array(wallet))),
             Err(LedgerError::NotFound { .. }) => Ok(false),
@@ -215,52 +164,12 @@ impl Service {
         }
     }
 
-    /// A holder gives its share to whoever opened an emergency that is not over, of a patient who names it, of a record that is
-    /// there.
-    async fn may_give_share(&self, holder: Address, emergency: Id, slot: &EnvelopeSlot) -> Result<(), Failure> {
-        let named = self.ledger.safeguards(&slot.patient).await.map_err(unavailable)?;
-        if !named.is_some_and(|named| named.holders().contains(&holder)) {
-            return Err(not_allowed("the patient does not name this institution as a holder"));
-        }
-        let at = address::emergency(&slot.patient, &emergency);
-        let emergency: Option<Emergency> = account(&self.ledger, &at).await?;
-        let now = self.ledger.now().await.map_err(unavailable)?;
-        let is_open = |emergency: &Emergency| now < emergency.expires && emergency.member.to_bytes() == slot.recipient;
-        if !emergency.as_ref().is_some_and(is_open) {
-            return Err(not_allowed("there is no such emergency of that member, or it is over"));
-        }
-        match self.ledger.record(&slot.patient, &slot.record).await {
-            Ok(record) if !record.is_erased() => Ok(()),
-            Ok(_) | Err(LedgerError::NotFound { .. }) => Err(not_allowed("there is no such record")),
-            Err(error) => Err(unavailable(error)),
-        }
-    }
-
-    /// Shares of a patient's key are the patient's to deal, and a guardian's whom it names to pass on.
-    async fn may_deal(&self, wallet: [u8; 32], slot: &ShareSlot) -> Result<(), Failure> {
-        if self.is_patient(wallet, &slot.patient).await? {
-            return Ok(());
-        }
-        let named = self.ledger.safeguards(&slot.patient).await.map_err(unavailable)?;
-        let is_guardian = named.is_some_and(|named| {
-            let mut guardians = named.guardians().iter();
-            guardians.any(|guardian| guardian.wallet.to_bytes() == wallet)
-        });
-        if is_guardian && slot.guardian == wallet {
-            Ok(())
-        } else {
-            Err(not_allowed(
-                "only the patient and the guardian itself, whom the patient names, may do that",
-            ))
-        }
-    }
-
-    async fn carry_out(&self, wallet: [u8; 32], call: Call) -> Result<Value, Failure> {
+    async fn carry_out(&self, wallet: [u8; 32], asked: Asked) -> Result<Value, Failure> {
         let keys = &self.keys;
-        match call {
+        match asked.call {
             Call::Name => done(keys.name()).await,
             Call::Patients => done(async { Ok(in_hex(keys.patients().await?)) }).await,
-            Call::Put { slot, envelope } => done(keys.put(slot, &envelope)).await,
+            Call::Put { slot, envelope } => Ok(json!(self.put(wallet, asked.acting, &slot, &envelope).await?)),
             Call::Slots(of) => done(keys.slots(of.patient, of.record)).await,
             Call::Wrapping(slot) => done(keys.wrapping(slot)).await,
             Call::Discard(slot) => done(keys.discard(slot)).await,
@@ -268,7 +177,7 @@ impl Service {
             Call::Copies(of) => done(keys.copies(of.patient, of.record)).await,
             Call::Opens(copy) => done(keys.opens(&copy)).await,
             Call::Release(asking) => Ok(json!(self.release(wallet, &asking).await?)),
-            Call::PutShare { slot, share } => done(keys.put_share(slot, &share)).await,
+            Call::PutShare { slot, share } => Ok(json!(self.put_share(wallet, &slot, &share).await?)),
             Call::Share(slot) => done(async { Ok(keys.share(slot).await?.map(Bytes)) }).await,
             Call::Shares { patient } => done(keys.shares(patient)).await,
             Call::DiscardShare(slot) => done(keys.discard_share(slot)).await,
@@ -360,7 +269,7 @@ async fn is_erased(ledger: &Ledger, of: &RecordId) -> Result<bool, Failure> {
 }
 
 /// Whether an envelope is the patient's own: no delegate touches it.
-fn is_patients_own(slot: &EnvelopeSlot) -> bool {
+pub(crate) fn is_patients_own(slot: &EnvelopeSlot) -> bool {
     slot.recipient == address::patient(&slot.patient).to_bytes()
 }
 
@@ -373,14 +282,14 @@ async fn done<T: Serialize>(work: impl Future<Output = Result<T, KeyStoreError>>
     work.await.map(|done| json!(done)).map_err(|error| said(&error))
 }
 
-fn not_allowed(detail: &str) -> Failure {
+pub(crate) fn not_allowed(detail: &str) -> Failure {
     Failure::NotAllowed {
         detail: detail.to_owned(),
     }
 }
 
 /// What the caller is told; what it is not, goes into the log.
-fn said(error: &KeyStoreError) -> Failure {
+pub(crate) fn said(error: &KeyStoreError) -> Failure {
     let failure = Failure::from(error);
     match failure {
         Failure::LedgerUnavailable => tracing::warn!(%error, "the ledger gave no answer"),

@@ -6,8 +6,10 @@
 mod calls;
 mod doorman;
 mod http;
+mod quotas;
 mod sharing;
 mod staff;
+mod storing;
 
 pub use calls::Service;
 pub use doorman::{Doorman, Pace};

@@ -72,6 +72,11 @@ struct Args {
     /// Calls that a wallet may make at once, after a rest.
     #[arg(long, default_value_t = Pace::default().burst, value_name = "N")]
     burst: NonZeroU32,
+    /// Envelopes and shares that may be stored in an hour, in the long run, for all patients together by those who are no
+    /// staff: patients, delegates, and who shares or holds shares. A quarter of it for each patient; four hours' at once.
+    /// What replaces something is not counted.
+    #[arg(long, default_value = "2000", value_name = "N")]
+    others_per_hour: NonZeroU32,
     /// One JSON object a line in the log.
     #[arg(long)]
     json: bool,
@@ -119,7 +124,7 @@ async fn main() -> Result<()> {
         args.authority.clone()
     };
     let keys = FolderKeyStore::open(&args.key_store).context("cannot open the key store")?;
-    let service = Service::new(keys, &args.rpc, args.institution.clone());
+    let service = Service::new(keys, &args.rpc, args.institution.clone(), args.others_per_hour);
     let pace = Pace {
         per_second: args.calls_per_second,
         burst: args.burst,

@@ -3,7 +3,6 @@
 //! passed on by this wallet, that it and all that it comes from still stands, and whom it reaches.
 
 use chartseal::ledger::{Ledger, LedgerError};
-use chartseal::seal::envelope::Wrapping;
 use chartseal::store::keystore::remote::wire::Failure;
 use chartseal::store::keystore::{EnvelopeKind, EnvelopeSlot};
 use chartseal_program::seeds::{NO_ID, address};
@@ -21,46 +20,38 @@ pub(crate) struct Sharer {
     pub(crate) member: Address,
 }
 
-/// Whether somebody may store this envelope because it shared the record with its recipient. `there` is how the envelope is
-/// wrapped that lies in its place.
-pub(crate) async fn may_share(
-    ledger: &Ledger,
-    sharer: &Sharer,
-    slot: &EnvelopeSlot,
-    there: Option<Wrapping>,
-) -> Result<bool, Failure> {
+/// Whether somebody may store this envelope because it shared the record with its recipient: the epoch of the recipient's
+/// key, if so. What is wrapped to that one is nobody's to replace.
+pub(crate) async fn may_share(ledger: &Ledger, sharer: &Sharer, slot: &EnvelopeSlot) -> Result<Option<u32>, Failure> {
     if slot.kind != EnvelopeKind::Reader {
-        return Ok(false);
+        return Ok(None);
     }
     let record = match ledger.record(&slot.patient, &slot.record).await {
         Ok(record) => record,
-        Err(LedgerError::NotFound { .. }) => return Ok(false),
+        Err(LedgerError::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(unavailable(error)),
     };
     // A grant opens the newest version only.
     let is_newest = (record.version, record.manifest_hash) == (slot.version, slot.manifest_hash);
     if record.is_erased() || !is_newest {
-        return Ok(false);
+        return Ok(None);
     }
     let recipient = Address::new_from_array(slot.recipient);
     let Some(reached) = Reached::of(ledger, &recipient).await? else {
-        return Ok(false);
+        return Ok(None);
     };
-    // What its reader can open is nobody's to replace.
-    if there.is_some_and(|there| there.key_epoch == reached.key_epoch) {
-        return Ok(false);
-    }
     let now = ledger.now().await.map_err(unavailable)?;
     let grants = ledger.grants(&slot.patient).await.map_err(unavailable)?;
     let grants: Vec<Grant> = grants.into_iter().map(|found| found.account).collect();
-    Ok(grants.iter().any(|grant| {
+    let shared = grants.iter().any(|grant| {
         grant.issuer == sharer.wallet
             && grant.parent != NO_ID
             && grant.rights & Action::Read.bit() != 0
             && grant.covers(&slot.record, record.class)
             && reached.by.contains(&grant.grantee)
             && stands(grant, &grants, sharer, now)
-    }))
+    });
+    Ok(shared.then_some(reached.key_epoch))
 }
 
 /// A member or an institution, and the grantees whose grants reach it.

@@ -116,6 +116,20 @@ pub(crate) async fn capacity(
     })
 }
 
+/// Whether the account by which a wallet acts names the X-Wing key of this hash already. Who acts by it was looked at before.
+pub(crate) async fn stands_on_chain(ledger: &Ledger, acting: Option<Acting>, hash: &[u8; 32]) -> Result<bool, Failure> {
+    let Some(acting) = acting else {
+        return Ok(false);
+    };
+    let named = match acting {
+        Acting::Patient { patient } => ledger.patient(&patient).await.map(|found| found.keys),
+        Acting::Delegate { patient, delegate } => ledger.delegate(&patient, &delegate).await.map(|found| found.keys),
+        Acting::Authority { institution } => ledger.institution(&institution).await.map(|found| found.keys),
+        Acting::Member { institution, member } => ledger.member(&institution, &member).await.map(|found| found.keys),
+    };
+    Ok(named.map_err(unavailable)?.post_quantum_hash == *hash)
+}
+
 /// An account, if it is one of this kind.
 pub(crate) async fn account<T: AccountDeserialize>(ledger: &Ledger, at: &Address) -> Result<Option<T>, Failure> {
     match ledger.try_read(at).await {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod commands;
+mod overreach;
 mod scene;
 mod sharing;
 mod writing;
