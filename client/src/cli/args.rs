@@ -75,8 +75,15 @@ pub(super) struct Globals {
         value_name = "LEVEL"
     )]
     pub(super) commitment: Commitment,
-    /// A relayer that pays fee and rent of what you sign (JSON-RPC as Kora speaks it): your wallet needs no SOL.
-    #[arg(long, global = true, env = "CHARTSEAL_RELAYER", value_name = "URL")]
+    /// A relayer that pays fee and rent of what you sign (JSON-RPC as Kora speaks it): your wallet needs no SOL. At https://,
+    /// or on this machine.
+    #[arg(
+        long,
+        global = true,
+        env = "CHARTSEAL_RELAYER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(super) relayer: Option<String>,
     /// The keys of another wallet that pays fee and rent of what you sign: a keypair file of the Solana CLI, or an identity.
     #[arg(

@@ -131,7 +131,7 @@ async fn open(command: &Open, caller: Caller, output: Output) -> Result<()> {
     let opened = session
         .open_emergency(&command.patient, &reason, command.lasts)
         .await
-        .inspect_err(|error| forget_unless_unknown(&file, error))?;
+        .inspect_err(|error| forget_unless_it_may_stand(&file, error))?;
     let id = hex::encode(opened.emergency);
     output.say(
         &format!(
@@ -177,9 +177,9 @@ fn keep(reason: &Reason, books: &Path) -> Result<PathBuf> {
 }
 
 /// An emergency that was not opened needs no reason. Of one that may have been it is the only copy.
-fn forget_unless_unknown(file: &Path, error: &OpError) {
-    let unknown = matches!(error, OpError::Ledger(error) if error.is_unknown());
-    if !unknown {
+fn forget_unless_it_may_stand(file: &Path, error: &OpError) {
+    let may_stand = matches!(error, OpError::Ledger(error) if error.may_stand());
+    if !may_stand {
         let _ = std::fs::remove_file(file);
     }
 }

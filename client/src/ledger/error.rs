@@ -53,7 +53,7 @@ pub enum LedgerError {
          look it up before you try again"
     )]
     Unknown {
-        /// The transaction.
+        /// The transaction's signature, or whose it is where another's signature comes first and is not known.
         signature: String,
         /// The address that was asked.
         url: String,
@@ -91,10 +91,10 @@ pub enum LedgerError {
         /// The address of the wallet that pays.
         payer: String,
     },
-    /// The relayer does not answer. Nothing was sent.
+    /// The relayer does not answer. Nothing was sent from here.
     #[error(
         "the relayer at {url} does not answer: {reason}; check its address (--relayer) and whether it is running; nothing \
-         was sent"
+         was sent from here"
     )]
     RelayerUnreachable {
         /// Its address.
@@ -102,8 +102,8 @@ pub enum LedgerError {
         /// What the transport says.
         reason: String,
     },
-    /// The relayer does not pay for this. Nothing was sent.
-    #[error("the relayer at {url} does not pay for this: {message}; nothing was sent, ask whoever runs it")]
+    /// The relayer does not pay for this. Nothing was sent from here.
+    #[error("the relayer at {url} does not pay for this: {message}; nothing was sent from here, ask whoever runs it")]
     RelayerRefused {
         /// Its address.
         url: String,
@@ -199,10 +199,17 @@ impl LedgerError {
         }
     }
 
-    /// Whether the transaction may stand on chain all the same.
+    /// Whether the transaction may stand on chain all the same, or may come to: nothing is to be thrown away that it needs.
+    /// A relayer that says no has what was signed here, and can send it for about a minute.
     #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown { .. })
+    pub fn may_stand(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown { .. }
+                | Self::RelayerUnreachable { .. }
+                | Self::RelayerRefused { .. }
+                | Self::RelayerAtFault { .. }
+        )
     }
 
     /// From a transaction that failed.

@@ -25,7 +25,7 @@ use super::{Ledger, LedgerError, POLL};
 /// Transactions that are fetched at once.
 pub(super) const AT_ONCE: usize = 16;
 /// Signatures that a node gives in one answer, at most.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// An event, and where it stands.
 #[derive(Clone, Debug)]

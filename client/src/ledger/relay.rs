@@ -5,19 +5,21 @@
 use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::{StreamExt as _, stream};
-use reqwest::{Client, StatusCode, header};
+use futures_util::StreamExt as _;
+use reqwest::{Client, StatusCode, Url, header};
 use serde_json::{Value, json};
 use solana_address::Address;
-use solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
-use solana_rpc_client_api::config::RpcTransactionConfig;
 use solana_signature::Signature;
 use solana_transaction::Transaction;
-use solana_transaction_status_client_types::UiTransactionEncoding;
 use tokio::sync::OnceCell;
 
-use super::{Ledger, LedgerError, SHORT_PATIENCE, blockhashes::Signed, history::AT_ONCE, nodes::shown};
-use crate::keys::WalletKey;
+use super::{Ledger, LedgerError, SHORT_PATIENCE, blockhashes::Signed, nodes::shown};
+use crate::{
+    keys::WalletKey,
+    store::{is_loopback, no_password_in},
+};
+
+mod landed;
 
 /// How long a single call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,9 +35,6 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// The length of a signature.
 const SIGNATURE: usize = size_of::<Signature>();
-
-/// Slots that are looked through for a transaction whose blockhash's life ended: more than it can have lived for.
-const SLOTS: u64 = 2_000;
 
 /// Who pays fee and rent.
 #[derive(Debug, Default)]
@@ -90,16 +89,13 @@ impl Failure {
 }
 
 impl Relayer {
-    /// The relayer at an address. Nothing is asked yet.
+    /// The relayer at an address, over TLS or on this machine: else whoever is on the line could lie in its place. Nothing is
+    /// asked yet, and nothing is ever asked where the address is not so.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        // An address that sends us elsewhere would get what was meant for this one.
-        let client = Client::builder()
-            .timeout(CALL_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
         Self {
             url: url.to_owned(),
-            client: client.build().map_err(|error| error.to_string()),
+            client: client(url),
             address: OnceCell::new(),
         }
     }
@@ -210,12 +206,33 @@ impl Relayer {
         }
     }
 
+    /// It named a wallet that signs here as its own.
+    pub(super) fn lets_others_pay(&self) -> LedgerError {
+        self.at_fault("names your own wallet as the one that pays")
+    }
+
     fn at_fault(&self, fault: &str) -> LedgerError {
         LedgerError::RelayerAtFault {
             url: shown(&self.url),
             fault: fault.to_owned(),
         }
     }
+}
+
+fn client(url: &str) -> Result<Client, String> {
+    let url = Url::parse(url).map_err(|error| format!("it was not asked, for that is no address ({error})"))?;
+    let is_local = is_loopback(&url);
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
+        return Err("it was not asked, for it is neither at https:// nor on this machine".into());
+    }
+    no_password_in(&url).map_err(|reason| format!("it was not asked: {reason}"))?;
+    // An address that sends us elsewhere would get what was meant for this one.
+    let client = Client::builder()
+        .timeout(CALL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
+    // A proxy cannot reach this machine's own loopback.
+    let client = if is_local { client.no_proxy() } else { client };
+    client.build().map_err(|error| error.to_string())
 }
 
 impl std::fmt::Debug for Relayer {
@@ -299,7 +316,7 @@ impl Ledger {
                 Ok(signature) => break signature,
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing(pause, error)) => {
-                    if self.has_ended(&signed).await {
+                    if self.ended(&signed).await.is_some() {
                         return self.landed(&mut signed).await;
                     }
                     if since.elapsed() + pause > self.patience {
@@ -311,69 +328,42 @@ impl Ledger {
         };
         put_first(&mut signed, signature);
         match self.send(&signed.transaction, is_simulated).await {
-            Err(error) if error.is_refusal() && !error.is_duplicate() && !error.is_unknown_blockhash() => Err(error),
+            // It may be taken a moment later all the same: the relayer can see to that it fails now, with an empty wallet for one.
+            Err(error) if error.is_refusal() && !error.is_duplicate() && !error.is_unknown_blockhash() => self
+                .landed(&mut signed)
+                .await?
+                .map_or(Err(error), |signature| Ok(Some(signature))),
             _ => match self.press(&signed).await? {
                 Some(signature) => Ok(Some(signature)),
                 None => self.landed(&mut signed).await,
             },
         }
     }
-
-    /// Whether the life of a transaction's blockhash has ended.
-    async fn has_ended(&self, signed: &Signed) -> bool {
-        let seen = self.rpc.get_epoch_info().await;
-        seen.is_ok_and(|epoch| epoch.block_height > signed.last_valid)
-    }
-
-    /// Looks for a transaction that stands on chain under another signature of its payer's than the one that it gave us.
-    async fn landed(&self, signed: &mut Signed) -> Result<Option<Signature>, LedgerError> {
-        let message = &signed.transaction.message;
-        let Some(ours) = message.account_keys.get(1).copied() else {
-            return Ok(None);
-        };
-        let now = self.call(self.rpc.get_slot()).await?;
-        let config = GetConfirmedSignaturesForAddress2Config {
-            commitment: Some(self.rpc.commitment()),
-            ..GetConfirmedSignaturesForAddress2Config::default()
-        };
-        let page = self
-            .call(self.rpc.get_signatures_for_address_with_config(&ours, config))
-            .await?;
-        let recent = page.iter().filter(|entry| entry.slot.saturating_add(SLOTS) > now);
-        let recent: Vec<Signature> = recent.filter_map(|entry| entry.signature.parse().ok()).collect();
-        let wanted = message.serialize();
-        let mut fetched =
-            stream::iter(recent.into_iter().map(|signature| self.message_of(signature))).buffered(AT_ONCE);
-        while let Some(found) = fetched.next().await {
-            let (signature, message) = found?;
-            if message == wanted {
-                drop(fetched);
-                put_first(signed, signature);
-                return self.press(signed).await;
-            }
-        }
-        Ok(None)
-    }
-
-    async fn message_of(&self, signature: Signature) -> Result<(Signature, Vec<u8>), LedgerError> {
-        let config = RpcTransactionConfig {
-            encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(self.rpc.commitment()),
-            max_supported_transaction_version: Some(0),
-        };
-        let found = self
-            .call(self.rpc.get_transaction_with_config(&signature, config))
-            .await?;
-        let message = found.transaction.transaction.decode();
-        Ok((
-            signature,
-            message.map(|found| found.message.serialize()).unwrap_or_default(),
-        ))
-    }
 }
 
 fn put_first(signed: &mut Signed, signature: Signature) {
     if let Some(first) = signed.transaction.signatures.first_mut() {
         *first = signature;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_asked_where_others_could_answer_and_no_password_is_repeated() {
+        for (url, reason) in [
+            ("http://relayer.example", "neither at https:// nor on this machine"),
+            ("ws://127.0.0.1:1", "neither at https:// nor on this machine"),
+            ("https://:secret@relayer.example", "there is a password in it"),
+            ("relayer", "no address"),
+        ] {
+            let error = Relayer::new(url).address().await.unwrap_err().to_string();
+            assert!(error.contains("was not asked") && error.contains(reason), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        assert!(client("https://relayer.example").is_ok() && client("http://127.0.0.1:8904").is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Sending a transaction until it is known what became of it. It is signed anew only once the one before can no longer be
 //! applied, so what a caller asks for is done once or not at all, and the caller learns which.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chartseal_program::{ID, events::AnyEvent};
 use solana_address::Address;
@@ -18,6 +18,9 @@ const ATTEMPTS: u32 = 3;
 
 /// How long a transaction is waited for until it is sent once more.
 const RESEND: Duration = Duration::from_secs(2);
+
+/// How long a transaction is waited for, whatever is answered: blockhashes die within two minutes where a chain moves at all.
+pub(super) const LONGEST: Duration = Duration::from_mins(5);
 
 /// A transaction that stands on chain, confirmed.
 #[derive(Clone, Debug)]
@@ -42,8 +45,8 @@ impl Ledger {
     /// otherwise.
     ///
     /// # Errors
-    /// [`LedgerError::Unknown`]: it may have been applied. With every other error nothing changed, and nothing will; but a
-    /// relayer that is at fault has the transaction, and could send it as long as its blockhash lives, for about a minute.
+    /// Where [`LedgerError::may_stand`]: it may have been applied, or may be yet. With every other error nothing changed, and
+    /// nothing will.
     pub async fn submit(&self, instruction: Instruction, signers: &[&WalletKey]) -> Result<Receipt, LedgerError> {
         let done = self.submit_all(std::slice::from_ref(&instruction), signers).await?;
         let signature = done.signature;
@@ -74,6 +77,11 @@ impl Ledger {
             Some(own) => Some(self.payer(own).await?),
             None => None,
         };
+        if let (Some(relayer), Some(payer)) = (self.payer.relayer(), &payer)
+            && signers.iter().any(|key| key.address() == payer.to_bytes())
+        {
+            return Err(relayer.lets_others_pay());
+        }
         let keys: Vec<_> = signers.iter().copied().chain(self.payer.key()).collect();
         let absent = payer.as_ref().filter(|_| self.payer.relayer().is_some());
         let ask = || self.call(self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()));
@@ -116,20 +124,34 @@ impl Ledger {
 
     /// Asks and sends again until the fate of what may be under way is known.
     pub(super) async fn press(&self, signed: &Signed) -> Result<Option<Signature>, LedgerError> {
+        self.press_for(signed, LONGEST.max(self.patience)).await
+    }
+
+    /// The same for so long. A node may answer for ever that it knows nothing, and a chain may stand still.
+    async fn press_for(&self, signed: &Signed, longest: Duration) -> Result<Option<Signature>, LedgerError> {
         let transaction = &signed.transaction;
         let signature = transaction.signatures.first().copied().unwrap_or_default();
+        let begun = Instant::now();
+        let left = || longest.saturating_sub(begun.elapsed());
         let mut followed = self.fates.follow(signature, Some(signed.last_valid));
         loop {
-            let news = followed.within(RESEND).await;
+            let news = followed.within(RESEND.min(left())).await;
             match news.fate {
                 Fate::Confirmed => return Ok(Some(signature)),
                 Fate::Failed(error) => return Err(LedgerError::failed(error, self.logs_of(&signature).await)),
                 Fate::Expired => return Ok(None),
-                Fate::Open if news.answered.elapsed() > self.patience => return Err(self.unknown(&signature)),
+                Fate::Open if left().is_zero() || news.answered.elapsed() > self.patience => {
+                    return Err(self.unknown(&signature));
+                }
                 Fate::Open => {}
             }
-            // Its answer says nothing: a transaction that was applied is refused when it is sent again.
-            let _ = self.send(transaction, true).await;
+            // Its answer says nothing: a transaction that was applied is refused when it is sent again. So it is not waited for
+            // once the fate is known, nor for ever.
+            tokio::select! {
+                biased;
+                _ = self.send(transaction, true) => {}
+                _ = followed.within(self.patience.max(RESEND).min(left())) => {}
+            }
         }
     }
 
@@ -160,3 +182,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -318,7 +318,8 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         }
         match &outcome {
             // It may stand on chain after all, sent now or by an earlier run: then its envelopes are all the keys there are.
-            Ok(_) | Err(OpError::Ledger(LedgerError::Unknown { .. })) => {}
+            Ok(_) => {}
+            Err(OpError::Ledger(error)) if error.may_stand() => {}
             Err(_) if gone_on_with => {}
             Err(_) => self.discard_all(&version, &readers).await,
         }

@@ -27,6 +27,7 @@ pub use blob::{BlobStore, ItemId, Price, StoreError};
 pub use buffers::buffer;
 pub(crate) use buffers::{Borrowed, SEALING};
 pub use erasure::{Code, ErasureError, MOST_PIECES};
+pub(crate) use gateway::is_loopback;
 pub use gateway::{Gateway, GatewayOptions};
 pub use keystore::{FolderKeyStore, KeyStore, KeyStoreError, KeyStores};
 pub(crate) use line_file::LineFile;

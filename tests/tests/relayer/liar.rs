@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::scene::{Look, address_of, poor, types, wallet_of};
 
 /// What a lying relayer gives back for a transaction that it was asked to sign: its answer.
-type Lie = Arc<dyn Fn(&WalletKey, Vec<u8>) -> Value + Send + Sync>;
+pub(crate) type Lie = Arc<dyn Fn(&WalletKey, Vec<u8>) -> Value + Send + Sync>;
 
 /// Serves a lie, and gives its address.
-async fn liar(wallet: WalletKey, lie: Lie) -> String {
+pub(crate) async fn liar(wallet: WalletKey, lie: Lie) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let wallet = Arc::new(wallet);
@@ -45,7 +45,7 @@ fn message(transaction: &[u8]) -> usize {
 }
 
 /// Puts a wallet's signature in the first place.
-fn sign(wallet: &WalletKey, transaction: &mut [u8]) {
+pub(crate) fn sign(wallet: &WalletKey, transaction: &mut [u8]) {
     let signature = wallet.sign(&transaction[message(transaction)..]);
     transaction[1..65].copy_from_slice(&signature);
 }
