@@ -280,6 +280,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_nobody_tells_what_others_pay_it_is_what_they_paid_before() {
+        let payer = Address::new_from_array([1; 32]);
+        let message = Message::new(&[pays(1)], Some(&payer));
+        let long_ago = Instant::now().checked_sub(FEE_SHARED).unwrap();
+        for (known, price) in [(Some((long_ago, 7)), 7), (None, 0)] {
+            let ledger = Ledger {
+                rpc: Arc::new(node(CommitmentConfig::confirmed(), |_, _| Value::Null)),
+                fees: Fees(Mutex::new(known)),
+                ..Ledger::new("")
+            };
+            assert_eq!(ledger.price(&message).await, price);
+        }
+    }
+
+    #[tokio::test]
     async fn what_others_pay_is_paid_up_to_the_cap() {
         let payer = Address::new_from_array([1; 32]);
         let node = |fee: u64| {
