@@ -147,7 +147,8 @@ pub(super) fn env(workspace: &Workspace, folder: &Folder) -> Result<ExitCode> {
         bail!("the stack is not up yet: {}", folder.line("status"));
     }
     println!("unset {}", OTHERS.join(" "));
-    // Not every program reads profiles.
+    // Not every program reads profiles. Those that store keys do, and a key store that is said here would come before that of
+    // the profile with the service too.
     let variables = [
         ("CHARTSEAL_CONFIG", profile.to_str()),
         ("CHARTSEAL_PROFILE", Some(profile::NAME)),
