@@ -25,6 +25,9 @@ use crate::storing::Places;
 /// After how many seconds it is worth asking again what is final by then.
 const FINAL: u64 = 8;
 
+/// How many transactions are looked through for an earlier version of a record, each by a question to the node.
+const LONGEST_HISTORY: usize = 500;
+
 /// A key store, and the ledger that it asks.
 #[derive(Debug)]
 pub struct Service {
@@ -195,7 +198,7 @@ impl Service {
         let (ledger, keys) = (&self.ledger, &self.keys);
         let released = match asking.claim {
             Claim::Access { transaction } => {
-                let gate = LedgerGate::new(ledger, Signature::from(transaction));
+                let gate = LedgerGate::new(ledger, Signature::from(transaction)).asked_by(wallet, LONGEST_HISTORY);
                 keys.release(&request, &gate).await
             }
             Claim::Holder {
@@ -208,6 +211,7 @@ impl Service {
             }
             Claim::ReleasedShare { transaction, holder } => {
                 let gate = ReleasedShareGate::new(ledger, Signature::from(transaction), holder);
+                let gate = gate.asked_by(wallet, LONGEST_HISTORY);
                 keys.release(&request, &gate).await
             }
         };

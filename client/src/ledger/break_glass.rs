@@ -62,8 +62,9 @@ impl ReleaseGate for HolderGate<'_> {
         let access = LedgerGate::new(self.ledger, self.transaction);
         let event = access.decision(request_id).await?;
         rests_on_emergency(&event)?;
-        let record = access.decide_again(&event).await?;
+        // Who asks comes before what costs more questions.
         self.check_holder(&event.link.subject).await?;
+        let record = access.decide_again(&event).await?;
         Ok(Released {
             slot: EnvelopeSlot {
                 patient: event.link.subject,
@@ -105,6 +106,15 @@ impl<'a> ReleasedShareGate<'a> {
             holder,
         }
     }
+
+    /// The same for a service: see [`LedgerGate::asked_by`].
+    #[must_use]
+    pub fn asked_by(self, wallet: [u8; 32], longest_history: usize) -> Self {
+        Self {
+            access: self.access.asked_by(wallet, longest_history),
+            ..self
+        }
+    }
 }
 
 impl ReleaseGate for ReleasedShareGate<'_> {
@@ -115,7 +125,7 @@ impl ReleaseGate for ReleasedShareGate<'_> {
             holder: self.holder,
             emergency: event.under,
         };
-        let mut released = self.access.check(request_id).await?;
+        let mut released = self.access.opened_by(&event).await?;
         released.slot.kind = kind;
         Ok(released)
     }

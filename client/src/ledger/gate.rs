@@ -24,13 +24,31 @@ pub struct LedgerGate<'a> {
     /// Where the decision is to be found. Only what stands in that transaction counts, so a reader gains nothing by
     /// naming another.
     transaction: Signature,
+    /// Whom it opens for, and how many transactions are looked through for an earlier version; of no limit where it is not
+    /// asked by others.
+    asked_by: Option<([u8; 32], usize)>,
 }
 
 impl<'a> LedgerGate<'a> {
     /// A gate that looks for the decision in a transaction.
     #[must_use]
     pub fn new(ledger: &'a Ledger, transaction: Signature) -> Self {
-        Self { ledger, transaction }
+        Self {
+            ledger,
+            transaction,
+            asked_by: None,
+        }
+    }
+
+    /// The same for a service that is asked by a wallet: what was allowed to others is not looked at any further, and of a
+    /// record whom more transactions name than `longest_history` no earlier version opens. Anybody can name any record, and
+    /// each transaction would be a question to the node.
+    #[must_use]
+    pub fn asked_by(self, wallet: [u8; 32], longest_history: usize) -> Self {
+        Self {
+            asked_by: Some((wallet, longest_history)),
+            ..self
+        }
     }
 
     pub(super) fn transaction(&self) -> [u8; 64] {
@@ -43,7 +61,11 @@ impl<'a> LedgerGate<'a> {
             AnyEvent::AccessAllowed(event) if event.request == request => Some(event),
             _ => None,
         });
-        allowed.ok_or(GateError::NoDecision)
+        let allowed = allowed.ok_or(GateError::NoDecision)?;
+        match self.asked_by {
+            Some((wallet, _)) if wallet != allowed.actor.wallet.to_bytes() => Err(GateError::NotTheReader),
+            _ => Ok(allowed),
+        }
     }
 
     /// Asks the policy again, with what the accounts say now: a grant may have been revoked since. The record, in the
@@ -70,7 +92,17 @@ impl<'a> LedgerGate<'a> {
         };
         let standing = self.standing(event).await?;
         match standing.decide(&patient, &question, rests_on.claim()) {
-            Ok(_) => Ok(self.ledger.record_version(&record, event.version).await?),
+            Ok(_) => {
+                if let Some((_, longest)) = self.asked_by
+                    && event.version != record.version
+                    && !self.ledger.is_named_by_at_most(&record, longest).await?
+                {
+                    return Err(refused(
+                        "too many transactions name this record for its earlier versions to be found; ask for the newest",
+                    ));
+                }
+                Ok(self.ledger.record_version(&record, event.version).await?)
+            }
             Err(reason) => Err(refused(Reason::word(reason))),
         }
     }
@@ -154,21 +186,28 @@ impl RestsOn {
     }
 }
 
-impl ReleaseGate for LedgerGate<'_> {
-    async fn check(&self, request_id: [u8; 16]) -> Result<Released, GateError> {
-        let event = self.decision(request_id).await?;
-        let record = self.decide_again(&event).await?;
+impl LedgerGate<'_> {
+    /// What a decision opens, if it would be the same now.
+    pub(super) async fn opened_by(&self, event: &AccessAllowed) -> Result<Released, GateError> {
+        let record = self.decide_again(event).await?;
         Ok(Released {
             slot: EnvelopeSlot {
                 patient: event.link.subject,
                 record: event.record,
                 version: event.version,
                 manifest_hash: record.manifest_hash,
-                recipient: recipient(&event).to_bytes(),
+                recipient: recipient(event).to_bytes(),
                 kind: EnvelopeKind::Reader,
             },
             reader: event.actor.wallet.to_bytes(),
         })
+    }
+}
+
+impl ReleaseGate for LedgerGate<'_> {
+    async fn check(&self, request_id: [u8; 16]) -> Result<Released, GateError> {
+        let event = self.decision(request_id).await?;
+        self.opened_by(&event).await
     }
 
     fn claim(&self) -> Option<keystore::Claim> {

@@ -12,6 +12,7 @@ use chartseal_program::{
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use solana_address::Address;
+use solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
 
 use super::{Ledger, LedgerError, history::AT_ONCE};
 
@@ -47,6 +48,21 @@ impl Ledger {
     pub async fn record_version(&self, newest: &Record, version: u32) -> Result<Record, LedgerError> {
         let versions = self.record_versions(newest, version).await?;
         Ok(versions.last().copied().unwrap_or(*newest))
+    }
+
+    /// Whether no more transactions name a record than this, of which there may be 999.
+    pub(super) async fn is_named_by_at_most(&self, record: &Record, most: usize) -> Result<bool, LedgerError> {
+        let config = GetConfirmedSignaturesForAddress2Config {
+            before: None,
+            until: None,
+            limit: Some(most.saturating_add(1)),
+            commitment: Some(self.rpc.commitment()),
+        };
+        let at = address::record(&record.patient, &record.id);
+        let page = self
+            .call(self.rpc.get_signatures_for_address_with_config(&at, config))
+            .await?;
+        Ok(page.len() <= most)
     }
 
     /// A record's versions, from its newest down to this one.

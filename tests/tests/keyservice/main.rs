@@ -21,7 +21,7 @@ use chartseal::{
     store::{
         FolderKeyStore, KeyStore as _, KeyStoreError, KeyStores,
         keystore::{
-            GateError, KeyBackend, ReleaseRequest, Released, ReleasedEnvelope, RemoteKeyStore,
+            EnvelopeSlot, GateError, KeyBackend, ReleaseRequest, Released, ReleasedEnvelope, RemoteKeyStore,
             remote::{
                 signature::{Headers, now},
                 wire::{Asked, Call, Failure, RecordId},
@@ -104,6 +104,18 @@ async fn a_request_of_somebody_else_gives_nothing() {
         let outcome = scene.releases(&keys, &access).await;
         assert!(matches!(outcome, Err(KeyStoreError::NotTheReader)), "{outcome:?}");
     }
+    // Nor is anybody else told whether the key is there.
+    let own = own_slot(&scene, &scene.session(&scene.clinic.patient, None), record).await;
+    let doctors = EnvelopeSlot {
+        recipient: scene.recipient(),
+        ..own
+    };
+    assert!(scene.doctors().keys().discard(doctors).await.unwrap());
+    let outcome = scene.releases(scene.doctors().keys(), &access).await;
+    assert!(matches!(outcome, Err(KeyStoreError::NoEnvelope)), "{outcome:?}");
+    let nurses = scene.keys(&keys_of(&nurse.person), None);
+    let outcome = scene.releases(&nurses, &access).await;
+    assert!(matches!(outcome, Err(KeyStoreError::NotTheReader)), "{outcome:?}");
     // Nor does one that was never made.
     let invented = Access {
         request: [7; 16],

@@ -16,6 +16,9 @@ pub enum GateError {
         /// The reason, as the contract names it.
         reason: String,
     },
+    /// The decision is another reader's.
+    #[error("the ledger allowed this request to another reader; ask for access with your own wallet")]
+    NotTheReader,
     /// No confirmed transaction carries an allowing event of this request.
     #[error("no confirmed transaction allows this request; ask for access first, or wait until it is confirmed")]
     NoDecision,
@@ -43,7 +46,7 @@ pub enum KeyStoreError {
     NotTheReader,
     /// The ledger does not allow it.
     #[error(transparent)]
-    Gate(#[from] GateError),
+    Gate(GateError),
     /// An envelope file that was altered, moved here from elsewhere, or whose record key is another one.
     #[error(
         "a stored envelope does not match its key: it may have been tampered with or damaged; have it wrapped again"
@@ -94,6 +97,15 @@ pub enum KeyStoreError {
     /// The primitives failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+impl From<GateError> for KeyStoreError {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::NotTheReader => Self::NotTheReader,
+            error => Self::Gate(error),
+        }
+    }
 }
 
 impl KeyStoreError {

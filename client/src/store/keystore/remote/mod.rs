@@ -26,6 +26,7 @@ use crate::keys::WalletKey;
 use crate::ledger::Ledger;
 use crate::seal::envelope::Wrapping;
 use crate::store::gateway::{is_loopback, shown};
+use crate::store::no_password_in;
 
 /// Tries of a call whose answer did not come. Every call can be made twice; the second answer may say that there was nothing
 /// left to do.
@@ -79,6 +80,8 @@ impl RemoteKeyStore {
         if !matches!(base.path(), "" | "/") || base.query().is_some() || !base.username().is_empty() {
             return Err(bad("it must be a host and nothing else, https://host[:port]"));
         }
+        // Every message would repeat it.
+        no_password_in(&base).map_err(|error| bad(&error))?;
         let authority = match base.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),

@@ -12,6 +12,9 @@ pub const LONGEST_REQUEST: usize = 64 * 1024;
 /// No answer is longer, in bytes: some thousand envelopes of one record.
 pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
+/// What is shown of what a service says, in characters.
+const LONGEST_DETAIL: usize = 500;
+
 /// A call, and the capacity in which it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,7 +222,7 @@ impl From<&KeyStoreError> for Failure {
         match error {
             KeyStoreError::NoEnvelope => Self::NoEnvelope,
             KeyStoreError::Destroyed => Self::Destroyed,
-            KeyStoreError::NotTheReader => Self::NotTheReader,
+            KeyStoreError::NotTheReader | KeyStoreError::Gate(GateError::NotTheReader) => Self::NotTheReader,
             KeyStoreError::Gate(GateError::Refused { reason }) => Self::Refused { reason: reason.clone() },
             KeyStoreError::Gate(GateError::NoDecision) => Self::NoDecision,
             KeyStoreError::Gate(GateError::Unavailable(_)) => Self::LedgerUnavailable,
@@ -236,6 +239,7 @@ impl From<&KeyStoreError> for Failure {
 
 impl Failure {
     /// The same as an error of the key store at `url`.
+    /// What the service says comes into a terminal, so of it only what is text is taken.
     #[must_use]
     pub fn into_error(self, url: &str) -> KeyStoreError {
         let service = |detail: String| KeyStoreError::Service {
@@ -246,7 +250,7 @@ impl Failure {
             Self::NoEnvelope => KeyStoreError::NoEnvelope,
             Self::Destroyed => KeyStoreError::Destroyed,
             Self::NotTheReader => KeyStoreError::NotTheReader,
-            Self::Refused { reason } => GateError::Refused { reason }.into(),
+            Self::Refused { reason } => GateError::Refused { reason: shown(&reason) }.into(),
             Self::NoDecision => GateError::NoDecision.into(),
             Self::LedgerUnavailable => {
                 service("it gets no answer from its ledger; run again, or see its log".to_owned())
@@ -256,10 +260,42 @@ impl Failure {
             Self::NoPublicKey { bytes } => KeyStoreError::NoPublicKey(bytes),
             Self::NotAllowed { detail } | Self::NotSigned { detail, .. } => KeyStoreError::NotAllowed {
                 url: url.to_owned(),
-                detail,
+                detail: shown(&detail),
             },
-            Self::Later { detail, seconds } => service(format!("{detail}; try again in {seconds} s")),
-            Self::Broken { detail } => service(detail),
+            Self::Later { detail, seconds } => service(format!("{}; try again in {seconds} s", shown(&detail))),
+            Self::Broken { detail } => service(shown(&detail)),
+        }
+    }
+}
+
+/// What a service says, as people are shown it.
+fn shown(said: &str) -> String {
+    said.chars()
+        .filter(|char| !char.is_control())
+        .take(LONGEST_DETAIL)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_says_moves_nothing_in_the_terminal_that_shows_it() {
+        let said = || "\u{1b}[2Jdone\r\n\u{9b}1A".repeat(1000);
+        for failure in [
+            Failure::Refused { reason: said() },
+            Failure::NotAllowed { detail: said() },
+            Failure::NotSigned { detail: said(), now: 0 },
+            Failure::Later {
+                detail: said(),
+                seconds: 1,
+            },
+            Failure::Broken { detail: said() },
+        ] {
+            let shown = failure.into_error("https://keys.example").to_string();
+            assert!(shown.contains("[2Jdone1A") && shown.len() < 1000, "{shown}");
+            assert!(!shown.contains(char::is_control), "{shown:?}");
         }
     }
 }
