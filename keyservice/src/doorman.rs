@@ -120,6 +120,17 @@ impl Doorman {
                 seconds: nonces.floor.abs_diff(created),
             });
         }
+        if nonces.began.elapsed() >= SPAN {
+            nonces.turn_over();
+            self.pace.retain_recent();
+        }
+        // Before anything is remembered of a wallet: a flood may come from any number of them.
+        if nonces.is_full() {
+            return Err(Failure::Later {
+                detail: "too many calls altogether".to_owned(),
+                seconds: SPAN.as_secs(),
+            });
+        }
         if let Err(not_until) = self.pace.check_key(&wallet) {
             let wait = not_until.wait_time_from(DefaultClock::default().now());
             return Err(Failure::Later {
@@ -127,18 +138,8 @@ impl Doorman {
                 seconds: wait.as_secs() + 1,
             });
         }
-        if nonces.began.elapsed() >= SPAN {
-            nonces.turn_over();
-            self.pace.retain_recent();
-        }
-        if nonces.remember((wallet, nonce), created) {
-            Ok(wallet)
-        } else {
-            Err(Failure::Later {
-                detail: "too many calls altogether".to_owned(),
-                seconds: SPAN.as_secs(),
-            })
-        }
+        nonces.remember((wallet, nonce), created);
+        Ok(wallet)
     }
 }
 
@@ -147,14 +148,13 @@ impl Nonces {
         self.young.nonces.contains(&nonce) || self.old.nonces.contains(&nonce)
     }
 
-    /// False where there are too many.
-    fn remember(&mut self, nonce: ([u8; 32], [u8; 16]), created: i64) -> bool {
-        if self.young.nonces.len() >= MOST_NONCES {
-            return false;
-        }
+    fn is_full(&self) -> bool {
+        self.young.nonces.len() >= MOST_NONCES
+    }
+
+    fn remember(&mut self, nonce: ([u8; 32], [u8; 16]), created: i64) {
         self.young.latest = self.young.latest.max(created);
         self.young.nonces.insert(nonce);
-        true
     }
 
     fn turn_over(&mut self) {
@@ -262,6 +262,26 @@ mod tests {
         let headers = signature::sign(&elsewhere, &wallet, LATER, [1; 16]);
         not_signed(doorman.admit(&elsewhere, &headers, LATER), "keys.example");
         not_signed(doorman.admit(&MESSAGE, &headers, LATER), "match");
+    }
+
+    #[test]
+    fn a_flood_of_wallets_is_not_remembered() {
+        let doorman = doorman();
+        {
+            let mut nonces = doorman.nonces.lock().unwrap();
+            for n in 0..u32::try_from(MOST_NONCES).unwrap() {
+                let mut nonce = [0; 16];
+                nonce[..4].copy_from_slice(&n.to_le_bytes());
+                nonces.remember(([0; 32], nonce), LATER);
+            }
+        }
+        let headers = signature::sign(&MESSAGE, &WalletKey::generate().unwrap(), LATER, [1; 16]);
+        let outcome = doorman.admit(&MESSAGE, &headers, LATER);
+        assert!(
+            matches!(&outcome, Err(Failure::Later { detail, .. }) if detail.contains("altogether")),
+            "{outcome:?}"
+        );
+        assert!(doorman.pace.is_empty());
     }
 
     #[test]

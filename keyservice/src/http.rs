@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -29,10 +29,12 @@ struct Shared {
     service: Service,
     doorman: Doorman,
     room: Semaphore,
+    /// How long the body of a request may take.
+    patience: Duration,
 }
 
-/// The service as HTTP.
-pub fn router(service: Service, doorman: Doorman) -> Router {
+/// The service as HTTP. Who takes longer than so much to send the body of a request is not waited for.
+pub fn router(service: Service, doorman: Doorman, patience: Duration) -> Router {
     Router::new()
         .route(CALLS, post(call))
         .route("/healthz", get(health))
@@ -41,6 +43,7 @@ pub fn router(service: Service, doorman: Doorman) -> Router {
             service,
             doorman,
             room: Semaphore::new(AT_ONCE),
+            patience,
         }))
 }
 
@@ -54,7 +57,13 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn call(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn call(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (uri, headers) = (request.uri().clone(), request.headers().clone());
+    let body = match tokio::time::timeout(shared.patience, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
     match answer(&shared, &uri, &headers, &body).await {
         Ok(value) => Json(value).into_response(),
         Err(failure) => (status(&failure), Json(failure)).into_response(),

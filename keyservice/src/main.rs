@@ -3,26 +3,22 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Address, Handle, Server};
 use chartseal::store::FolderKeyStore;
 use chartseal::store::keystore::remote::signature::now;
 use chartseal_keyservice::{Doorman, Pace, Service, router};
 use clap::Parser;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// What is under way may end before the service does.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the head of a request may take.
-const HEADERS: Duration = Duration::from_secs(10);
-/// Calls on one connection at a time.
-const STREAMS: u32 = 32;
 
 /// Keeps wrapped keys for several machines, and releases one to a reader whom the chain allowed.
 #[derive(Debug, Parser)]
@@ -37,7 +33,8 @@ struct Args {
     )]
     listen: SocketAddr,
     /// What callers have in their address, as host or host:port [default: where it listens]. May be given several times: a
-    /// call that was signed for another name is refused.
+    /// call that was signed for another name is refused. One service at a time goes by a name: two would not know of each
+    /// other which calls were made before.
     #[arg(
         long,
         env = "CHARTSEAL_KEYSERVICE_AUTHORITY",
@@ -77,6 +74,9 @@ struct Args {
     /// What replaces something is not counted.
     #[arg(long, default_value = "2000", value_name = "N")]
     others_per_hour: NonZeroU32,
+    /// Seconds that the head of a request may take, and then its body; and for which a connection may say nothing.
+    #[arg(long, default_value = "10", value_name = "SECONDS")]
+    patience: NonZeroU32,
     /// One JSON object a line in the log.
     #[arg(long)]
     json: bool,
@@ -106,7 +106,10 @@ async fn main() -> Result<()> {
             // Two libraries of this program bring a provider each, so one has to be named.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let tls = RustlsConfig::from_pem_file(certificate, key).await;
-            Some(tls.context("cannot read the certificate or its key")?)
+            let tls = tls.context("cannot read the certificate or its key")?;
+            let mut only_http1 = tls.get_inner().as_ref().clone();
+            only_http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Some(RustlsConfig::from_config(Arc::new(only_http1)))
         }
         _ if args.listen.ip().is_loopback() => None,
         _ => bail!(
@@ -130,7 +133,8 @@ async fn main() -> Result<()> {
         burst: args.burst,
     };
     let doorman = Doorman::new(&authorities, pace, now());
-    let app = router(service, doorman).into_make_service();
+    let patience = Duration::from_secs(args.patience.get().into());
+    let app = router(service, doorman, patience).into_make_service();
 
     let handle = Handle::new();
     tokio::spawn(end_with(handle.clone()));
@@ -139,23 +143,24 @@ async fn main() -> Result<()> {
     println!("{scheme}://{address}");
     match tls {
         Some(tls) => {
-            let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
-            limit(server.http_builder());
-            server.serve(app).await
+            let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+            limited(server, patience).serve(app).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener)?.handle(handle);
-            limit(server.http_builder());
-            server.serve(app).await
+            let server = axum_server::from_tcp(listener)?.handle(handle);
+            limited(server, patience).serve(app).await
         }
     }
     .context("the service ended")
 }
 
-/// Whoever takes long to say what it wants is not waited for.
-fn limit(http: &mut Builder<TokioExecutor>) {
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
+/// Whoever takes long to say what it wants is not waited for. HTTP/1 only: there the clock runs from a connection's beginning
+/// and between its calls, and one connection has one call at a time.
+fn limited<A: Address, T>(server: Server<A, T>, patience: Duration) -> Server<A, T> {
+    let mut server = server.http1_only().first_request_timeout(patience);
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(patience);
+    server
 }
 
 /// Ends the service in good order when it is told to.

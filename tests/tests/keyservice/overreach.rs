@@ -1,6 +1,12 @@
 //! Whoever may do something by way of the service does that and no more: neither in the place of what others stored, nor
 //! so often that others find nothing any more.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
 use chartseal::{
     keys::Identity,
     store::{
@@ -248,4 +254,29 @@ async fn whoever_has_a_chart_does_not_fill_the_disk_and_staff_stores_all_the_sam
     let (status, _) = puts(&doctor, member(&scene.doctor), invented(8), 10).await;
     assert_eq!(status, StatusCode::OK);
     scene.clinic.stack.stop().unwrap();
+}
+
+#[test]
+fn a_connection_on_which_nothing_comes_is_not_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = KeyService::start(&folder.path().join("keys"), &["--patience", "1"]).unwrap();
+    for (said, answered) in [
+        ("", ""),
+        ("PRI * HTTP/2.0\r\n", ""),
+        ("POST /v1/calls HTTP/1.1\r\nhost: ", ""),
+        ("GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n", "HTTP/1.1 200"),
+        (
+            "POST /v1/calls HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\n{",
+            "HTTP/1.1 408",
+        ),
+    ] {
+        let mut connection = TcpStream::connect(service.authority()).unwrap();
+        // It would be for ever.
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        connection.write_all(said.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(answered), "{said:?}: {answer}");
+    }
 }
