@@ -5,16 +5,16 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Address, Handle, Server};
 use chartseal::keys::{Identity, Passphrase, WalletKey};
 use chartseal_relayer::{Limits, Pace, Service, router};
 use clap::Parser;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -23,8 +23,6 @@ use zeroize::Zeroizing;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
-/// Calls on one connection at a time.
-const STREAMS: u32 = 32;
 /// The longest passphrase, in bytes.
 const PASSPHRASE: u64 = 4_096;
 
@@ -102,7 +100,10 @@ async fn main() -> Result<()> {
             // Two libraries of this program bring a provider each, so one has to be named.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let tls = RustlsConfig::from_pem_file(certificate, key).await;
-            Some(tls.context("cannot read the certificate or its key")?)
+            let tls = tls.context("cannot read the certificate or its key")?;
+            let mut config = (*tls.get_inner()).clone();
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Some(RustlsConfig::from_config(Arc::new(config)))
         }
         _ if args.listen.ip().is_loopback() => None,
         _ => bail!(
@@ -136,14 +137,12 @@ async fn main() -> Result<()> {
     println!("{scheme}://{address}");
     match tls {
         Some(tls) => {
-            let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
-            limit(server.http_builder());
-            server.serve(app).await
+            let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+            limited(server).serve(app).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener)?.handle(handle);
-            limit(server.http_builder());
-            server.serve(app).await
+            let server = axum_server::from_tcp(listener)?.handle(handle);
+            limited(server).serve(app).await
         }
     }
     .context("the relayer ended")
@@ -180,10 +179,13 @@ fn first_line(path: &Path) -> Result<Zeroizing<String>> {
     Ok(line)
 }
 
-/// Whoever takes long to say what it wants is not waited for.
-fn limit(http: &mut Builder<TokioExecutor>) {
+/// Whoever takes long to say what it wants is not waited for. HTTP/1 only: there the clock runs from a connection's beginning
+/// and between its calls, and one connection has one call at a time.
+fn limited<A: Address, T>(server: Server<A, T>) -> Server<A, T> {
+    let mut server = server.http1_only().first_request_timeout(HEADERS);
+    let http = server.http_builder();
     http.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
+    server
 }
 
 /// Ends the service in good order when it is told to.

@@ -2,7 +2,7 @@
 //! it is the last that bounds what strangers can take. The same transaction, asked for again, is paid once.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use solana_address::Address;
 
@@ -46,6 +46,23 @@ impl Purse {
         self.limits
     }
 
+    /// Whether a message was paid for on this day.
+    pub(crate) fn has_paid(&self, day: u64, message: &[u8; 32]) -> bool {
+        self.of_day(day).paid.contains(message)
+    }
+
+    fn of_day(&self, day: u64) -> MutexGuard<'_, Day> {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back opens no new purse.
+        if day > today.number {
+            *today = Day {
+                number: day,
+                ..Day::default()
+            };
+        }
+        today
+    }
+
     /// Takes out what a message costs that this wallet signed, on a day since 1970. Nothing, where it was paid before.
     pub(crate) fn take(&self, day: u64, signer: Address, message: [u8; 32], cost: u64) -> Result<(), Refusal> {
         let Limits {
@@ -56,14 +73,7 @@ impl Purse {
         if cost > each {
             return Err(Refusal::TooDear { cost, most: each });
         }
-        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back opens no new purse.
-        if day > today.number {
-            *today = Day {
-                number: day,
-                ..Day::default()
-            };
-        }
+        let mut today = self.of_day(day);
         if today.paid.contains(&message) {
             return Ok(());
         }
@@ -133,7 +143,8 @@ mod tests {
     #[test]
     fn the_same_message_is_paid_once() {
         let purse = purse();
-        for _ in 0..10 {
+        for times in 0..10 {
+            assert_eq!(purse.has_paid(1, &[0; 32]), times > 0);
             purse.take(1, ADA, [0; 32], 10).unwrap();
         }
         purse.take(1, ADA, [1; 32], 5).unwrap();

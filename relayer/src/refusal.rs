@@ -22,7 +22,7 @@ pub enum Refusal {
     },
     /// Another wallet of the relayer's was asked for.
     #[error("this relayer has no key of {0}; ask for its address (getPayerSigner) and name that one")]
-    NoSuchSigner(String),
+    NoSuchSigner(Address),
     /// An account is named twice.
     #[error("the account {0} is named twice")]
     Twice(Address),

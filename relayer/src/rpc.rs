@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -18,6 +19,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use solana_address::Address;
 use tokio::sync::Semaphore;
 
 use crate::{Refusal, Service};
@@ -28,6 +30,8 @@ const LONGEST_CALL: usize = 16 * 1024;
 const AT_ONCE: usize = 64;
 /// No answer takes longer.
 const TIME: Duration = Duration::from_secs(18);
+/// No call takes longer, what it says included.
+const WHOLE: Duration = Duration::from_secs(25);
 /// Addresses whose pace is remembered before those that rested are forgotten.
 const MOST_REMEMBERED: usize = 10_000;
 /// Wallets that ask from one address, a clinic's for example, and so how many times the pace of one an address has.
@@ -104,6 +108,7 @@ pub fn router(service: Service, pace: Pace) -> Router {
         .route("/liveness", get(|| async { StatusCode::OK }))
         .route("/healthz", get(health))
         .layer(DefaultBodyLimit::max(LONGEST_CALL))
+        .layer(middleware::from_fn(in_time))
         .with_state(Arc::new(Shared {
             service,
             pace: RateLimiter::keyed(quota),
@@ -111,8 +116,14 @@ pub fn router(service: Service, pace: Pace) -> Router {
         }))
 }
 
+/// Lets go of whoever does not say to the end what it wants.
+async fn in_time(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(WHOLE, next.run(request)).await;
+    answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
+}
+
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.service.balance().await {
+    match shared.service.recent_balance().await {
         Ok(lamports) => Json(json!({
             "status": "ok",
             "release": env!("CARGO_PKG_VERSION"),
@@ -205,9 +216,13 @@ fn transaction(params: Value, payer: &str) -> Result<Vec<u8>, Failure> {
     };
     let asked: Asked = serde_json::from_value(params)
         .map_err(|error| Failure::Wrong(-32_602, format!("wrong parameters: {error}")))?;
-    match asked.signer_key {
-        Some(key) if key != payer => return Err(Refusal::NoSuchSigner(key).into()),
-        _ => {}
+    if let Some(key) = asked.signer_key.filter(|key| key != payer) {
+        // What is logged is an address, and nothing that anybody wrote.
+        let key = key.parse::<Address>();
+        return Err(match key {
+            Ok(key) => Refusal::NoSuchSigner(key).into(),
+            Err(_) => Failure::Wrong(-32_602, "wrong parameters: signer_key is no address".to_owned()),
+        });
     }
     let bytes = STANDARD.decode(asked.transaction);
     Ok(bytes.map_err(|error| Refusal::NotATransaction(format!("it is not base64: {error}")))?)

@@ -1,7 +1,7 @@
 //! Signing for whoever asks: what keeps to the rules, works when it is tried, and is within the budget. The signature is made
-//! before the trial, which looks at all of them, and leaves only after it.
+//! last: the ledger tries out what nobody could send.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chartseal::keys::WalletKey;
 use governor::clock::{Clock as _, DefaultClock};
@@ -21,7 +21,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::UiTransactionEncoding;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::Refusal;
 use crate::purse::{Limits, Purse};
@@ -34,6 +34,9 @@ const LEDGER: Duration = Duration::from_secs(15);
 /// How often a trial is made whose cost another transaction blurs.
 const TRIALS: u32 = 5;
 
+/// How long what the wallet has is told again without asking.
+const TOLD: Duration = Duration::from_secs(5);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A wallet that pays for others, and the ledger that it asks.
@@ -44,6 +47,7 @@ pub struct Service {
     pace: DefaultKeyedRateLimiter<Address>,
     rpc: RpcClient,
     rent: OnceCell<u64>,
+    told: Mutex<Option<(Instant, Result<u64, Refusal>)>>,
 }
 
 /// What was signed.
@@ -67,6 +71,7 @@ impl Service {
             pace: RateLimiter::keyed(Quota::per_second(pace.per_second).allow_burst(pace.burst)),
             rpc: RpcClient::new_with_timeout_and_commitment(rpc, LEDGER, CommitmentConfig::confirmed()),
             rent: OnceCell::new(),
+            told: Mutex::default(),
         })
     }
 
@@ -85,15 +90,25 @@ impl Service {
     /// # Errors
     /// [`Refusal::NoLedger`].
     pub async fn balance(&self) -> Result<u64, Refusal> {
-        self.rpc
-            .get_balance(&self.payer())
-            .await
-            .map_err(|error| no_ledger(&error))
+        self.rpc.get_balance(&self.payer()).await.map_err(no_ledger)
+    }
+
+    /// The same, as it was a few seconds ago at most: whoever asks often spends nothing of the ledger's patience.
+    pub(crate) async fn recent_balance(&self) -> Result<u64, Refusal> {
+        let mut told = self.told.lock().await;
+        if let Some((when, balance)) = &*told
+            && when.elapsed() < TOLD
+        {
+            return balance.clone();
+        }
+        let balance = self.balance().await;
+        *told = Some((Instant::now(), balance.clone()));
+        balance
     }
 
     pub(crate) async fn blockhash(&self) -> Result<String, Refusal> {
         let hash = self.rpc.get_latest_blockhash().await;
-        Ok(hash.map_err(|error| no_ledger(&error))?.to_string())
+        Ok(hash.map_err(no_ledger)?.to_string())
     }
 
     /// Signs a transaction, given in bytes.
@@ -114,16 +129,19 @@ impl Service {
         if self.pace.len() > MOST_REMEMBERED {
             self.pace.retain_recent();
         }
+        let (day, digest) = (today(), Sha256::digest(&message).into());
+        if !self.purse.has_paid(day, &digest) {
+            // What it would cost now, or could cost at most when it is sent.
+            let most = fee.saturating_add(made.rent(self.rent_of_nothing().await?));
+            let cost = self.try_out(&transaction, most).await?.max(most);
+            self.purse.take(day, signer, digest, cost)?;
+            tracing::info!(%signer, cost, "paid for");
+        }
         let signature = Signature::from(self.key.sign(&message));
         if let Some(first) = transaction.signatures.first_mut() {
             *first = signature;
         }
-        // What it would cost now, or could cost at most when it is sent.
-        let most = fee.saturating_add(made.rent(self.rent_of_nothing().await?));
-        let cost = self.try_out(&transaction).await?.max(most);
-        self.purse
-            .take(today(), signer, Sha256::digest(&message).into(), cost)?;
-        tracing::info!(%signer, %signature, cost, "signed");
+        tracing::info!(%signer, %signature, "signed");
         Ok(Signed { transaction, signature })
     }
 
@@ -131,7 +149,7 @@ impl Service {
     async fn rent_of_nothing(&self) -> Result<u64, Refusal> {
         let ask = || async {
             let told = self.rpc.get_minimum_balance_for_rent_exemption(0).await;
-            told.map_err(|error| no_ledger(&error))
+            told.map_err(no_ledger)
         };
         self.rent.get_or_try_init(ask).await.copied()
     }
@@ -147,13 +165,13 @@ impl Service {
             Err(error) => match error.get_transaction_error() {
                 Some(TransactionError::AlreadyProcessed) => Ok(()),
                 Some(reason) => Err(Refusal::WouldFail(reason.to_string())),
-                None => Err(no_ledger(&error)),
+                None => Err(no_ledger(error)),
             },
         }
     }
 
-    /// Lets the ledger try a transaction out; what it would cost us.
-    async fn try_out(&self, transaction: &VersionedTransaction) -> Result<u64, Refusal> {
+    /// Lets the ledger try a transaction out that we did not sign yet; what it would cost us.
+    async fn try_out(&self, transaction: &VersionedTransaction, most: u64) -> Result<u64, Refusal> {
         let mut cost = 0;
         for _ in 0..TRIALS {
             let before = self.balance().await?;
@@ -164,7 +182,8 @@ impl Service {
                 if error == TransactionError::AlreadyProcessed {
                     return Ok(0);
                 }
-                return Err(self.failed(&error, tried.logs.as_deref().unwrap_or_default()));
+                let logs = tried.logs.as_deref().unwrap_or_default();
+                return Err(self.failed(&error, logs, before < most));
             }
             let left = tried
                 .accounts
@@ -186,7 +205,8 @@ impl Service {
 
     async fn simulate(&self, transaction: &VersionedTransaction) -> Result<RpcSimulateTransactionResult, Refusal> {
         let config = RpcSimulateTransactionConfig {
-            sig_verify: true,
+            // The others' signatures were looked at, and ours is not made yet.
+            sig_verify: false,
             replace_recent_blockhash: false,
             commitment: Some(CommitmentConfig::confirmed()),
             encoding: Some(UiTransactionEncoding::Base64),
@@ -198,15 +218,17 @@ impl Service {
         };
         match self.rpc.simulate_transaction_with_config(transaction, config).await {
             Ok(answer) => Ok(answer.value),
-            Err(error) => Err(refused(&error).unwrap_or_else(|| no_ledger(&error))),
+            Err(error) => Err(refused(&error).unwrap_or_else(|| no_ledger(error))),
         }
     }
 
-    fn failed(&self, error: &TransactionError, logs: &[String]) -> Refusal {
+    /// Of a trial that failed. `is_short`: there may be too little in our wallet.
+    fn failed(&self, error: &TransactionError, logs: &[String], is_short: bool) -> Refusal {
         let is_broke = match error {
             TransactionError::AccountNotFound | TransactionError::InsufficientFundsForFee => true,
             TransactionError::InsufficientFundsForRent { account_index } => *account_index == 0,
-            _ => logs.iter().any(|line| line.contains("insufficient lamports")),
+            // Others may be short of money too, of what they deposit for example.
+            _ => is_short && logs.iter().any(|line| line.contains("insufficient lamports")),
         };
         if is_broke {
             tracing::error!(payer = %self.payer(), "the wallet has not enough SOL left");
@@ -238,13 +260,38 @@ fn refused(error: &ClientError) -> Option<Refusal> {
     }
 }
 
-fn no_ledger(error: &ClientError) -> Refusal {
-    tracing::error!(%error, "the ledger does not answer");
+fn no_ledger(error: ClientError) -> Refusal {
+    tracing::error!(error = plain(error), "the ledger does not answer");
     Refusal::NoLedger
+}
+
+/// What went wrong, without the ledger's address: a provider's key may be in it.
+fn plain(error: ClientError) -> String {
+    match *error.kind {
+        ErrorKind::Reqwest(error) => error.without_url().to_string(),
+        kind => kind.to_string(),
+    }
 }
 
 /// Days since 1970.
 fn today() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs() / DAY.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ledger_that_does_not_answer_is_logged_without_its_address() {
+        let failed = || async {
+            let rpc = RpcClient::new("http://127.0.0.1:1/?api-key=secret".to_owned());
+            rpc.get_slot().await.unwrap_err()
+        };
+        assert!(failed().await.to_string().contains("secret"), "the library says it");
+        let said = plain(failed().await);
+        assert!(!said.is_empty() && !said.contains("secret"), "{said}");
+    }
 }

@@ -5,8 +5,10 @@
 
 mod denial;
 mod liar;
+mod patience;
 mod paying;
 mod scene;
+mod trial;
 
 use chartseal_tests::{
     clinic::Clinic,

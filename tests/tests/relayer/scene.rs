@@ -38,13 +38,13 @@ pub(crate) struct Relayer {
 impl Relayer {
     /// Starts one with somebody's wallet.
     pub(crate) fn of(stack: &Stack, person: &Person, options: &[&str]) -> Self {
-        Self::start(
-            "127.0.0.1:0",
-            person.identity(),
-            person.passphrase(),
-            stack.endpoints().rpc.clone(),
-            options.iter().map(|&option| option.to_owned()).collect(),
-        )
+        Self::over(stack.endpoints().rpc.clone(), person, options)
+    }
+
+    /// Starts one that asks another node.
+    pub(crate) fn over(rpc: String, person: &Person, options: &[&str]) -> Self {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Self::start("127.0.0.1:0", person.identity(), person.passphrase(), rpc, options)
     }
 
     fn start(listen: &str, identity: PathBuf, passphrase: PathBuf, rpc: String, options: Vec<String>) -> Self {
