@@ -12,7 +12,7 @@ mod writing;
 use chartseal::{
     keys::{Identity, WalletKey},
     ledger::LedgerGate,
-    ops::Access,
+    ops::{Access, GetRequest},
     seal::{
         OpenError, RecordIds,
         envelope::{self, EnvelopeContext},
@@ -159,6 +159,32 @@ async fn an_access_that_would_be_refused_by_now_gives_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn patient_and_author_open_earlier_versions_by_way_of_the_service() {
+    let scene = Scene::new();
+    let colleague = scene.clinic.employs("colleague", "doctor").unwrap();
+    let terms = ["--classes", "0", "--rights", "read,amend", "--purposes", "treatment"];
+    let to = format!("member:{}", colleague.member);
+    scene.clinic.grants(&to, &terms).unwrap();
+    let record = scene.puts(0).await;
+    let file = scene.clinic.stack.folder().join("amended.txt");
+    std::fs::write(&file, "allergic to penicillin").unwrap();
+    let (of, id) = (scene.clinic.patient_id.as_str(), hex::encode(record));
+    let words = ["amend", of, &id, file.to_str().unwrap()];
+    colleague.person.does(&words).unwrap();
+    for session in [scene.doctors(), scene.session(&scene.clinic.patient, None)] {
+        for (version, text) in [(1, NOTE), (2, b"allergic to penicillin".as_slice())] {
+            let mut bytes = Vec::new();
+            let request = GetRequest {
+                version: Some(version),
+                ..scene.get(record)
+            };
+            session.get(&request, &mut bytes, &|_| {}).await.unwrap();
+            assert_eq!(bytes, text, "version {version}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_wrapped_to_an_earlier_key_of_the_reader_stays() {
     let scene = Scene::new();
     let record = scene.puts(0).await;
@@ -299,6 +325,9 @@ async fn over_tls_a_service_is_who_its_certificate_says() {
     // A name that nobody in the world vouches for.
     let wary = RemoteKeyStore::new(&service.url, wallet.clone()).unwrap();
     assert!(matches!(wary.name().await, Err(KeyStoreError::Service { .. })));
+    let hushed = RemoteKeyStore::new("https://:hush@keys.example", wallet.clone());
+    let error = hushed.unwrap_err().to_string();
+    assert!(error.contains("password") && !error.contains("hush"), "{error}");
     let elsewhere = RemoteKeyStore::new("http://keys.example", wallet);
     assert!(
         matches!(elsewhere, Err(KeyStoreError::Service { .. })),
