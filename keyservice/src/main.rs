@@ -3,22 +3,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use axum_server::tls_rustls::RustlsConfig;
-use axum_server::{Address, Handle, Server};
+use anyhow::{Context as _, Result};
 use chartseal::store::FolderKeyStore;
 use chartseal::store::keystore::remote::signature::now;
 use chartseal_keyservice::{Doorman, Pace, Service, router};
+use chartseal_serving::{Certificate, Door};
 use clap::Parser;
-use hyper_util::rt::TokioTimer;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-
-/// What is under way may end before the service does.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Keeps wrapped keys for several machines, and releases one to a reader whom the chain allowed.
 #[derive(Debug, Parser)]
@@ -57,12 +49,8 @@ struct Args {
     /// given several times.
     #[arg(long, env = "CHARTSEAL_KEYSERVICE_INSTITUTIONS", value_delimiter = ',', value_parser = id, value_name = "ID")]
     institution: Vec<[u8; 16]>,
-    /// The certificate chain, in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_certificate: Option<PathBuf>,
-    /// Its private key, in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    certificate: Certificate,
     /// Calls that a wallet may make in a second, in the long run.
     #[arg(long, default_value_t = Pace::default().per_second, value_name = "N")]
     calls_per_second: NonZeroU32,
@@ -91,38 +79,10 @@ fn id(text: &str) -> Result<[u8; 16], String> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if args.json {
-        log.json().init();
-    } else {
-        log.init();
-    }
-
-    let tls = match (&args.tls_certificate, &args.tls_key) {
-        (Some(certificate), Some(key)) => {
-            // Two libraries of this program bring a provider each, so one has to be named.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            let tls = RustlsConfig::from_pem_file(certificate, key).await;
-            let tls = tls.context("cannot read the certificate or its key")?;
-            let mut only_http1 = tls.get_inner().as_ref().clone();
-            only_http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-            Some(RustlsConfig::from_config(Arc::new(only_http1)))
-        }
-        _ if args.listen.ip().is_loopback() => None,
-        _ => bail!(
-            "{} can be reached from elsewhere: name a certificate (--tls-certificate and --tls-key), or listen on 127.0.0.1",
-            args.listen
-        ),
-    };
-    let listener =
-        std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
-    listener.set_nonblocking(true).context("cannot listen")?;
-    let address = listener.local_addr().context("cannot listen")?;
+    chartseal_serving::log(args.json);
+    let door = Door::at(args.listen, &args.certificate).await?;
     let authorities = if args.authority.is_empty() {
-        vec![address.to_string()]
+        vec![door.address().to_string()]
     } else {
         args.authority.clone()
     };
@@ -134,48 +94,10 @@ async fn main() -> Result<()> {
     };
     let doorman = Doorman::new(&authorities, pace, now());
     let patience = Duration::from_secs(args.patience.get().into());
-    let app = router(service, doorman, patience).into_make_service();
+    let app = router(service, doorman, patience);
 
-    let handle = Handle::new();
-    tokio::spawn(end_with(handle.clone()));
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    tracing::info!(%address, scheme, names = authorities.join(", "), "listening");
-    println!("{scheme}://{address}");
-    match tls {
-        Some(tls) => {
-            let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
-            limited(server, patience).serve(app).await
-        }
-        None => {
-            let server = axum_server::from_tcp(listener)?.handle(handle);
-            limited(server, patience).serve(app).await
-        }
-    }
-    .context("the service ended")
-}
-
-/// Whoever takes long to say what it wants is not waited for. HTTP/1 only: there the clock runs from a connection's beginning
-/// and between its calls, and one connection has one call at a time.
-fn limited<A: Address, T>(server: Server<A, T>, patience: Duration) -> Server<A, T> {
-    let mut server = server.http1_only().first_request_timeout(patience);
-    let http = server.http_builder();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(patience);
-    server
-}
-
-/// Ends the service in good order when it is told to.
-async fn end_with(handle: Handle<SocketAddr>) {
-    let mut asked = match signal(SignalKind::terminate()) {
-        Ok(asked) => asked,
-        Err(error) => {
-            tracing::warn!(%error, "cannot listen for SIGTERM");
-            return;
-        }
-    };
-    tokio::select! {
-        _ = asked.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("ending");
-    handle.graceful_shutdown(Some(GRACE));
+    let url = door.url();
+    tracing::info!(url, names = authorities.join(", "), "listening");
+    println!("{url}");
+    door.serve(app, patience).await
 }
