@@ -152,11 +152,7 @@ fn a_descriptor_that_cannot_be_read_is_an_error() {
     for line in [r#"exec "$@" 3>written"#, r#"exec "$@" 3<."#] {
         let failed = desk.shell(line, &["--passphrase-fd", "3", "keys", "show"]);
         assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
-        assert!(
-            said(&failed).contains("cannot read descriptor 3"),
-            "{}",
-            said(&failed)
-        );
+        assert!(said(&failed).contains("cannot read descriptor 3"), "{}", said(&failed));
     }
 }
 

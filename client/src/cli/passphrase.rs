@@ -143,5 +143,8 @@ fn from_descriptor(number: RawFd) -> Result<Passphrase> {
     // SAFETY: it is open, and nothing of ours has been opened yet, so it came from whoever started this program and named
     // it for this use alone. It is taken over here, once.
     let file = unsafe { File::from_raw_fd(number) };
-    Ok(Passphrase::first_line(file, Path::new(&format!("descriptor {number}")))?)
+    Ok(Passphrase::first_line(
+        file,
+        Path::new(&format!("descriptor {number}")),
+    )?)
 }
