@@ -56,6 +56,7 @@ pub(super) struct Globals {
         long,
         global = true,
         env = "CHARTSEAL_RPC_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8899",
         value_delimiter = ',',
         value_name = "URL"
