@@ -2,12 +2,12 @@
 //! looked at by then but the signature, so a call that is turned away costs next to nothing.
 
 use std::collections::HashSet;
-use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chartseal::store::keystore::remote::signature::{self, Headers, Message, Signed};
 use chartseal::store::keystore::remote::wire::Failure;
+use chartseal_serving::Pace;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -19,24 +19,6 @@ const EARLY: i64 = 5;
 const SPAN: Duration = Duration::from_secs(120);
 /// Nonces that are remembered at most, of 48 bytes each.
 const MOST_NONCES: usize = 500_000;
-
-/// How many calls a wallet may make.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// In a second, in the long run.
-    pub per_second: NonZeroU32,
-    /// At once, after a rest: sharing a record with a ward takes a call for each envelope.
-    pub burst: NonZeroU32,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
-            burst: NonZeroU32::new(400).unwrap_or(NonZeroU32::MIN),
-        }
-    }
-}
 
 /// Stands at the door of one service.
 #[derive(Debug)]
@@ -168,6 +150,8 @@ impl Nonces {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::num::NonZeroU32;
+
     use super::*;
     use chartseal::keys::WalletKey;
 

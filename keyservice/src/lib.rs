@@ -12,5 +12,5 @@ mod staff;
 mod storing;
 
 pub use calls::Service;
-pub use doorman::{Doorman, Pace};
+pub use doorman::Doorman;
 pub use http::router;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chartseal::store::FolderKeyStore;
 use chartseal::store::keystore::remote::signature::now;
-use chartseal_keyservice::{Doorman, Pace, Service, router};
-use chartseal_serving::{Certificate, Door};
+use chartseal_keyservice::{Doorman, Service, router};
+use chartseal_serving::{Certificate, Door, Pace};
 use clap::Parser;
 
 /// Keeps wrapped keys for several machines, and releases one to a reader whom the chain allowed.
@@ -51,12 +51,8 @@ struct Args {
     institution: Vec<[u8; 16]>,
     #[command(flatten)]
     certificate: Certificate,
-    /// Calls that a wallet may make in a second, in the long run.
-    #[arg(long, default_value_t = Pace::default().per_second, value_name = "N")]
-    calls_per_second: NonZeroU32,
-    /// Calls that a wallet may make at once, after a rest.
-    #[arg(long, default_value_t = Pace::default().burst, value_name = "N")]
-    burst: NonZeroU32,
+    #[command(flatten)]
+    pace: Pace,
     /// Envelopes and shares that may be stored in an hour, in the long run, for all patients together by those who are no
     /// staff: patients, delegates, and who shares or holds shares. A quarter of it for each patient; four hours' at once.
     /// What replaces something is not counted.
@@ -88,11 +84,7 @@ async fn main() -> Result<()> {
     };
     let keys = FolderKeyStore::open(&args.key_store).context("cannot open the key store")?;
     let service = Service::new(keys, &args.rpc, args.institution.clone(), args.others_per_hour);
-    let pace = Pace {
-        per_second: args.calls_per_second,
-        burst: args.burst,
-    };
-    let doorman = Doorman::new(&authorities, pace, now());
+    let doorman = Doorman::new(&authorities, args.pace, now());
     let patience = Duration::from_secs(args.patience.get().into());
     let app = router(service, doorman, patience);
 

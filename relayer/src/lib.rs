@@ -10,6 +10,6 @@ mod service;
 
 pub use purse::Limits;
 pub use refusal::Refusal;
-pub use rpc::{Pace, router};
+pub use rpc::router;
 pub use rules::Rules;
 pub use service::Service;

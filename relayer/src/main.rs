@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chartseal::keys::{Identity, Passphrase, WalletKey};
-use chartseal_relayer::{Limits, Pace, Service, router};
-use chartseal_serving::{Certificate, Door};
+use chartseal_relayer::{Limits, Service, router};
+use chartseal_serving::{Certificate, Door, Pace};
 use clap::Parser;
 
 /// How long the head of a request may take.
@@ -57,12 +56,9 @@ struct Args {
     max_price: u64,
     #[command(flatten)]
     certificate: Certificate,
-    /// Calls that a wallet may make in a second, in the long run. An address may make ten times as many.
-    #[arg(long, default_value_t = Pace::default().per_second, value_name = "N")]
-    calls_per_second: NonZeroU32,
-    /// Calls that a wallet may make at once, after a rest.
-    #[arg(long, default_value_t = Pace::default().burst, value_name = "N")]
-    burst: NonZeroU32,
+    // An address may make ten times as many.
+    #[command(flatten)]
+    pace: Pace,
     /// One JSON object a line in the log.
     #[arg(long)]
     json: bool,
@@ -79,14 +75,10 @@ async fn main() -> Result<()> {
         signer: args.lamports_per_signer,
         day: args.lamports_per_day,
     };
-    let pace = Pace {
-        per_second: args.calls_per_second,
-        burst: args.burst,
-    };
-    let service = Service::new(key, args.rpc, limits, args.max_price, pace)?;
+    let service = Service::new(key, args.rpc, limits, args.max_price, args.pace)?;
     let payer = service.payer();
     let door = Door::at(args.listen, &args.certificate).await?;
-    let app = router(service, pace);
+    let app = router(service, args.pace);
 
     let url = door.url();
     tracing::info!(url, %payer, "listening");

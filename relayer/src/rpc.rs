@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chartseal_serving::Pace;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
@@ -36,24 +37,6 @@ const WHOLE: Duration = Duration::from_secs(25);
 const MOST_REMEMBERED: usize = 10_000;
 /// Wallets that ask from one address, a clinic's for example, and so how many times the pace of one an address has.
 const WALLETS_AT_AN_ADDRESS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
-
-/// How many calls a wallet may make; an address may make ten times as many.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// In a second, in the long run.
-    pub per_second: NonZeroU32,
-    /// At once, after a rest.
-    pub burst: NonZeroU32,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
-            burst: NonZeroU32::new(400).unwrap_or(NonZeroU32::MIN),
-        }
-    }
-}
 
 struct Shared {
     service: Service,

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chartseal::keys::WalletKey;
+use chartseal_serving::Pace;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest as _, Sha256};
@@ -25,7 +26,6 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::Refusal;
 use crate::purse::{Limits, Purse};
-use crate::rpc::Pace;
 use crate::rules::{Proper, Rules};
 
 /// How long the ledger may take for an answer.

@@ -3,6 +3,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -27,6 +28,26 @@ pub struct Certificate {
     /// Its private key, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
+}
+
+/// How many calls a wallet may make, as options of a service's command line.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Pace {
+    /// Calls that a wallet may make in a second, in the long run.
+    #[arg(long = "calls-per-second", default_value_t = Self::default().per_second, value_name = "N")]
+    pub per_second: NonZeroU32,
+    /// Calls that a wallet may make at once, after a rest: sharing a record with a ward takes one for each of its members.
+    #[arg(long, default_value_t = Self::default().burst, value_name = "N")]
+    pub burst: NonZeroU32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
+            burst: NonZeroU32::new(400).unwrap_or(NonZeroU32::MIN),
+        }
+    }
 }
 
 /// Where a service is reached, before it answers anybody.

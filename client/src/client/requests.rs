@@ -98,28 +98,11 @@ pub struct Approval<'a> {
 }
 
 impl Approval<'_> {
-    /// Only on these of the classes that were asked for.
-    pub fn classes(mut self, classes: impl IntoIterator<Item = Class>) -> Self {
-        self.terms.classes.get_or_insert_default().extend(classes);
-        self
-    }
-
-    /// Only to do this, of what was asked for.
-    pub fn rights(mut self, rights: impl IntoIterator<Item = Right>) -> Self {
-        self.terms.rights.get_or_insert_default().extend(rights);
-        self
-    }
-
-    /// Only for this, of what was asked for.
-    pub fn purposes(mut self, purposes: impl IntoIterator<Item = Purpose>) -> Self {
-        self.terms.purposes.get_or_insert_default().extend(purposes);
-        self
-    }
-
-    /// For no longer than this from now on, in whole seconds, nor than was asked for.
-    pub fn lasting(mut self, duration: Duration) -> Self {
-        self.terms.lasting = Some(duration);
-        self
+    terms! {
+        classes: "Only on these of the classes that were asked for.",
+        rights: "Only to do this, of what was asked for.",
+        purposes: "Only for this, of what was asked for.",
+        lasting: "For no longer than this from now on, in whole seconds, nor than was asked for."
     }
 
     /// Only so often; without limit where nothing is said.

@@ -65,8 +65,33 @@ pub(super) fn usage<T>(what: &str) -> Result<T, Error> {
     Err(Error::Usage(what.to_owned()))
 }
 
-/// The terms that can be said of rights, for whoever gives or asks.
+/// What can be said of rights, for whoever gives or asks, or answers with less. The words say what each is there.
 macro_rules! terms {
+    (classes: $classes:literal, rights: $rights:literal, purposes: $purposes:literal, lasting: $lasting:literal) => {
+        #[doc = $classes]
+        pub fn classes(mut self, classes: impl IntoIterator<Item = Class>) -> Self {
+            self.terms.classes.get_or_insert_default().extend(classes);
+            self
+        }
+
+        #[doc = $rights]
+        pub fn rights(mut self, rights: impl IntoIterator<Item = Right>) -> Self {
+            self.terms.rights.get_or_insert_default().extend(rights);
+            self
+        }
+
+        #[doc = $purposes]
+        pub fn purposes(mut self, purposes: impl IntoIterator<Item = Purpose>) -> Self {
+            self.terms.purposes.get_or_insert_default().extend(purposes);
+            self
+        }
+
+        #[doc = $lasting]
+        pub fn lasting(mut self, duration: Duration) -> Self {
+            self.terms.lasting = Some(duration);
+            self
+        }
+    };
     () => {
         /// On this one record.
         pub fn record(mut self, record: RecordId) -> Self {
@@ -74,28 +99,11 @@ macro_rules! terms {
             self
         }
 
-        /// On all records of these classes, those to come too.
-        pub fn classes(mut self, classes: impl IntoIterator<Item = Class>) -> Self {
-            self.terms.classes.get_or_insert_default().extend(classes);
-            self
-        }
-
-        /// To do this; to read, where nothing is said.
-        pub fn rights(mut self, rights: impl IntoIterator<Item = Right>) -> Self {
-            self.terms.rights.get_or_insert_default().extend(rights);
-            self
-        }
-
-        /// For this.
-        pub fn purposes(mut self, purposes: impl IntoIterator<Item = Purpose>) -> Self {
-            self.terms.purposes.get_or_insert_default().extend(purposes);
-            self
-        }
-
-        /// For so long, from now on, in whole seconds; 30 days where nothing is said.
-        pub fn lasting(mut self, duration: Duration) -> Self {
-            self.terms.lasting = Some(duration);
-            self
+        terms! {
+            classes: "On all records of these classes, those to come too.",
+            rights: "To do this; to read, where nothing is said.",
+            purposes: "For this.",
+            lasting: "For so long, from now on, in whole seconds; 30 days where nothing is said."
         }
     };
 }

@@ -229,23 +229,13 @@ pub(super) fn remove_if_there(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::state::ourselves;
     use super::*;
-    use crate::localnet::state::Running;
     use crate::localnet::validator::Validator;
 
     fn folder(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("xtask-localnet-{name}-{}", std::process::id()));
         Folder::usual(path).unwrap()
-    }
-
-    fn ourselves() -> Running {
-        let pid = i32::try_from(std::process::id()).unwrap();
-        Running {
-            part: Part::Validator,
-            pid,
-            started: started(pid).unwrap(),
-            log: PathBuf::from("validator.log"),
-        }
     }
 
     #[test]

@@ -83,19 +83,21 @@ fn start_in(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
+/// This process as a part of a stack, for tests.
+#[cfg(test)]
+pub(super) fn ourselves() -> Running {
+    let pid = i32::try_from(std::process::id()).unwrap();
+    Running {
+        part: Part::Validator,
+        pid,
+        started: started(pid).unwrap(),
+        log: PathBuf::from("validator.log"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ourselves() -> Running {
-        let pid = i32::try_from(std::process::id()).unwrap();
-        Running {
-            part: Part::Validator,
-            pid,
-            started: started(pid).unwrap(),
-            log: PathBuf::from("validator.log"),
-        }
-    }
 
     #[test]
     fn a_process_with_the_number_of_another_is_not_taken_for_it() {
