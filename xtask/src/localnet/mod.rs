@@ -170,7 +170,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
         String::new()
     } else {
         format!(
-            " (the first time takes some 15 minutes: it is a thousand packages; they are kept in {})",
+            " (the first time takes some ten minutes: it is a thousand packages; they are kept in {})",
             target.display()
         )
     };
