@@ -1,0 +1,63 @@
+//! The command line. Each command is a file: its options, and what it does.
+//!
+//! Exit codes: 0 done (or whole and up to date), 1 error, 3 the database does not hold what the ledger does, 4 it holds
+//! what was read, but the ledger has more: run the indexer and verify again.
+
+mod run;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Puts every event of the Chartseal program into Postgres, once, and proves that none is missing.
+#[derive(Parser)]
+#[command(name = "chartseal-indexer", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Index until stopped. Goes on by itself after the node or Postgres were away.
+    Run(run::Run),
+    /// Bring the database's schema up to date.
+    Migrate {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Show that the database holds what the ledger holds, or say what it does not.
+    ///
+    /// Exit codes: 0 whole and up to date; 1 error, nothing can be said; 3 broken: something is missing, altered or
+    /// added; 4 behind: the ledger has events that were not read. Run the indexer then, and verify again: a database
+    /// that was set back to an earlier state is behind too.
+    Verify(verify::Verify),
+}
+
+#[derive(Args)]
+struct Database {
+    /// URL of the database, such as postgres://user@host/chartseal or postgres:///chartseal?host=/folder/of/socket
+    #[arg(
+        long = "database",
+        env = "CHARTSEAL_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    url: String,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Run(run) => run.execute().await,
+            Command::Migrate { database } => {
+                chartseal_indexer::migrate(&database.url).await?;
+                println!("the schema is up to date");
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Verify(verify) => verify.execute().await,
+        }
+    }
+}

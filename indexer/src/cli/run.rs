@@ -1,0 +1,73 @@
+//! `run`: indexes until it is stopped.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use chartseal_indexer::{Indexer, Options, sink::Lock};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::Database;
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// URL of a Solana node's JSON-RPC
+    #[arg(long, value_name = "URL")]
+    rpc: String,
+    #[command(flatten)]
+    database: Database,
+    /// Read the ledger from its beginning once more; what is stored is compared and not stored again
+    #[arg(long)]
+    from_start: bool,
+    /// How long to wait before looking for new transactions
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 400)]
+    poll_ms: u64,
+    /// Index what the ledger has now and end. Fails where the node or Postgres are away
+    #[arg(long)]
+    once: bool,
+}
+
+impl Run {
+    pub(super) async fn execute(self) -> anyhow::Result<ExitCode> {
+        let stop = stop_on_signals()?;
+        let mut indexer = Indexer::new(Options {
+            from_start: self.from_start,
+            poll: Duration::from_millis(self.poll_ms),
+            lock: if self.once { Lock::Refuse } else { Lock::Wait },
+            ..Options::new(&self.rpc, &self.database.url)
+        });
+        let outcome = match self.once {
+            true => indexer.catch_up(&stop).await,
+            false => indexer.run(&stop).await,
+        };
+        let stats = indexer.stats();
+        tracing::info!(
+            transactions = stats.transactions,
+            failed = stats.failed,
+            events = stats.events,
+            known = stats.known,
+            look_alikes = stats.look_alikes,
+            "ended"
+        );
+        outcome?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// SIGINT and SIGTERM end the indexer after the batch that it is writing.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        token.cancel();
+    });
+    Ok(stop)
+}
