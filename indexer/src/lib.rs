@@ -11,6 +11,7 @@ mod ingest;
 mod outage;
 
 pub mod decode;
+pub mod metrics;
 pub mod sink;
 pub mod source;
 pub mod verify;

@@ -99,14 +99,31 @@ impl Door {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Answers until SIGTERM or Ctrl-C. Who takes longer than `patience` for the head of a request, or says nothing for so
-    /// long, is not waited for. Requests know who sent them ([`axum::extract::ConnectInfo`]).
+    /// Answers until SIGTERM or Ctrl-C: see [`serve_until`](Self::serve_until).
     ///
     /// # Errors
     /// Where the system ends it.
     pub async fn serve(self, app: Router, patience: Duration) -> Result<()> {
+        self.serve_until(app, patience, told_to_end()).await
+    }
+
+    /// Answers until `end` is there: for a service that is one part of a process, all of whose parts end together. Who takes longer than `patience` for the head of a request, or says nothing for so
+    /// long, is not waited for. Requests know who sent them ([`axum::extract::ConnectInfo`]).
+    ///
+    /// # Errors
+    /// Where the system ends it.
+    pub async fn serve_until(
+        self,
+        app: Router,
+        patience: Duration,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
         let handle = Handle::new();
-        tokio::spawn(end_with(handle.clone()));
+        let ending = handle.clone();
+        tokio::spawn(async move {
+            end.await;
+            ending.graceful_shutdown(Some(GRACE));
+        });
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let ended = match self.tls {
             Some(tls) => {
@@ -144,13 +161,13 @@ fn limited<A: Address, T>(server: Server<A, T>, patience: Duration) -> Server<A,
     server
 }
 
-/// Ends the service in good order when it is told to.
-async fn end_with(handle: Handle<SocketAddr>) {
+/// Waits for SIGTERM or Ctrl-C.
+async fn told_to_end() {
     let mut asked = match signal(SignalKind::terminate()) {
         Ok(asked) => asked,
         Err(error) => {
             tracing::warn!(%error, "cannot listen for SIGTERM");
-            return;
+            return std::future::pending().await;
         }
     };
     tokio::select! {
@@ -158,7 +175,6 @@ async fn end_with(handle: Handle<SocketAddr>) {
         _ = tokio::signal::ctrl_c() => {}
     }
     tracing::info!("ending");
-    handle.graceful_shutdown(Some(GRACE));
 }
 
 #[cfg(test)]
@@ -186,6 +202,22 @@ mod tests {
         assert!(url.starts_with("http://127.0.0.1:") && here.address().port() != 0);
         tokio::spawn(here.serve(app(), PATIENCE));
         assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "here");
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_what_it_is_a_part_of() {
+        let door = Door::at("127.0.0.1:0".parse().unwrap(), &Certificate::default())
+            .await
+            .unwrap();
+        let url = door.url();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let service = tokio::spawn(door.serve_until(app(), PATIENCE, async {
+            let _ = ended.await;
+        }));
+        assert_eq!(reqwest::get(&url).await.unwrap().text().await.unwrap(), "here");
+        end.send(()).unwrap();
+        service.await.unwrap().unwrap();
+        assert!(reqwest::get(&url).await.is_err(), "nobody answers any more");
     }
 
     #[tokio::test]
