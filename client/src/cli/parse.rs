@@ -33,10 +33,7 @@ pub(super) fn commitment(text: &str) -> Result<Commitment, String> {
 
 /// Where a node's WebSocket is, or `off`.
 pub(super) fn websocket(text: &str) -> Result<WebSocket, String> {
-    match text {
-        "off" => Ok(WebSocket::Off),
-        address => WebSocket::at(address).map_err(|error| format!("{error}, or off")),
-    }
+    WebSocket::parse(text)
 }
 
 /// `INSTITUTION:MEMBER`.

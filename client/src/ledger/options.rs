@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chartseal_websocket::WebSocket;
 use solana_commitment_config::CommitmentConfig;
 
-use super::{PATIENCE, budget::MAX_PRIORITY_FEE, socket::over_http};
+use super::{PATIENCE, budget::MAX_PRIORITY_FEE};
 
 /// What is chosen about a ledger. Begin with [`LedgerOptions::new`] and change what is to be different.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,33 +54,6 @@ impl From<Commitment> for CommitmentConfig {
         match commitment {
             Commitment::Confirmed => Self::confirmed(),
             Commitment::Finalized => Self::finalized(),
-        }
-    }
-}
-
-/// Where a node's WebSocket is. Transactions come to stand on chain with it or without; where it does not work they are asked
-/// for instead.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum WebSocket {
-    /// Where Solana's clients look for it: on the port after that of the JSON-RPC of the node in use, or at the same address
-    /// where that names no port.
-    #[default]
-    Conventional,
-    /// At this address, `ws://` or `wss://`.
-    At(String),
-    /// None is used.
-    Off,
-}
-
-impl WebSocket {
-    /// At this address.
-    ///
-    /// # Errors
-    /// What is wrong with the address; it is not repeated, for there may be a key in it.
-    pub fn at(address: &str) -> Result<Self, String> {
-        match over_http(address) {
-            Some(_) => Ok(Self::At(address.to_owned())),
-            None => Err("it is no address of a WebSocket; give one like wss://host:port".into()),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! A WebSocket to a node: where it is, how it begins, and the few messages of Solana's subscriptions to a signature. It is
-//! opened by the same HTTP client as everything else, so that TLS, roots and proxies are the same; what a node says that
+//! A WebSocket to a node: where it is, and the few messages of Solana's subscriptions to a signature. What a node says that
 //! is not understood is as if it had said nothing.
 
 use std::{
@@ -10,8 +9,10 @@ use std::{
     time::Duration,
 };
 
+use chartseal_websocket::begin;
+pub(super) use chartseal_websocket::{Gone, client};
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::{Client, ClientBuilder, StatusCode, Upgraded, Url, header, redirect::Policy};
+use reqwest::{Client, Upgraded, Url};
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_signature::Signature;
@@ -19,27 +20,16 @@ use solana_transaction_error::TransactionError;
 use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{
-        Bytes, Message,
-        handshake::{client::generate_key, derive_accept_key},
-        protocol::{Role, WebSocketConfig},
-    },
+    tungstenite::{Bytes, Message},
 };
 
 use super::{WebSocket, fates::Fate};
-
-/// How long beginning one may take.
-const BEGIN: Duration = Duration::from_secs(10);
 
 /// How long a node may take no message.
 const SEND: Duration = Duration::from_secs(10);
 
 /// The longest message of a node, in bytes. A notice of a signature has some hundred.
 const LONGEST_MESSAGE: usize = 64 << 10;
-
-/// The connection does not work, or does no longer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Gone;
 
 /// Where the WebSocket is.
 pub(super) struct Place {
@@ -56,46 +46,9 @@ impl Place {
 
     /// The address to connect to now; `None` where there is none.
     pub(super) fn url(&self) -> Option<Url> {
-        match &self.chosen {
-            WebSocket::Conventional => conventional(self.urls.get(self.current.load(Ordering::Relaxed))?),
-            WebSocket::At(url) => over_http(url),
-            WebSocket::Off => None,
-        }
+        let rpc = self.urls.get(self.current.load(Ordering::Relaxed));
+        self.chosen.of(rpc.map_or("", String::as_str))
     }
-}
-
-/// Where Solana's clients look for the WebSocket of a node: on the port after that of its JSON-RPC, where one is named. With
-/// the scheme of HTTP, over which it begins.
-fn conventional(rpc: &str) -> Option<Url> {
-    let mut url = Url::parse(rpc).ok()?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return None;
-    }
-    if let Some(port) = url.port() {
-        url.set_port(Some(port.checked_add(1)?)).ok()?;
-    }
-    Some(url)
-}
-
-/// An address of a WebSocket (`ws://`, `wss://`), with the scheme of HTTP.
-pub(super) fn over_http(websocket: &str) -> Option<Url> {
-    let url = Url::parse(websocket).ok()?;
-    let scheme = match url.scheme() {
-        "ws" => "http",
-        "wss" => "https",
-        _ => return None,
-    };
-    // A scheme of this kind is not changed by the library.
-    Url::parse(&format!("{scheme}{}", url.as_str().strip_prefix(url.scheme())?)).ok()
-}
-
-/// A client that begins WebSockets.
-pub(super) fn client() -> Option<Client> {
-    builder().build().ok()
-}
-
-pub(super) fn builder() -> ClientBuilder {
-    Client::builder().http1_only().redirect(Policy::none())
 }
 
 /// What a node said.
@@ -117,29 +70,7 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) async fn begin(client: &Client, url: Url) -> Result<Self, Gone> {
-        timeout(BEGIN, Self::upgrade(client, url)).await.unwrap_or(Err(Gone))
-    }
-
-    async fn upgrade(client: &Client, url: Url) -> Result<Self, Gone> {
-        let key = generate_key();
-        let request = client
-            .get(url)
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, "websocket")
-            .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_KEY, &key);
-        let answer = request.send().await.map_err(|_| Gone)?;
-        let accepted = answer.headers().get(header::SEC_WEBSOCKET_ACCEPT);
-        let is_right =
-            accepted.is_some_and(|accepted| accepted.as_bytes() == derive_accept_key(key.as_bytes()).as_bytes());
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS || !is_right {
-            return Err(Gone);
-        }
-        let line = answer.upgrade().await.map_err(|_| Gone)?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(LONGEST_MESSAGE))
-            .max_frame_size(Some(LONGEST_MESSAGE));
-        let stream = WebSocketStream::from_raw_socket(line, Role::Client, Some(config)).await;
+        let stream = begin(client, url, LONGEST_MESSAGE).await?;
         Ok(Self { stream, questions: 0 })
     }
 
@@ -220,26 +151,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_websocket_is_on_the_port_after_that_of_the_node_and_where_none_is_named_at_the_same_address() {
-        let found = |rpc: &str| conventional(rpc).map(String::from);
-        for (rpc, expected) in [
-            ("http://127.0.0.1:8899", "http://127.0.0.1:8900/"),
-            ("http://[::1]:8899", "http://[::1]:8900/"),
-            ("https://node.example", "https://node.example/"),
-            (
-                "https://me:it@node.example/v2/key?api-key=1",
-                "https://me:it@node.example/v2/key?api-key=1",
-            ),
-            ("https://node.example:9000/v2", "https://node.example:9001/v2"),
-        ] {
-            assert_eq!(found(rpc).as_deref(), Some(expected));
-        }
-        for rpc in ["http://127.0.0.1:65535", "nonsense", "", "ftp://node.example:21"] {
-            assert_eq!(found(rpc), None, "{rpc}");
-        }
-    }
-
-    #[test]
     fn the_node_in_use_says_where_unless_another_address_is_given() {
         let urls = ["http://one:1", "http://two:3"].map(str::to_owned).to_vec();
         let current = Arc::new(AtomicUsize::new(0));
@@ -249,17 +160,6 @@ mod tests {
         assert_eq!(at(&usual).as_deref(), Some("http://one:2/"));
         current.store(1, Ordering::Relaxed);
         assert_eq!(at(&usual).as_deref(), Some("http://two:4/"));
-        let given = |url: &str| at(&place(WebSocket::At(url.to_owned())));
-        assert_eq!(
-            given("wss://w.example:9/a?b=c").as_deref(),
-            Some("https://w.example:9/a?b=c")
-        );
-        assert_eq!(given("ws://w.example").as_deref(), Some("http://w.example/"));
-        assert_eq!(given("http://w.example"), None);
-        assert!(WebSocket::at("wss://w.example").is_ok());
-        for wrong in ["https://w.example?hush", "w.example?hush", "wss:", ""] {
-            assert!(!WebSocket::at(wrong).unwrap_err().contains("hush"), "{wrong}");
-        }
         assert_eq!(at(&place(WebSocket::Off)), None);
     }
 

@@ -49,14 +49,14 @@ impl Listed {
 }
 
 /// A listed transaction with what it did; nothing where it failed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
     pub listed: Listed,
     pub transaction: Option<Transaction>,
 }
 
 /// A transaction that succeeded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     pub signature: Signature,
     pub slot: u64,

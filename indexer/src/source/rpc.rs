@@ -38,6 +38,9 @@ impl Default for Limits {
     }
 }
 
+/// The newest version of transactions that can be read here (SIMD-0385). A node refuses to give newer ones.
+pub(super) const NEWEST_VERSION: u8 = 1;
+
 /// Waits between the tries of one request. A listing may take thousands of them, and a hiccup shall not start it anew;
 /// a node that is away for longer is the indexer's to wait for.
 const RETRIES: [Duration; 3] = [
@@ -251,17 +254,19 @@ impl RpcSource {
         &self,
         signature: &str,
     ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>, SourceError> {
-        let config =
-            json!({ "encoding": "json", "commitment": COMMITMENT.commitment, "maxSupportedTransactionVersion": 0 });
+        let config = json!({
+            "encoding": "json", "commitment": COMMITMENT.commitment, "maxSupportedTransactionVersion": NEWEST_VERSION,
+        });
         self.ask(RpcRequest::GetTransaction, json!([signature, config])).await
     }
 
     async fn blockhash(&self, slot: u64) -> Result<[u8; 32], SourceError> {
         let config = json!({
             "encoding": "json", "transactionDetails": "none", "rewards": false, "commitment": COMMITMENT.commitment,
-            "maxSupportedTransactionVersion": 0,
+            "maxSupportedTransactionVersion": NEWEST_VERSION,
         });
-        let block: UiConfirmedBlock = self.ask(RpcRequest::GetBlock, json!([slot, config])).await?;
+        let block: Result<UiConfirmedBlock, _> = self.ask(RpcRequest::GetBlock, json!([slot, config])).await;
+        let block = block.map_err(|error| error.about_block(slot))?;
         bytes(&block.blockhash).ok_or_else(|| SourceError::Nonsense(format!("blockhash {:?}", block.blockhash)))
     }
 }

@@ -17,6 +17,7 @@ mod outages;
 mod pending;
 mod program;
 mod schema;
+mod source;
 mod state;
 mod story;
 mod tampering;

@@ -35,6 +35,10 @@ pub(crate) struct Knowledge {
     pub(crate) refuses: Option<StatusCode>,
     /// It answers every question by a JSON-RPC error of this code.
     pub(crate) error: Option<i64>,
+    /// It gives no block, and says so by a JSON-RPC error of this code.
+    pub(crate) block_error: Option<i64>,
+    /// The version of all its transactions.
+    pub(crate) version: u64,
     /// It keeps no inner instructions.
     pub(crate) forgets_inner: bool,
     /// Methods that were asked for at less than finalized.
@@ -138,6 +142,10 @@ async fn answer(
     let outcome = match fails {
         _ if knowledge.error.is_some() => Err(error(knowledge.error.unwrap(), "No")),
         true => Err(error(-32005, "Node is unhealthy")),
+        false if method == "getBlock" && knowledge.block_error.is_some() => {
+            Err(error(knowledge.block_error.unwrap(), "No block"))
+        }
+        false if asks_for_less(&question["params"], knowledge.version) => Err(error(-32015, "Transaction version")),
         false => result(&knowledge, method, &question["params"]).ok_or_else(|| error(-32601, "Method not found")),
     };
     let mut response = json!({ "jsonrpc": "2.0", "id": question["id"] });
@@ -146,6 +154,12 @@ async fn answer(
         Err(error) => response["error"] = error,
     }
     Ok(Json(response))
+}
+
+/// Whether it is asked for transactions, and only for such of an older version.
+fn asks_for_less(params: &Value, version: u64) -> bool {
+    let newest = params[1]["maxSupportedTransactionVersion"].as_u64();
+    newest.is_some_and(|newest| newest < version)
 }
 
 fn result(knowledge: &Knowledge, method: &str, params: &Value) -> Option<Value> {
@@ -223,7 +237,7 @@ fn transaction(knowledge: &Knowledge, signature: &str) -> Value {
         .find(|transaction| show(&transaction.signature) == signature);
     match found {
         Some(transaction) if !knowledge.withheld.contains(&transaction.signature) => {
-            let mut answer = encode(transaction);
+            let mut answer = encode(transaction, knowledge.version);
             if knowledge.forgets_inner {
                 answer["meta"]["innerInstructions"] = Value::Null;
             }
@@ -233,8 +247,8 @@ fn transaction(knowledge: &Knowledge, signature: &str) -> Value {
     }
 }
 
-/// As `getTransaction` answers. The last key comes from a lookup table.
-fn encode(transaction: &Transaction) -> Value {
+/// As `getTransaction` answers. The last key comes from a lookup table, where the version has them.
+fn encode(transaction: &Transaction, version: u64) -> Value {
     let mut keys: Vec<Address> = Vec::new();
     for key in transaction
         .calls
@@ -266,21 +280,26 @@ fn encode(transaction: &Transaction) -> Value {
         })
         .collect();
     let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
-    let (stated, loaded) = texts.split_at(texts.len() - 1);
+    let (stated, loaded) = texts.split_at(texts.len() - usize::from(version == 0));
+    let mut message = json!({
+        "header": { "numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 0 },
+        "accountKeys": stated,
+        "recentBlockhash": bs58::encode([3u8; 32]).into_string(),
+        "instructions": outer.into_iter().map(instruction).collect::<Vec<_>>(),
+    });
+    match version {
+        0 => message["addressTableLookups"] = json!([]),
+        _ => {
+            message["transactionConfig"] = json!({
+                "priorityFee": 1, "computeUnitLimit": 200_000, "loadedAccountsDataSizeLimit": null, "heapSize": null,
+            });
+        }
+    }
     json!({
         "slot": transaction.slot,
         "blockTime": transaction.block_time,
-        "version": 0,
-        "transaction": {
-            "signatures": [show(&transaction.signature)],
-            "message": {
-                "header": { "numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 0 },
-                "accountKeys": stated,
-                "recentBlockhash": bs58::encode([3u8; 32]).into_string(),
-                "instructions": outer.into_iter().map(instruction).collect::<Vec<_>>(),
-                "addressTableLookups": [],
-            },
-        },
+        "version": version,
+        "transaction": { "signatures": [show(&transaction.signature)], "message": message },
         "meta": {
             "err": null, "status": { "Ok": null }, "fee": 5_000, "preBalances": [], "postBalances": [],
             "innerInstructions": groups, "logMessages": [], "preTokenBalances": [], "postTokenBalances": [],

@@ -106,17 +106,20 @@ type Fault = fn(&mut Knowledge);
 async fn a_node_that_will_never_do_stops_the_indexer() {
     let node = Node::start(story::tell()).await;
     let database = Database::new().await;
-    let faults: [(Fault, &str); 5] = [
+    let faults: [(Fault, &str); 8] = [
         (|node| node.error = Some(-32601), "refuses"),
         (|node| node.error = Some(-32602), "refuses"),
         (|node| node.refuses = Some(StatusCode::UNAUTHORIZED), "refuses"),
         (|node| node.refuses = Some(StatusCode::FORBIDDEN), "refuses"),
+        (|node| node.error = Some(-32_011), "refuses"),
+        (|node| node.block_error = Some(-32_001), "has thrown away the block"),
+        (|node| node.version = 2, "upgrade it"),
         (|node| node.forgets_inner = true, "keeps no inner instructions"),
     ];
     for (break_it, said) in faults {
         {
             let mut node = node.knows();
-            (node.error, node.refuses) = (None, None);
+            (node.error, node.refuses, node.block_error, node.version) = (None, None, None, 0);
             break_it(&mut node);
         }
         let mut indexer = Indexer::new(options(&node, &database));

@@ -9,6 +9,7 @@ use axum::{
     extract::ws::{Message, WebSocket as Accepted, WebSocketUpgrade},
     routing::get,
 };
+use chartseal_websocket::{builder, over_http};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use solana_instruction::error::InstructionError;
@@ -16,11 +17,7 @@ use solana_transaction_error::TransactionError;
 use tokio::sync::mpsc;
 
 use super::{
-    super::{
-        WebSocket,
-        mock_node::node,
-        socket::{builder, over_http},
-    },
+    super::{WebSocket, mock_node::node},
     *,
 };
 

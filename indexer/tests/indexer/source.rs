@@ -1,0 +1,64 @@
+//! What a source delivers, and what it says where it cannot.
+
+use chartseal_indexer::source::{Limits, RpcSource, SourceError, Transaction};
+use futures_util::TryStreamExt;
+
+use crate::{node::Node, story};
+
+/// All that a node has, or why not.
+async fn delivered(node: &Node) -> Result<Vec<Transaction>, SourceError> {
+    let source = RpcSource::new(&node.url, Limits::default());
+    let listed = source.list_after(None).await?;
+    let delivered: Vec<_> = source.deliver(&listed).try_collect().await?;
+    Ok(delivered.into_iter().filter_map(|one| one.transaction).collect())
+}
+
+fn succeeded(node: &Node) -> Vec<Transaction> {
+    let knows = node.knows();
+    let transactions = knows.ledger.transactions.iter().enumerate();
+    let succeeded = transactions.filter(|(index, _)| !knows.ledger.is_failed(*index));
+    succeeded.map(|(_, transaction)| transaction.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_transaction_of_version_1_is_read_and_a_newer_one_is_refused() {
+    let node = Node::start(story::tell()).await;
+    for version in [0, 1] {
+        node.knows().version = version;
+        assert_eq!(delivered(&node).await.unwrap(), succeeded(&node));
+    }
+    node.knows().version = 2;
+    let error = delivered(&node).await.unwrap_err();
+    assert!(matches!(error, SourceError::UnsupportedVersion(_)) && !error.is_passing());
+    assert!(error.to_string().contains("upgrade it, nothing was skipped"), "{error}");
+}
+
+#[tokio::test]
+async fn a_slot_without_a_block_is_told_apart_from_a_block_that_is_not_there_yet() {
+    let node = Node::start(story::tell()).await;
+    let mut said = Vec::new();
+    for code in [-32_007, -32_009, -32_001, -32_004, -32_014, -32_005, -32_016, -32_019] {
+        node.knows().block_error = Some(code);
+        let error = delivered(&node).await.unwrap_err();
+        let kind = match error {
+            SourceError::Skipped { slot: 100 } => "skipped",
+            SourceError::ThrownAway { slot: 100 } => "thrown away",
+            SourceError::Rpc(_) => "later",
+            _ => "else",
+        };
+        said.push((code, kind, error.is_passing()));
+    }
+    assert_eq!(
+        said,
+        [
+            (-32_007, "skipped", true),
+            (-32_009, "skipped", true),
+            (-32_001, "thrown away", false),
+            (-32_004, "later", true),
+            (-32_014, "later", true),
+            (-32_005, "later", true),
+            (-32_016, "later", true),
+            (-32_019, "later", true),
+        ]
+    );
+}
