@@ -19,6 +19,8 @@ const TRANSACTIONS: &str = "chartseal_transactions_total";
 const LOOK_ALIKES: &str = "chartseal_look_alikes_total";
 const BATCH: &str = "chartseal_batch_seconds";
 const RECONNECTS: &str = "chartseal_reconnects_total";
+const TOLD: &str = "chartseal_source_wakes_total";
+const BEGUN_ANEW: &str = "chartseal_source_reconnects_total";
 const ERRORS: &str = "chartseal_errors_total";
 const DROPPED: &str = "chartseal_dropped_transactions_total";
 const VERIFICATION: &str = "chartseal_verification_state";
@@ -45,6 +47,21 @@ impl Peer {
         match self {
             Self::Node => "node",
             Self::Database => "database",
+        }
+    }
+}
+
+/// Who tells of transactions before they are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Herald {
+    /// The node's WebSocket.
+    Socket,
+}
+
+impl Herald {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
         }
     }
 }
@@ -105,6 +122,16 @@ pub fn dropped(transactions: u64) {
 /// Node or database answers again after it did not.
 pub fn reconnected(peer: Peer) {
     counter!(RECONNECTS, "peer" => peer.word()).increment(1);
+}
+
+/// Somebody told of a transaction, so that the indexer looks for it at once.
+pub fn told(by: Herald) {
+    counter!(TOLD, "by" => by.word()).increment(1);
+}
+
+/// A connection over which transactions are told of is begun anew.
+pub fn reconnects(by: Herald) {
+    counter!(BEGUN_ANEW, "by" => by.word()).increment(1);
 }
 
 /// Something went wrong.
@@ -230,6 +257,14 @@ fn describe() {
         "How often the peer (node or database) answered again after it had not."
     );
     describe_counter!(
+        TOLD,
+        "Transactions that were told of (by socket, the node's WebSocket) before they were asked for."
+    );
+    describe_counter!(
+        BEGUN_ANEW,
+        "How often a connection over which transactions are told of was begun anew."
+    );
+    describe_counter!(
         ERRORS,
         "Errors by kind: node, database, event (one that cannot be read), stopped, other."
     );
@@ -256,6 +291,8 @@ fn describe() {
         (EVENTS, "outcome", &["stored", "known"][..]),
         (TRANSACTIONS, "outcome", &["read", "failed"]),
         (RECONNECTS, "peer", &["node", "database"]),
+        (TOLD, "by", &["socket"]),
+        (BEGUN_ANEW, "by", &["socket"]),
         (ERRORS, "kind", &["node", "database", "event", "other"]),
         (DELIVERIES, "outcome", &["delivered", "failed", "dead"]),
     ] {

@@ -6,11 +6,15 @@
 mod error;
 mod heads;
 mod rpc;
+mod socket;
+mod wake;
 mod wire;
 
+pub use chartseal_websocket::WebSocket;
 pub use error::SourceError;
 pub use heads::Head;
 pub use rpc::{Limits, Listing, RpcSource};
+pub use wake::Wake;
 
 use anchor_lang::prelude::Address;
 use solana_commitment_config::CommitmentConfig;
