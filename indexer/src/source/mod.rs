@@ -3,6 +3,7 @@
 //! A source lists what came after a [`Checkpoint`] and then delivers it in that order, however many requests it has
 //! under way. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
 
+mod block;
 mod error;
 mod heads;
 mod rpc;

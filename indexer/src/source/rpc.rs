@@ -15,7 +15,9 @@ use solana_transaction_status_client_types::{
 };
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{COMMITMENT, Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, show, wire};
+use super::{
+    COMMITMENT, Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, block::Blocks, show, wire,
+};
 
 /// How much a source asks for at a time.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,8 @@ pub struct Limits {
     pub page: usize,
     /// Requests under way at once.
     pub parallel: usize,
+    /// Transactions of one slot that are asked for one by one, at most; of more, their block is asked for as a whole.
+    pub singly: usize,
     /// How long one request may take.
     pub timeout: Duration,
 }
@@ -33,6 +37,7 @@ impl Default for Limits {
         Self {
             page: 1_000,
             parallel: 16,
+            singly: 32,
             timeout: Duration::from_secs(30),
         }
     }
@@ -162,13 +167,17 @@ impl RpcSource {
     /// Delivers what was listed, in that order, with several requests under way.
     pub fn deliver<'a>(&'a self, listed: &'a [Listed]) -> impl Stream<Item = Result<Delivered, SourceError>> + 'a {
         let blockhashes = Arc::new(Blockhashes::default());
+        let blocks = Arc::new(Blocks::with_more_than(self.limits.singly, listed));
         futures_util::stream::iter(listed)
             .map(move |entry| {
-                let blockhashes = Arc::clone(&blockhashes);
+                let (blockhashes, blocks) = (Arc::clone(&blockhashes), Arc::clone(&blocks));
                 async move {
                     let transaction = match entry.failed {
                         true => None,
-                        false => self.transaction(entry, &blockhashes).await?,
+                        false => match blocks.transaction(entry, self).await? {
+                            Some(given) => given,
+                            None => self.transaction(entry, &blockhashes).await?,
+                        },
                     };
                     Ok(Delivered {
                         listed: *entry,

@@ -18,6 +18,8 @@ mod pending;
 mod program;
 mod schema;
 mod source;
+mod speaker;
 mod state;
 mod story;
 mod tampering;
+mod wake;

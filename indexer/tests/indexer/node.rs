@@ -37,12 +37,16 @@ pub(crate) struct Knowledge {
     pub(crate) error: Option<i64>,
     /// It gives no block, and says so by a JSON-RPC error of this code.
     pub(crate) block_error: Option<i64>,
+    /// Of a block it never tells the transactions.
+    pub(crate) hides_transactions: bool,
     /// The version of all its transactions.
     pub(crate) version: u64,
     /// It keeps no inner instructions.
     pub(crate) forgets_inner: bool,
     /// Methods that were asked for at less than finalized.
     pub(crate) unsettled: Vec<String>,
+    /// What it was asked for.
+    pub(crate) asked: Vec<String>,
     answers: u64,
 }
 
@@ -126,6 +130,7 @@ async fn answer(
         return Err(status);
     }
     let method = question["method"].as_str().unwrap();
+    knowledge.asked.push(method.to_owned());
     let mut stated = question["params"]
         .as_array()
         .unwrap()
@@ -175,7 +180,7 @@ fn result(knowledge: &Knowledge, method: &str, params: &Value) -> Option<Value> 
         {
             Value::Null
         }
-        "getBlock" => block(params[0].as_u64()?),
+        "getBlock" => block(knowledge, params[0].as_u64()?, &params[1]),
         "getProgramAccounts" => accounts(knowledge, &params[1]),
         _ => return None,
     })
@@ -222,12 +227,21 @@ fn statuses(knowledge: &Knowledge, signatures: &Value) -> Value {
     json!({ "context": { "slot": knowledge.tip() }, "value": values })
 }
 
-fn block(slot: u64) -> Value {
-    json!({
+fn block(knowledge: &Knowledge, slot: u64, config: &Value) -> Value {
+    let mut block = json!({
         "previousBlockhash": bs58::encode(blockhash(slot - 1)).into_string(),
         "blockhash": bs58::encode(blockhash(slot)).into_string(),
         "parentSlot": slot - 1, "blockTime": 1_750_000_000 + slot, "blockHeight": slot,
-    })
+    });
+    if config["transactionDetails"] == "full" && !knowledge.hides_transactions {
+        let here = knowledge.transactions().iter().filter(|one| one.slot == slot);
+        let given = here.filter(|one| !knowledge.withheld.contains(&one.signature));
+        block["transactions"] = given.map(|one| encode(one, knowledge.version)).collect();
+        // Somebody else's, of a kind that this version does not know.
+        let stranger = json!({ "transaction": { "signatures": ["?"] }, "meta": { "err": "Unheard" }, "version": 1 });
+        block["transactions"].as_array_mut().unwrap().insert(0, stranger);
+    }
+    block
 }
 
 fn transaction(knowledge: &Knowledge, signature: &str) -> Value {

@@ -7,7 +7,11 @@ use crate::{node::Node, story};
 
 /// All that a node has, or why not.
 async fn delivered(node: &Node) -> Result<Vec<Transaction>, SourceError> {
-    let source = RpcSource::new(&node.url, Limits::default());
+    delivered_with(node, Limits::default()).await
+}
+
+async fn delivered_with(node: &Node, limits: Limits) -> Result<Vec<Transaction>, SourceError> {
+    let source = RpcSource::new(&node.url, limits);
     let listed = source.list_after(None).await?;
     let delivered: Vec<_> = source.deliver(&listed).try_collect().await?;
     Ok(delivered.into_iter().filter_map(|one| one.transaction).collect())
@@ -61,4 +65,33 @@ async fn a_slot_without_a_block_is_told_apart_from_a_block_that_is_not_there_yet
             (-32_019, "later", true),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_whole_block_gives_what_its_transactions_give_one_by_one() {
+    let node = Node::start(story::tell()).await;
+    let expected = succeeded(&node);
+    let count = |method: &str| node.knows().asked.iter().filter(|asked| *asked == method).count();
+    let singly = |most| Limits {
+        singly: most,
+        parallel: 4,
+        ..Limits::default()
+    };
+    // Of three in a slot, more than three are never there.
+    assert_eq!(delivered_with(&node, singly(3)).await.unwrap(), expected);
+    let (blocks, alone) = (count("getBlock"), count("getTransaction"));
+    assert_eq!(alone, expected.len());
+    node.knows().asked.clear();
+    assert_eq!(delivered_with(&node, singly(0)).await.unwrap(), expected);
+    assert_eq!((count("getBlock"), count("getTransaction")), (blocks, 0));
+
+    // Where a block is refused, or lacks one, they are asked for alone.
+    node.knows().asked.clear();
+    node.knows().hides_transactions = true;
+    assert_eq!(delivered_with(&node, singly(0)).await.unwrap(), expected);
+    assert_eq!(count("getTransaction"), expected.len());
+    node.knows().hides_transactions = false;
+    node.knows().withheld.push(expected[5].signature);
+    let error = delivered_with(&node, singly(0)).await.unwrap_err();
+    assert!(matches!(error, SourceError::NotThereYet { .. }), "{error}");
 }
