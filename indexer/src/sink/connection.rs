@@ -62,14 +62,26 @@ pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<()
     Ok(())
 }
 
-/// The newest of the migrations that make views and functions and nothing else: their names end in `views`. Each of them
-/// makes all that there are.
-pub(crate) fn newest_views() -> Option<&'static str> {
-    MIGRATIONS
+/// What makes all views and functions of the schema: the newest of the migrations that hold nothing else, whose names end
+/// in `views`. Before it, the functions that migrations make beside tables: it has the last word on those that it names.
+pub(crate) fn newest_views() -> String {
+    let (views, tables): (Vec<_>, Vec<_>) = MIGRATIONS
         .iter()
-        .filter(|migration| migration.description.ends_with("views"))
-        .max_by_key(|migration| migration.version)
-        .map(|migration| migration.sql.as_str())
+        .partition(|migration| migration.description.ends_with("views"));
+    let functions = tables.iter().flat_map(|migration| functions_of(migration.sql.as_str()));
+    let newest = views.into_iter().max_by_key(|migration| migration.version);
+    functions
+        .chain(newest.map(|migration| migration.sql.as_str()))
+        .collect()
+}
+
+/// The statements that make functions of the schema. Each begins and ends a line.
+fn functions_of(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split("\nCREATE FUNCTION ")
+        .skip(1)
+        .filter(|function| !function.starts_with("pg_temp."))
+        .filter_map(|function| Some(function.split_once("$$;\n")?.0))
+        .flat_map(|function| ["CREATE FUNCTION ", function, "$$;\n"])
 }
 
 /// Whether exactly our migrations were applied.

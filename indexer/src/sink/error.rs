@@ -37,7 +37,7 @@ pub enum SinkError {
     #[error("this database has no Chartseal schema: run `chartseal-indexer migrate`")]
     NoSchema,
     #[error(
-        "the database has a table chartseal.{0} that this indexer does not know and cannot verify: is it of a newer indexer? Then use that one"
+        "the database has a table {0} that this indexer does not know and cannot verify: is it of a newer indexer? Then use that one"
     )]
     UnknownTable(String),
     #[error("{0} in the database does not hold what it should: run `chartseal-indexer verify`")]

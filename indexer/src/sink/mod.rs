@@ -63,8 +63,11 @@ impl Sink {
     pub async fn store(&mut self, events: &[Located], frontier: Option<Checkpoint>) -> Result<Written, SinkError> {
         let mut transaction = self.connection.begin().await?;
         let written = write(&mut transaction, events).await?;
-        if let Some(next) = &frontier {
-            move_checkpoint(&mut transaction, self.checkpoint.as_ref(), next).await?;
+        match &frontier {
+            Some(next) => move_checkpoint(&mut transaction, self.checkpoint.as_ref(), next).await?,
+            // What was stored before and is not there was deleted by somebody.
+            None if written.new > 0 => tables::recount(&mut transaction).await?,
+            None => {}
         }
         transaction.commit().await?;
         self.checkpoint = frontier.or(self.checkpoint);

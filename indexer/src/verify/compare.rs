@@ -6,108 +6,16 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::report::{Finding, Findings, Problem, TableCount};
-use crate::sink::SinkError;
+use crate::sink::{
+    SCHEMA, SinkError,
+    tables::{TABLES, Table},
+};
 
 /// Differences of one table that are looked at, at most.
 const MOST: usize = 2_000;
 
-/// A table, and how its rows name the event that they follow from.
-pub(super) struct Table {
-    pub(super) name: &'static str,
-    /// SQL for the kind of the chain.
-    chain: &'static str,
-    /// SQL for the chain's subject.
-    subject: &'static str,
-    /// SQL for the place of the event that made or last changed the row.
-    seq: &'static str,
-    /// SQL for what names the row: its primary key.
-    key: &'static str,
-}
-
-/// SQL for the subject of the registry's chain.
-const ZEROS: &str = r"'\x00000000000000000000000000000000'::bytea";
-
-/// Every table but the checkpoint. What is not here would not be compared, so [`tables`] refuses to leave one out.
-pub(super) const TABLES: &[Table] = &[
-    table(
-        "events",
-        "chain",
-        "subject",
-        "seq",
-        "signature, outer_index, inner_index",
-    ),
-    table("chains", "chain", "subject", "seq", "chain, subject"),
-    table("registry", "'registry'", ZEROS, "changed_seq", "single"),
-    table("registry_changes", "'registry'", ZEROS, "seq", "seq"),
-    table("institutions", "'institution'", "id", "changed_seq", "id"),
-    table("members", "'institution'", "institution", "changed_seq", "address"),
-    table("batches", "'institution'", "institution", "seq", "institution, id"),
-    table("patients", "'log'", "id", "changed_seq", "id"),
-    table("delegates", "'log'", "patient", "changed_seq", "patient, id"),
-    table("safeguards", "'log'", "patient", "changed_seq", "patient"),
-    table(
-        "guardians",
-        "'log'",
-        "patient",
-        "changed_seq",
-        "patient, made_seq, place",
-    ),
-    table(
-        "break_glass_holders",
-        "'log'",
-        "patient",
-        "changed_seq",
-        "patient, made_seq, place",
-    ),
-    table("recovery_steps", "'log'", "patient", "seq", "patient, seq"),
-    table("policies", "'log'", "patient", "changed_seq", "patient, institution"),
-    table(
-        "policy_classes",
-        "'log'",
-        "patient",
-        "changed_seq",
-        "patient, institution, class, made_seq",
-    ),
-    table("policy_changes", "'log'", "patient", "seq", "patient, seq"),
-    table("emergencies", "'log'", "patient", "changed_seq", "patient, id"),
-    table("records", "'log'", "patient", "changed_seq", "patient, id"),
-    table("record_versions", "'log'", "patient", "seq", "patient, record, version"),
-    table("erasures", "'log'", "patient", "seq", "patient, record"),
-    table("erasure_attestations", "'log'", "patient", "seq", "patient, seq"),
-    table("requests", "'log'", "patient", "changed_seq", "patient, id"),
-    table("grants", "'log'", "patient", "changed_seq", "patient, id"),
-    table("grants_passed_on", "'log'", "patient", "seq", "patient, seq"),
-    table("accesses", "'log'", "patient", "seq", "patient, seq"),
-    table("refusals", "'refusals'", "patient", "seq", "patient, seq"),
-    table("agreements", "'institution'", "consumer", "changed_seq", "consumer, id"),
-    table(
-        "agreement_deposits",
-        "'institution'",
-        "consumer",
-        "seq",
-        "consumer, seq",
-    ),
-    table("settlements", "'log'", "patient", "seq", "patient, seq"),
-];
-
 /// Tables that do not follow from events: how far the ledger was read, and which migrations were applied.
 const APART: [&str; 2] = ["checkpoint", "_sqlx_migrations"];
-
-const fn table(
-    name: &'static str,
-    chain: &'static str,
-    subject: &'static str,
-    seq: &'static str,
-    key: &'static str,
-) -> Table {
-    Table {
-        name,
-        chain,
-        subject,
-        seq,
-        key,
-    }
-}
 
 /// Compares all tables, and counts their rows.
 pub(super) async fn tables(
@@ -132,18 +40,26 @@ pub(super) async fn tables(
     Ok(counts)
 }
 
-/// Refuses to call a database whole whose tables this code does not know.
+/// Refuses to call a database whole whose tables this code does not know. Partitions are parts of a table as long as they
+/// are attached to it and hold rows themselves.
 async fn require_all(connection: &mut PgConnection) -> Result<(), SinkError> {
-    let there = sqlx::query_scalar!(
-        r#"SELECT c.relname::text AS "name!" FROM pg_class c
-           WHERE c.relnamespace = 'chartseal'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"#
+    let there = sqlx::query!(
+        r#"SELECT c.relnamespace::regnamespace::text AS "schema!", c.relname::text AS "name!",
+                  c.relispartition AND c.relkind = 'r' AND p.relname IS NOT NULL AS "is_part!"
+           FROM pg_class c
+           LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+           LEFT JOIN pg_class p ON p.oid = i.inhparent AND p.relnamespace = 'chartseal'::regnamespace
+                                   AND p.relkind = 'p' AND NOT p.relispartition
+           WHERE c.relkind IN ('r', 'p', 'f')
+                 AND (c.relnamespace = 'chartseal'::regnamespace OR p.relname IS NOT NULL)"#
     )
     .fetch_all(connection)
     .await?;
     let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).chain(APART).collect();
-    match there.into_iter().find(|name| !known.contains(name.as_str())) {
+    let is_known = |schema: &str, name: &str, is_part: bool| schema == SCHEMA && (is_part || known.contains(name));
+    match there.iter().find(|row| !is_known(&row.schema, &row.name, row.is_part)) {
         None => Ok(()),
-        Some(name) => Err(SinkError::UnknownTable(name)),
+        Some(row) => Err(SinkError::UnknownTable(format!("{}.{}", row.schema, row.name))),
     }
 }
 
@@ -152,9 +68,9 @@ async fn require_all(connection: &mut PgConnection) -> Result<(), SinkError> {
 struct Difference {
     /// The double has it, and the table does not.
     expected: bool,
-    chain: String,
-    subject: Vec<u8>,
-    seq: i64,
+    chain: Option<String>,
+    subject: Option<Vec<u8>>,
+    seq: Option<i64>,
     key: String,
     content: String,
 }
@@ -182,13 +98,10 @@ async fn compare(connection: &mut PgConnection, table: &Table) -> Result<Vec<Fin
 }
 
 fn differences_of(table: &Table) -> String {
-    let Table {
-        name,
-        chain,
-        subject,
-        seq,
-        key,
-    } = table;
+    let Table { name, key, origin } = table;
+    let (chain, subject, seq) = origin.as_ref().map_or(("NULL", "NULL", "NULL"), |origin| {
+        (origin.chain, origin.subject, origin.seq)
+    });
     let side = |expected: bool, has: &str, lacks: &str| {
         format!(
             "(SELECT {expected} AS expected, ({chain})::text AS chain, ({subject})::bytea AS subject,
@@ -208,12 +121,12 @@ fn finding(table: &Table, sides: Sides) -> Option<Finding> {
     let (problem, row, detail) = match (sides.expected, sides.found) {
         // Named by the event that it must follow from, whatever it claims.
         (Some(expected), Some(found)) => {
-            let columns = differing(&expected.content, &found.content);
-            (
-                Problem::Altered,
-                expected,
-                format!("{} not as the event says", columns.join(", ")),
-            )
+            let columns = differing(&expected.content, &found.content).join(", ");
+            let detail = match &table.origin {
+                Some(_) => format!("{columns} not as the event says"),
+                None => format!("{columns} not what the rows add up to"),
+            };
+            (Problem::Altered, expected, detail)
         }
         (Some(expected), None) => (Problem::Missing, expected, "the row is not there".to_owned()),
         (None, Some(found)) => (Problem::Added, found, "no event says so".to_owned()),
@@ -222,10 +135,13 @@ fn finding(table: &Table, sides: Sides) -> Option<Finding> {
     Some(Finding {
         problem,
         table: table.name.to_owned(),
-        chain: Some(row.chain),
-        subject: Some(hex::encode(row.subject)),
-        seq: u64::try_from(row.seq).ok(),
-        detail,
+        detail: match &table.origin {
+            Some(_) => detail,
+            None => format!("{} {}: {detail}", table.key, row.key),
+        },
+        chain: row.chain,
+        subject: row.subject.map(hex::encode),
+        seq: row.seq.and_then(|seq| u64::try_from(seq).ok()),
     })
 }
 

@@ -7,14 +7,11 @@ use chartseal_program::events::AnyEvent;
 use futures_util::StreamExt;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{
-    compare::TABLES,
-    rows::{self, Row},
-};
+use super::rows::{self, Row};
 use crate::{
     Error,
     decode::{Located, Place, decode},
-    sink::{self, SinkError},
+    sink::{self, SinkError, tables::TABLES},
     source::{Listed, RpcSource},
 };
 

@@ -149,7 +149,15 @@ impl Report {
 #[derive(Debug, Default)]
 pub(super) struct Findings(BTreeMap<FindingKey, String>);
 
-type FindingKey = (Option<String>, Option<String>, Option<u64>, String, Problem);
+/// The last is the detail of what no chain names: all that tells two rows of a table apart.
+type FindingKey = (
+    Option<String>,
+    Option<String>,
+    Option<u64>,
+    String,
+    Problem,
+    Option<String>,
+);
 
 impl Findings {
     pub(super) fn is_empty(&self) -> bool {
@@ -166,7 +174,10 @@ impl Findings {
             seq,
             detail,
         } = finding;
-        self.0.entry((chain, subject, seq, table, problem)).or_insert(detail);
+        let unchained = chain.is_none().then(|| detail.clone());
+        self.0
+            .entry((chain, subject, seq, table, problem, unchained))
+            .or_insert(detail);
     }
 
     /// Adds one about a row of `events`.
@@ -197,7 +208,7 @@ impl Findings {
         let omitted = self.0.len().saturating_sub(LISTED) as u64;
         let listed = self.0.into_iter().take(LISTED);
         let findings = listed
-            .map(|((chain, subject, seq, table, problem), detail)| Finding {
+            .map(|((chain, subject, seq, table, problem, _), detail)| Finding {
                 problem,
                 table,
                 chain,

@@ -106,17 +106,16 @@ async fn expected(
 
 async fn make(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, SinkError> {
     set_path(connection, DOUBLES_FIRST).await?;
-    if let Some(sql) = newest_views() {
-        // Each of these is a line of its own. A scratch function cannot be commented on: such names are not looked for
-        // among the scratch.
-        let making: Vec<&str> = sql
-            .lines()
-            .filter(|line| !line.starts_with("SET search_path") && !line.starts_with("COMMENT ON "))
-            .collect();
-        sqlx::raw_sql(AssertSqlSafe(making.join("\n")))
-            .execute(&mut *connection)
-            .await?;
-    }
+    // Each of these is a line of its own. A scratch function cannot be commented on: such names are not looked for among
+    // the scratch.
+    let sql = newest_views();
+    let making: Vec<&str> = sql
+        .lines()
+        .filter(|line| !line.starts_with("SET search_path") && !line.starts_with("COMMENT ON "))
+        .collect();
+    sqlx::raw_sql(AssertSqlSafe(making.join("\n")))
+        .execute(&mut *connection)
+        .await?;
     definitions(connection, "pg_my_temp_schema()", DOUBLES_FIRST).await
 }
 

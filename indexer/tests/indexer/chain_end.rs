@@ -92,7 +92,7 @@ async fn events_that_were_not_read_yet_are_lag_and_not_loss() {
 async fn a_database_that_was_set_back_is_not_called_whole() {
     let (node, database) = indexed(story::tell()).await;
     let mut connection = database.connect().await;
-    let before: Vec<String> = ["events", "accesses", "chains", "checkpoint"]
+    let before: Vec<String> = ["events", "accesses", "access_hours", "chains", "checkpoint"]
         .map(|table| format!("CREATE TABLE public.{table} AS TABLE chartseal.{table}"))
         .into();
     run(&mut connection, &before).await;
@@ -101,7 +101,7 @@ async fn a_database_that_was_set_back_is_not_called_whole() {
     for report in both(&node, &database).await {
         assert_eq!(report.verdict(), Verdict::Whole, "{report}");
     }
-    let back: Vec<String> = ["accesses", "chains", "checkpoint", "events"]
+    let back: Vec<String> = ["accesses", "access_hours", "chains", "checkpoint", "events"]
         .into_iter()
         .flat_map(|table| {
             [

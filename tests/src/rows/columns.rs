@@ -75,6 +75,15 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("encryption_key", HASH), ("post_quantum_key_hash", HASH), ("registered_at", Presence),
         ("accepted_at", Presence), ("changed_at", Presence), ("made_seq", Same), ("changed_seq", Same),
     ]),
+    ("institution_standings", &[
+        ("institution", ID), ("made_seq", Same), ("standing", Same), ("expires_at", HoursAfter("since")),
+        ("since", Presence), ("ended_at", Presence), ("changed_seq", Same),
+    ]),
+    ("member_standings", &[
+        ("member", ADDRESS), ("institution", ID), ("made_seq", Same), ("standing", Same),
+        ("expires_at", HoursAfter("since")), ("emergency_credential", Same), ("since", Presence),
+        ("ended_at", Presence), ("changed_seq", Same),
+    ]),
     ("batches", &[
         ("institution", ID), ("id", ID), ("author", ADDRESS), ("wallet", ADDRESS), ("root", HASH),
         ("locator", HASH), ("count", Same), ("at", Presence), ("seq", Same),
@@ -83,6 +92,10 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("id", ID), ("wallet", ADDRESS), ("proposed_wallet", ADDRESS), ("steward", ID), ("encryption_key", HASH),
         ("post_quantum_key_hash", HASH), ("key_epoch", Same), ("opened_at", Presence), ("changed_at", Presence),
         ("made_seq", Same), ("changed_seq", Same),
+    ]),
+    ("patient_wallets", &[
+        ("patient", ID), ("made_seq", Same), ("wallet", ADDRESS), ("since", Presence), ("ended_at", Presence),
+        ("changed_seq", Same),
     ]),
     ("delegates", &[
         ("patient", ID), ("id", ID), ("address", ADDRESS), ("wallet", ADDRESS), ("rights", Same),
@@ -157,7 +170,7 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("patient", ID), ("id", ID), ("issuer", ADDRESS), ("record", ID), ("classes", Same), ("grantee_kind", Same),
         ("grantee", ADDRESS), ("grantee_key", HASH), ("rights", Same), ("purposes", Same),
         ("not_before", HoursAfter("created_at")), ("expires_at", HoursAfter("created_at")), ("uses", Same),
-        ("uses_left", Same), ("parent", ID), ("depth", Same), ("request", ID), ("created_at", Presence),
+        ("uses_left", Same), ("exhausted_at", Presence), ("parent", ID), ("depth", Same), ("request", ID), ("created_at", Presence),
         ("revoked_at", Presence), ("revoked_by", ADDRESS), ("changed_at", Presence), ("made_seq", Same),
         ("changed_seq", Same),
     ]),
@@ -189,6 +202,17 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
     ("settlements", &[
         ("patient", ID), ("seq", Same), ("at", Presence), ("consumer", ID), ("agreement", ID), ("record", ID),
         ("version", Same), ("request", ID), ("wallet", ADDRESS), ("amount", Same),
+    ]),
+    ("access_hours", &[
+        ("hour", Presence), ("institution", ID), ("role", Same), ("actor_kind", Same), ("purpose", Same),
+        ("basis", Same), ("accesses", Same),
+    ]),
+    ("refusal_hours", &[
+        ("hour", Presence), ("institution", ID), ("role", Same), ("action", Same), ("purpose", Same),
+        ("reason", Same), ("refusals", Same),
+    ]),
+    ("record_sizes", &[
+        ("institution", ID), ("class", Same), ("status", Same), ("step", Same), ("versions", Same), ("bytes", Same),
     ]),
 ];
 

@@ -72,10 +72,11 @@ pub(super) async fn give(connection: &mut PgConnection, grants: &[Given]) -> Res
     let uses = |g: &Given| (g.terms.uses != UNLIMITED).then_some(i64::from(g.terms.uses));
     sqlx::query!(
         "INSERT INTO grants (patient, id, issuer, record, classes, grantee_kind, grantee, grantee_key, rights, purposes,
-                             not_before, expires_at, uses, uses_left, parent, depth, request, created_at, changed_at,
-                             made_seq, changed_seq)
+                             not_before, expires_at, uses, uses_left, exhausted_at, parent, depth, request, created_at,
+                             changed_at, made_seq, changed_seq)
          SELECT patient, id, issuer, record, classes::integer[], grantee_kind, grantee, grantee_key, rights::text[],
-                purposes::text[], not_before, expires, uses, uses, parent, depth, request, at, at, seq, seq
+                purposes::text[], not_before, expires, uses, uses, CASE uses WHEN 0 THEN at END, parent, depth,
+                request, at, at, seq, seq
          FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::bytea[],
                      $8::bytea[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::bigint[],
                      $14::bytea[], $15::smallint[], $16::bytea[], $17::timestamptz[], $18::bigint[])
@@ -174,7 +175,7 @@ pub(super) async fn take_uses(connection: &mut PgConnection, uses: &[(Link, Id)]
     if uses.is_empty() {
         return Ok(());
     }
-    // As deep as the contract goes: so the rows of a damaged table cannot make this run for ever.
+    // The use that is the last one left is when a grant is exhausted. As deep as the contract goes: so the rows of a damaged table cannot make this run for ever.
     sqlx::query!(
         "WITH RECURSIVE used (patient, id, at, seq, depth) AS (
              SELECT patient, id, at, seq, 0
@@ -185,9 +186,12 @@ pub(super) async fn take_uses(connection: &mut PgConnection, uses: &[(Link, Id)]
              WHERE g.parent IS NOT NULL AND used.depth < $5
          )
          UPDATE grants g
-         SET uses_left = greatest(g.uses_left - taken.times, 0), changed_at = greatest(g.changed_at, taken.at),
-             changed_seq = greatest(g.changed_seq, taken.seq)
-         FROM (SELECT patient, id, count(*) AS times, max(at) AS at, max(seq) AS seq FROM used GROUP BY patient, id) taken
+         SET uses_left = greatest(g.uses_left - taken.times, 0),
+             exhausted_at = coalesce(g.exhausted_at, taken.moments[least(g.uses_left, 2147483647)::integer]),
+             changed_at = greatest(g.changed_at, taken.at), changed_seq = greatest(g.changed_seq, taken.seq)
+         FROM (SELECT patient, id, count(*) AS times, array_agg(at ORDER BY seq) AS moments, max(at) AS at,
+                      max(seq) AS seq
+               FROM used GROUP BY patient, id) taken
          WHERE g.patient = taken.patient AND g.id = taken.id AND g.uses_left IS NOT NULL",
         each(uses, |(link, _)| link.subject) as _,
         each(uses, |(_, grant)| *grant) as _,

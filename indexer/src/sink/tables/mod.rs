@@ -9,15 +9,25 @@ mod decisions;
 mod delegates;
 mod emergencies;
 mod erasures;
+mod forget;
 mod grants;
 mod institutions;
+mod list;
 mod members;
+mod partitions;
 mod patients;
 mod policies;
 mod records;
 mod registry;
 mod requests;
+mod rollups;
 mod safeguards;
+mod standings;
+
+#[allow(unused_imports, dead_code)]
+pub(in crate::sink) use forget::forget;
+pub(crate) use list::{TABLES, Table};
+pub(in crate::sink) use rollups::recount;
 
 use std::collections::BTreeMap;
 
@@ -52,11 +62,14 @@ pub(super) async fn write(connection: &mut PgConnection, events: &[&Located]) ->
     registry::write(connection, events).await?;
     institutions::register(connection, &of_kind!(events, InstitutionRegistered)).await?;
     institutions::change(connection, events).await?;
+    standings::keep_institutions(connection, events).await?;
     members::register(connection, &of_kind!(events, MemberRegistered)).await?;
     members::change(connection, events).await?;
+    standings::keep_members(connection, events).await?;
     batches::anchor(connection, &of_kind!(events, BatchAnchored)).await?;
     patients::open(connection, &of_kind!(events, PatientOpened)).await?;
     patients::change(connection, events).await?;
+    standings::keep_wallets(connection, events).await?;
     delegates::name(connection, &of_kind!(events, DelegateNamed)).await?;
     delegates::change(connection, events).await?;
     safeguards::change(connection, events).await?;
@@ -67,9 +80,13 @@ pub(super) async fn write(connection: &mut PgConnection, events: &[&Located]) ->
     emergencies::open(connection, &of_kind!(events, EmergencyOpened)).await?;
     emergencies::review(connection, &of_kind!(events, EmergencyReviewed)).await?;
     records::create(connection, &records::creations(events)).await?;
-    records::add_versions(connection, &records::versions(events)).await?;
+    let versions = records::versions(events);
+    records::add_versions(connection, &versions).await?;
     records::change(connection, events).await?;
-    erasures::erase(connection, &of_kind!(events, RecordErased)).await?;
+    rollups::add_versions(connection, &versions).await?;
+    let erased = of_kind!(events, RecordErased);
+    erasures::erase(connection, &erased).await?;
+    rollups::erase(connection, &erased).await?;
     erasures::attest(connection, &of_kind!(events, ErasureAttested)).await?;
     requests::ask(connection, &of_kind!(events, AccessRequested)).await?;
     grants::give(connection, &grants::given(events)).await?;
@@ -77,8 +94,13 @@ pub(super) async fn write(connection: &mut PgConnection, events: &[&Located]) ->
     grants::take_uses(connection, &grants::uses(events)).await?;
     grants::revoke(connection, &of_kind!(events, GrantRevoked)).await?;
     requests::decide(connection, &of_kind!(events, RequestDecided)).await?;
-    decisions::allow(connection, &of_kind!(events, AccessAllowed)).await?;
-    decisions::refuse(connection, &of_kind!(events, ActionRefused)).await?;
+    let allowed = of_kind!(events, AccessAllowed);
+    partitions::make_room(connection, &allowed).await?;
+    decisions::allow(connection, &allowed).await?;
+    rollups::add_accesses(connection, &allowed).await?;
+    let refused = of_kind!(events, ActionRefused);
+    decisions::refuse(connection, &refused).await?;
+    rollups::add_refusals(connection, &refused).await?;
     agreements::propose(connection, &of_kind!(events, AgreementProposed)).await?;
     agreements::change(connection, events).await?;
     agreements::fund(connection, &of_kind!(events, AgreementFunded)).await?;

@@ -9,7 +9,7 @@ use chartseal_program::{
 };
 use sqlx::PgConnection;
 
-use super::{ActorColumns, BasisColumns, Changes, each, hash, number};
+use super::{ActorColumns, BasisColumns, Changes, each, hash, id, number};
 use crate::{
     decode::Located,
     sink::{Instant, SinkError},
@@ -17,17 +17,25 @@ use crate::{
 
 /// What the events that add a version say.
 pub(super) struct Version {
-    link: Link,
+    pub(super) link: Link,
     request: Id,
-    record: Id,
+    pub(super) record: Id,
     version: u32,
     actor: Actor,
     purpose: Purpose,
     basis: Basis,
     under: Id,
-    content: Content,
+    pub(super) content: Content,
     previous: [u8; 32],
     batch: Option<FromBatch>,
+}
+
+impl Version {
+    /// The author's institution: that of the batch, where it comes from one.
+    pub(super) fn institution(&self) -> Option<Id> {
+        self.batch
+            .map_or_else(|| id(&self.actor.institution), |from| Some(from.institution))
+    }
 }
 
 /// Where a promoted record comes from.
