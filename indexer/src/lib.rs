@@ -10,6 +10,7 @@ mod error;
 mod ingest;
 mod outage;
 
+pub mod audit;
 pub mod decode;
 pub mod metrics;
 pub mod sink;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done (or whole and up to date), 1 error, 3 the database does not hold what the ledger does, 4 it holds
 //! what was read, but the ledger has more: run the indexer and verify again.
 
+mod audit;
 mod run;
 mod verify;
 
@@ -33,6 +34,9 @@ enum Command {
     /// added; 4 behind: the ledger has events that were not read. Run the indexer then, and verify again: a database
     /// that was set back to an earlier state is behind too.
     Verify(verify::Verify),
+    /// Logs with their proofs, for whoever has neither a node nor a database.
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 #[derive(Args)]
@@ -58,6 +62,7 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Verify(verify) => verify.execute().await,
+            Command::Audit(audit) => audit.execute().await,
         }
     }
 }

@@ -9,9 +9,9 @@ use clap::Args;
 use super::Database;
 
 /// The database does not hold what the ledger does.
-const BROKEN: u8 = 3;
+pub(super) const BROKEN: u8 = 3;
 /// What was read is as on the ledger, but the ledger has more. A database that was set back looks like this too.
-const BEHIND: u8 = 4;
+pub(super) const BEHIND: u8 = 4;
 
 #[derive(Args)]
 pub(super) struct Verify {

@@ -81,6 +81,11 @@ impl Layout {
     }
 }
 
+/// The head that an account keeps, if it keeps one.
+pub(crate) fn head_in(data: &[u8]) -> Option<Head> {
+    Layout::ALL.iter().find_map(|layout| layout.read(data))
+}
+
 impl RpcSource {
     /// Every chain that the ledger has, with its head. Chains without a link are left out: they say nothing.
     ///

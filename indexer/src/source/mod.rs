@@ -4,6 +4,7 @@
 //! under way. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
 
 mod block;
+mod accounts;
 mod error;
 mod heads;
 mod rpc;
@@ -12,8 +13,10 @@ mod wake;
 mod wire;
 
 pub use chartseal_websocket::WebSocket;
+pub use accounts::ReadAccount;
 pub use error::SourceError;
 pub use heads::Head;
+pub(crate) use heads::head_in;
 pub use rpc::{Limits, Listing, RpcSource};
 pub use wake::Wake;
 

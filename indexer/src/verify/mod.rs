@@ -51,7 +51,7 @@ pub async fn verify(rpc: &str, database: &str, scope: Scope) -> Result<Report, E
     Ok(report)
 }
 
-async fn require_schema(connection: &mut PgConnection) -> Result<(), Error> {
+pub(crate) async fn require_schema(connection: &mut PgConnection) -> Result<(), Error> {
     let there = sqlx::query_scalar!(r#"SELECT to_regclass('chartseal.checkpoint') IS NOT NULL AS "there!""#)
         .fetch_one(connection)
         .await?;
