@@ -140,7 +140,10 @@ fn require_chains(audit: &Audit) -> Result<(), CheckError> {
 fn follow(exported: &ExportedChain, places: &mut Places) -> Result<Vec<AnyEvent>, CheckError> {
     let subject = exported.subject;
     let Some(kind) = exported.kind() else {
-        return Err(CheckError::Chains(format!("there is no chain of kind {}", exported.kind)));
+        return Err(CheckError::Chains(format!(
+            "there is no chain of kind {}",
+            exported.kind
+        )));
     };
     let mut chain = Chain::begin(kind, &subject);
     let mut before: Option<&Placed> = None;
@@ -161,7 +164,9 @@ fn follow(exported: &ExportedChain, places: &mut Places) -> Result<Vec<AnyEvent>
             .follow(kind, &subject, event.link().seq, &placed.body)
             .ok_or_else(|| wrong("its hash does not follow from the event before it and its own content: one was removed, added, moved or altered"))?;
         if placed.slot > exported.slot {
-            return Err(wrong("it stands in a later slot than the one in which the chain's head was read"));
+            return Err(wrong(
+                "it stands in a later slot than the one in which the chain's head was read",
+            ));
         }
         if before.is_some_and(|before| !precedes(before, placed)) {
             return Err(wrong("it stands on the ledger before the event that it follows"));
@@ -173,7 +178,10 @@ fn follow(exported: &ExportedChain, places: &mut Places) -> Result<Vec<AnyEvent>
     if chain != exported.chain() {
         let what = match chain.seq == exported.seq {
             true => "the chain ends with another hash than on the ledger".to_owned(),
-            false => format!("the ledger's chain has {} events, the file has {}", exported.seq, chain.seq),
+            false => format!(
+                "the ledger's chain has {} events, the file has {}",
+                exported.seq, chain.seq
+            ),
         };
         return Err(CheckError::Event {
             kind,

@@ -5,11 +5,15 @@ use chartseal_program::{log::ChainKind, seeds::Id};
 pub enum CheckError {
     #[error("this is no audit file: it does not begin as one. Was another file meant, or was this one damaged?")]
     NotAnAudit,
-    #[error("the file says that it is of version {0}, which this release does not read: use a newer one, if it was not altered")]
+    #[error(
+        "the file says that it is of version {0}, which this release does not read: use a newer one, if it was not altered"
+    )]
     Version(u16),
     #[error("the file is not as it was written ({0}): get it again from whoever wrote it")]
     Form(String),
-    #[error("the file's digest is not that of its content: it was damaged or altered; get it again from whoever wrote it")]
+    #[error(
+        "the file's digest is not that of its content: it was damaged or altered; get it again from whoever wrote it"
+    )]
     Digest,
     #[error("the file's signature is not by the key that it names: it was altered; ask whoever wrote it")]
     Signature,

@@ -15,7 +15,7 @@ mod names;
 pub use check::{Checked, check};
 pub use error::CheckError;
 pub use file::{Audit, ExportedChain, Frontier, Placed, Subject, VERSION, write};
-pub use key::{KeyError, signing_key};
+pub use key::{KeyError, new_keypair, signing_key};
 pub use names::{Mentions, Names};
 
 pub use ed25519_dalek::SigningKey;

@@ -20,6 +20,7 @@ pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing, Up
 pub(super) use self::registry::{Institution, Member, Patient, Registry};
 pub(super) use self::stores::{Kept, Repair, StoreArgs};
 use super::{
+    audit::Audit,
     doctor::Doctor,
     emergencies::{BreakGlass, Emergency},
     init::Init,
@@ -340,6 +341,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Logs with their proofs, which somebody wrote into a file.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Show all that happened to a patient and all that was refused, and check that nothing is missing.
     Log {
         /// The patient's id.
@@ -368,7 +372,11 @@ pub(super) struct Rewrap {
 impl Command {
     /// Whether it takes what a profile says.
     pub(super) fn takes_profile(&self) -> bool {
-        !matches!(self, Self::Init(_) | Self::Completions { .. } | Self::Man { .. })
+        match self {
+            Self::Init(_) | Self::Completions { .. } | Self::Man { .. } => false,
+            Self::Audit(command) => command.asks_ledger(),
+            _ => true,
+        }
     }
 
     /// Whether it sends transactions.
@@ -396,6 +404,7 @@ impl Command {
                 | Self::Requests { .. }
                 | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }
+                | Self::Audit(_)
                 | Self::Doctor(_)
                 | Self::Init(_)
                 | Self::Completions { .. }

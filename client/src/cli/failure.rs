@@ -2,7 +2,7 @@
 
 use crate::ops::OpError;
 
-use super::{patients::BrokenLog, stores::Unhealthy};
+use super::{audit::BrokenAudit, patients::BrokenLog, stores::Unhealthy};
 
 /// Why a command was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Failure {
             Some(error) if error.is_refusal() => Self::Refused,
             Some(error) if error.is_tampered() => Self::Tampered,
             Some(OpError::Open(error)) if error.is_lost() => Self::Tampered,
-            _ if error.is::<BrokenLog>() => Self::Tampered,
+            _ if error.is::<BrokenLog>() || error.is::<BrokenAudit>() => Self::Tampered,
             _ if matches!(error.downcast_ref(), Some(Unhealthy::Lost { .. })) => Self::Tampered,
             _ => Self::Error,
         }

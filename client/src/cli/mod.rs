@@ -7,6 +7,7 @@
 
 mod agreements;
 mod args;
+mod audit;
 mod batch;
 mod caller;
 mod completions;
@@ -138,6 +139,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Doctor(command) => doctor::doctor(command, caller, output).await,
         Command::Health(kept) => stores::health(&kept, &caller, output).await,
         Command::Repair(command) => stores::repair(&command, caller, output).await,
+        Command::Audit(command) => audit::audit(command, caller, output).await,
         Command::Log { patient } => patients::log(&patient, &caller, output).await,
         Command::Put(command) => uploads::put(&command, caller, output).await,
         Command::Amend(command) => uploads::amend(&command, caller, output).await,

@@ -38,6 +38,15 @@ pub struct Logged {
     pub event: AnyEvent,
 }
 
+/// A transaction, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) signature: Signature,
+    pub(super) slot: u64,
+    /// Seconds since 1970, as the cluster says.
+    pub(super) block_time: Option<i64>,
+}
+
 /// A patient's log as the ledger tells it.
 #[derive(Clone, Debug)]
 pub struct PatientLog {
@@ -148,6 +157,12 @@ impl Ledger {
 
     /// Transactions that name an address and did not fail, oldest first.
     pub(super) async fn signatures_of(&self, address: &Address) -> Result<Vec<Signature>, LedgerError> {
+        let listed = self.listed(address).await?;
+        Ok(listed.into_iter().map(|entry| entry.signature).collect())
+    }
+
+    /// The same with where each stands.
+    pub(super) async fn listed(&self, address: &Address) -> Result<Vec<Standing>, LedgerError> {
         let mut found = Vec::new();
         let mut before = None;
         loop {
@@ -166,7 +181,11 @@ impl Ledger {
                 })?;
                 before = Some(signature);
                 if entry.err.is_none() {
-                    found.push(signature);
+                    found.push(Standing {
+                        signature,
+                        slot: entry.slot,
+                        block_time: entry.block_time,
+                    });
                 }
             }
             if page.len() < PAGE {

@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// How often a database that is behind is looked at again, and how long to wait in between.
-const ATTEMPTS: u32 = 20;
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+const ATTEMPTS: u32 = 5;
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(400);
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
@@ -114,11 +114,7 @@ pub async fn export(
     })
 }
 
-async fn collect(
-    source: &RpcSource,
-    snapshot: &mut PgConnection,
-    subject: Subject,
-) -> Result<Audit, ExportError> {
+async fn collect(source: &RpcSource, snapshot: &mut PgConnection, subject: Subject) -> Result<Audit, ExportError> {
     // The database first and the ledger after it: then a head can be ahead of us, and is behind only where it is not
     // final yet.
     let checkpoint = read_checkpoint(snapshot).await?.ok_or(ExportError::Empty)?;
@@ -197,13 +193,18 @@ async fn others(
     let mut accounts = BTreeSet::new();
     for placed in chains.iter().flatten() {
         // What is no event is found when the chain is checked.
-        let Ok(event) = AnyEvent::decode(&placed.body) else { continue };
+        let Ok(event) = AnyEvent::decode(&placed.body) else {
+            continue;
+        };
         let mentions = Mentions::of(&event);
         institutions.extend(mentions.institutions);
         accounts.extend(mentions.accounts.iter().map(Address::to_bytes));
     }
     institutions.extend(rows::institutions_of(snapshot, &accounts).await?);
-    let mut keys: BTreeSet<_> = institutions.into_iter().map(|id| (ChainKind::Institution, id)).collect();
+    let mut keys: BTreeSet<_> = institutions
+        .into_iter()
+        .map(|id| (ChainKind::Institution, id))
+        .collect();
     keys.insert((ChainKind::Registry, NO_ID));
     for own in subject.chains() {
         keys.remove(&own);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use chartseal_audit::{SigningKey, Subject, signing_key};
+use chartseal_audit::{SigningKey, Subject, new_keypair, signing_key};
 use chartseal_indexer::audit::{ExportError, export};
 use chartseal_program::seeds::Id;
 use clap::{Args, Subcommand};
@@ -29,6 +29,12 @@ pub(super) enum Audit {
     /// `chartseal audit check FILE` checks it, with neither a node nor a database. Exit codes: 0 written; 1 error; 3 the
     /// database does not bear out what the ledger says; 4 the ledger has events that were not read.
     Export(Export),
+    /// Make a key that files are signed with, and print its public key, which `chartseal audit check --signer` demands.
+    Key {
+        /// Where to write it, as a keypair file of the Solana CLI; an existing file is kept
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -84,6 +90,7 @@ impl Audit {
     pub(super) async fn execute(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Export(export) => export.execute().await,
+            Self::Key { out } => make_key(&out),
         }
     }
 }
@@ -124,6 +131,13 @@ impl Export {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn make_key(out: &Path) -> anyhow::Result<ExitCode> {
+    let (key, text) = new_keypair().context("the system has no random numbers")?;
+    write(out, text.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
+    println!("{}", bs58::encode(key.verifying_key().to_bytes()).into_string());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn read_key(path: &Path) -> anyhow::Result<SigningKey> {
