@@ -291,5 +291,8 @@ async fn a_file_ends_where_the_ledger_is_final() {
         .heads
         .insert((ChainKind::Log, story::PATIENT), head);
     let after = opened(&scene.exports(Subject::Patient(story::PATIENT)).await.unwrap());
-    assert_eq!(after.audit.chains, before.audit.chains);
+    assert_ne!(after.audit.frontier, before.audit.frontier);
+    assert_eq!(after.audit.chains[0].chain(), head);
+    assert_eq!(after.events.len(), before.events.len());
+    assert!(after.events == before.events, "the file has what is not final");
 }
