@@ -3,8 +3,8 @@
 //! A source lists what came after a [`Checkpoint`] and then delivers it in that order, however many requests it has
 //! under way. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
 
-mod block;
 mod accounts;
+mod block;
 mod error;
 mod heads;
 mod rpc;
@@ -12,8 +12,8 @@ mod socket;
 mod wake;
 mod wire;
 
-pub use chartseal_websocket::WebSocket;
 pub use accounts::ReadAccount;
+pub use chartseal_websocket::WebSocket;
 pub use error::SourceError;
 pub use heads::Head;
 pub(crate) use heads::head_in;
