@@ -13,6 +13,7 @@ mod outage;
 pub mod audit;
 pub mod decode;
 pub mod metrics;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod verify;

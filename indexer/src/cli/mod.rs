@@ -4,7 +4,9 @@
 //! what was read, but the ledger has more: run the indexer and verify again.
 
 mod audit;
+mod http;
 mod run;
+mod serve;
 mod verify;
 
 use std::process::ExitCode;
@@ -37,6 +39,10 @@ enum Command {
     /// Logs with their proofs, for whoever has neither a node nor a database.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Answer questions over HTTP, without indexing: on a read replica, for example.
+    ///
+    /// GET /openapi.json says what can be asked. Callers show a token of `chartseal-indexer tokens add`.
+    Serve(serve::Serve),
 }
 
 #[derive(Args)]
@@ -63,6 +69,7 @@ impl Cli {
             }
             Command::Verify(verify) => verify.execute().await,
             Command::Audit(audit) => audit.execute().await,
+            Command::Serve(serve) => serve.execute().await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `run`: indexes until it is stopped.
 
-use std::{process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use chartseal_indexer::{Indexer, Options, sink::Lock};
@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::Database;
+use super::{Database, http::Http};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -26,21 +26,42 @@ pub(super) struct Run {
     /// Index what the ledger has now and end. Fails where the node or Postgres are away
     #[arg(long)]
     once: bool,
+    /// Answer over HTTP there too: health, metrics, questions. Without a certificate only on this machine
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    http: Http,
 }
 
 impl Run {
     pub(super) async fn execute(self) -> anyhow::Result<ExitCode> {
         let stop = stop_on_signals()?;
+        let door = match self.listen {
+            Some(listen) => Some(self.http.door(listen).await?),
+            None => None,
+        };
         let mut indexer = Indexer::new(Options {
             from_start: self.from_start,
             poll: Duration::from_millis(self.poll_ms),
             lock: if self.once { Lock::Refuse } else { Lock::Wait },
             ..Options::new(&self.rpc, &self.database.url)
         });
-        let outcome = match self.once {
-            true => indexer.catch_up(&stop).await,
-            false => indexer.run(&stop).await,
+        let indexing = async {
+            let outcome = match self.once {
+                true => indexer.catch_up(&stop).await,
+                false => indexer.run(&stop).await,
+            };
+            stop.cancel();
+            outcome
         };
+        let answering = async {
+            let Some(door) = door else { return Ok(()) };
+            let outcome = self.http.answer(door, &self.database.url, &stop).await;
+            stop.cancel();
+            outcome
+        };
+        // Neither goes on without the other: whoever ends takes the other with it.
+        let (outcome, answered) = tokio::join!(indexing, answering);
         let stats = indexer.stats();
         tracing::info!(
             transactions = stats.transactions,
@@ -51,12 +72,13 @@ impl Run {
             "ended"
         );
         outcome?;
+        answered?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// SIGINT and SIGTERM end the indexer after the batch that it is writing.
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+pub(super) fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;

@@ -14,8 +14,16 @@ use crate::sink::{
 /// Differences of one table that are looked at, at most.
 const MOST: usize = 2_000;
 
-/// Tables that do not follow from events: how far the ledger was read, and which migrations were applied.
-const APART: [&str; 2] = ["checkpoint", "_sqlx_migrations"];
+/// Tables that do not follow from events: how far the ledger was read, which migrations were applied, and what the HTTP
+/// service and its notifications keep.
+const APART: [&str; 6] = [
+    "checkpoint",
+    "_sqlx_migrations",
+    "api_tokens",
+    "outbox",
+    "webhooks",
+    "deliveries",
+];
 
 /// Compares all tables, and counts their rows.
 pub(super) async fn tables(

@@ -18,6 +18,7 @@ mod outages;
 mod pending;
 mod program;
 mod schema;
+mod serving;
 mod source;
 mod speaker;
 mod state;

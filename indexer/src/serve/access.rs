@@ -1,0 +1,143 @@
+//! Who asks, and what it may see.
+//!
+//! A token stands for a database role, under which its questions run in a read-only transaction with a time limit: what a
+//! caller sees is decided by the database's row security and not by this code. Only a token's hash is stored. A token of
+//! a patient asks about that patient and nothing else.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use sqlx::{Postgres, Transaction};
+
+use super::{Service, problem::Problem, values::Id};
+
+/// What a token begins with, so that people and scanners recognise one.
+pub(crate) const PREFIX: &str = "chartseal_";
+
+/// Longest header that is looked at.
+const LONGEST: usize = 200;
+
+/// Whether callers show tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Each call needs one.
+    Tokens,
+    /// Whoever reaches the service sees what its own database role sees: for one machine only.
+    Open,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The database role that it acts as; nothing for the service's own.
+    pub(crate) role: Option<String>,
+    /// The institution whose rows it sees; nothing where it sees all.
+    pub(crate) institution: Option<Id>,
+    /// The one patient that it asks about.
+    pub(crate) patient: Option<Id>,
+}
+
+impl Caller {
+    /// The patient to ask about: the caller's own, where there is one.
+    pub(crate) fn patient(&self, asked: Option<Id>) -> Result<Option<Id>, Problem> {
+        match (self.patient, asked) {
+            (Some(own), Some(asked)) if own != asked => Err(Problem::forbidden(
+                "this token is for another patient: leave `patient` out",
+            )),
+            (own, asked) => Ok(own.or(asked)),
+        }
+    }
+
+    /// Refuses a patient's token where a question is about no patient.
+    pub(crate) fn require_no_patient(&self) -> Result<(), Problem> {
+        match self.patient {
+            None => Ok(()),
+            Some(_) => Err(Problem::forbidden("a patient's token asks about that patient only")),
+        }
+    }
+}
+
+/// A caller with a transaction that sees what the caller may see.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) caller: Caller,
+    pub(crate) view: Transaction<'static, Postgres>,
+}
+
+impl FromRequestParts<Service> for Question {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let hash = match service.access() {
+            Access::Open => None,
+            Access::Tokens => Some(hash(&parts.headers)?),
+        };
+        let mut view = service.pool().begin_with("BEGIN READ ONLY").await?;
+        limit(&mut view, service.patience()).await?;
+        let caller = match hash {
+            None => Caller::default(),
+            Some(hash) => find(&mut view, &hash).await?,
+        };
+        if let Some(role) = &caller.role {
+            sqlx::query("SELECT set_config('role', $1, true)")
+                .bind(role)
+                .execute(&mut *view)
+                .await?;
+        }
+        Ok(Self { caller, view })
+    }
+}
+
+/// A caller alone, for what goes on longer than a transaction may.
+impl FromRequestParts<Service> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        Ok(Question::from_request_parts(parts, service).await?.caller)
+    }
+}
+
+async fn limit(view: &mut Transaction<'static, Postgres>, patience: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT set_config('statement_timeout', $1, true)")
+        .bind(format!("{}ms", patience.as_millis()))
+        .execute(&mut **view)
+        .await?;
+    Ok(())
+}
+
+/// The hash of the token that these headers show.
+fn hash(headers: &HeaderMap) -> Result<Vec<u8>, Problem> {
+    let shown = headers.get(header::AUTHORIZATION).ok_or_else(Problem::unauthorized)?;
+    let shown = shown.to_str().map_err(|_| Problem::unauthorized())?;
+    match shown.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && shown.len() <= LONGEST => {
+            Ok(hash_of(token.trim()))
+        }
+        _ => Err(Problem::unauthorized()),
+    }
+}
+
+/// What is stored of a token. It is 32 random bytes, so a plain hash cannot be turned back.
+pub(crate) fn hash_of(token: &str) -> Vec<u8> {
+    digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+}
+
+async fn find(view: &mut Transaction<'static, Postgres>, hash: &[u8]) -> Result<Caller, Problem> {
+    let row = sqlx::query!(
+        "SELECT role, institution, patient FROM api_tokens WHERE hash = $1 AND revoked_at IS NULL",
+        hash
+    )
+    .fetch_optional(&mut **view)
+    .await?
+    .ok_or_else(Problem::unauthorized)?;
+    let id = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok()).map(Id);
+    Ok(Caller {
+        role: Some(row.role),
+        institution: id(row.institution),
+        patient: id(row.patient),
+    })
+}

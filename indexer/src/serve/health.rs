@@ -1,0 +1,82 @@
+//! Whether the process lives, whether it does what it is for, and what it measured.
+
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Service;
+
+/// How one part fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Part {
+    /// Whether it does what it has to.
+    pub(crate) ready: bool,
+    /// What there is to say about it.
+    pub(crate) detail: String,
+}
+
+impl Part {
+    pub(crate) fn ready(detail: impl Into<String>) -> Self {
+        Self {
+            ready: true,
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn not(detail: impl Into<String>) -> Self {
+        Self {
+            ready: false,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Whether all parts are ready, and which is not.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    ready: bool,
+    /// The database answers.
+    database: Part,
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = String, description = "It lives.")))]
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The service does what it is for.
+#[utoipa::path(get, path = "/readyz", tag = "service",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part is not ready.")))]
+pub(crate) async fn readyz(State(service): State<Service>) -> impl IntoResponse {
+    let database = database(&service).await;
+    let readiness = Readiness {
+        ready: database.ready,
+        database,
+    };
+    let status = match readiness.ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(readiness))
+}
+
+async fn database(service: &Service) -> Part {
+    match sqlx::query("SELECT 1 FROM checkpoint").execute(service.pool()).await {
+        Ok(_) => Part::ready("answers"),
+        Err(error) => {
+            tracing::debug!(%error, "not ready");
+            Part::not("does not answer; the log says more")
+        }
+    }
+}
+
+/// What was measured, in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+    let format = [(
+        axum::http::header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (format, service.exporter().render())
+}

@@ -1,0 +1,380 @@
+//! The HTTP service on a real database, asked over real HTTP.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chartseal_indexer::{
+    metrics::Exporter,
+    serve::{Access, Options, Service},
+};
+use chartseal_serving::{Certificate, Door};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::Value;
+use sqlx::Connection as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    cluster::Database,
+    indexing::index,
+    node::Node,
+    story::{self, HOSPITAL, PATIENT},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A service that ends with its test.
+pub(crate) struct Served {
+    pub(crate) url: String,
+    pub(crate) stop: DropGuard,
+    pub(crate) task: JoinHandle<anyhow::Result<()>>,
+    client: Client,
+}
+
+impl Served {
+    pub(crate) async fn start(options: Options) -> Self {
+        let stop = options.stop.clone();
+        let service = Service::new(options, Exporter::install().unwrap()).unwrap();
+        let here = "127.0.0.1:0".parse().unwrap();
+        let door = Door::at(here, &Certificate::default()).await.unwrap();
+        let url = door.url();
+        let task = tokio::spawn(door.serve_until(service.router(), PATIENCE, stop.clone().cancelled_owned()));
+        Self {
+            url,
+            stop: stop.drop_guard(),
+            task,
+            client: Client::new(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    pub(crate) async fn get_with(&self, token: &str, path: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(token);
+        request.send().await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(
+            response.status(),
+            StatusCode::OK,
+            "{path}: {}",
+            response.text().await.unwrap()
+        );
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    }
+
+    /// Everything that a route lists, page by page.
+    async fn all(&self, path: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.json(&format!("{path}&limit=3{cursor}")).await;
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= 3);
+            all.extend_from_slice(items);
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+}
+
+pub(crate) fn open(database: &Database) -> Options {
+    Options::new(&database.url, Access::Open)
+}
+
+async fn told() -> (Node, Database) {
+    let node = Node::start(story::tell()).await;
+    let database = Database::new().await;
+    index(&node, &database).await;
+    (node, database)
+}
+
+async fn problem(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(body["status"], status.as_u16());
+    (status, body["detail"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn every_route_is_documented_and_every_documented_example_answers() {
+    let (_node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    let api = served.json("/openapi.json").await;
+    let paths = api["paths"].as_object().unwrap();
+    let documented: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
+    for route in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/v1/accesses",
+        "/v1/refusals",
+        "/v1/decisions",
+        "/v1/grants",
+        "/v1/records",
+        "/v1/emergencies",
+        "/v1/institutions/{institution}/members",
+    ] {
+        assert!(documented.contains(route), "{route} is not documented");
+    }
+    for (path, item) in paths {
+        let get = &item["get"];
+        assert!(
+            get["summary"].is_string() || get["description"].is_string(),
+            "{path} says nothing"
+        );
+        let (mut asked, mut query) = (path.clone(), Vec::new());
+        for parameter in get["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            let example = match &parameter["example"] {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            match parameter["in"].as_str().unwrap() {
+                "path" => asked = asked.replace(&format!("{{{name}}}"), &example),
+                "query" => query.push(format!("{name}={example}")),
+                other => assert_eq!(other, "header"),
+            }
+        }
+        let answer = served.get(&format!("{asked}?{}", query.join("&"))).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{asked}?{}", query.join("&"));
+    }
+    let (status, _) = problem(served.get("/v1/nothing").await).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn answers_say_what_the_tables_do() {
+    let (_node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    let mut connection = database.connect().await;
+    let patient = hex::encode(PATIENT);
+    let count = async |query: &'static str, connection: &mut sqlx::PgConnection| -> usize {
+        let count: i64 = sqlx::query_scalar(query)
+            .bind(&PATIENT[..])
+            .fetch_one(connection)
+            .await
+            .unwrap();
+        count.try_into().unwrap()
+    };
+    for (route, query) in [
+        ("/v1/accesses", "SELECT count(*) FROM accesses WHERE patient = $1"),
+        ("/v1/refusals", "SELECT count(*) FROM refusals WHERE patient = $1"),
+        (
+            "/v1/decisions",
+            "SELECT count(*) FROM decisions WHERE patient = encode($1, 'hex')",
+        ),
+        ("/v1/grants", "SELECT count(*) FROM grants WHERE patient = $1"),
+        ("/v1/records", "SELECT count(*) FROM records WHERE patient = $1"),
+    ] {
+        let expected = count(query, &mut connection).await;
+        let listed = served.all(&format!("{route}?patient={patient}")).await;
+        assert!(
+            expected > 0 && listed.len() == expected,
+            "{route}: {} of {expected}",
+            listed.len()
+        );
+        assert!(listed.iter().all(|row| row["patient"] == patient.as_str()));
+    }
+    // As the ledger has them, newest first.
+    let reading = &served.json(&format!("/v1/accesses?patient={patient}&limit=1")).await["items"][0];
+    assert_eq!(
+        (&reading["action"], &reading["outcome"]),
+        (&"read".into(), &"allowed".into())
+    );
+    assert_eq!(reading["role"], "doctor");
+    let members = served
+        .json(&format!("/v1/institutions/{}/members", hex::encode(HOSPITAL)))
+        .await;
+    assert!(
+        members["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|member| member["role"] == "doctor")
+    );
+    let emergencies = served.json("/v1/emergencies").await;
+    assert!(!emergencies["items"].as_array().unwrap().is_empty());
+    // A grant without end has none.
+    let grants = served.json(&format!("/v1/grants?patient={patient}")).await;
+    assert_eq!(grants["items"][0]["expires_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn pages_neither_lose_nor_repeat_a_row_while_others_are_added() {
+    let (node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    let path = format!("/v1/decisions?patient={}", hex::encode(PATIENT));
+    let before = served.all(&path).await;
+    assert!(before.len() > 6);
+    let first = served.json(&format!("{path}&limit=3")).await;
+    story::read_once_more(&mut node.knows().ledger);
+    index(&node, &database).await;
+    let mut paged = first["items"].as_array().unwrap().clone();
+    let mut cursor = first["next"].as_str().map(str::to_owned);
+    while let Some(next) = cursor {
+        let page = served.json(&format!("{path}&limit=3&cursor={next}")).await;
+        paged.extend_from_slice(page["items"].as_array().unwrap());
+        cursor = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(paged, before);
+    assert_eq!(served.all(&path).await.len(), before.len() + 1);
+}
+
+#[tokio::test]
+async fn a_question_that_makes_no_sense_is_told_why() {
+    let (_node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    for (path, hint) in [
+        ("/v1/decisions", "patient"),
+        ("/v1/decisions?patient=21", "32 hexadecimal digits"),
+        ("/v1/grants?limit=0", "limit"),
+        ("/v1/grants?limit=501", "limit"),
+        ("/v1/grants?cursor=AAAA", "cursor"),
+        ("/v1/accesses?from=yesterday", "2026-03-01T00:00:00Z"),
+        ("/v1/institutions/11/members", "32 hexadecimal digits"),
+    ] {
+        let (status, detail) = problem(served.get(path).await).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(detail.contains(hint), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_takes_too_long_ends_and_one_too_many_is_refused() {
+    let (_node, database) = told().await;
+    let mut holder = database.connect().await;
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("LOCK TABLE members IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let served = Served::start(Options {
+        patience: Duration::from_millis(100),
+        ..open(&database)
+    })
+    .await;
+    let path = format!("/v1/institutions/{}/members", hex::encode(HOSPITAL));
+    let (status, detail) = problem(served.get(&path).await).await;
+    assert_eq!(status, StatusCode::GATEWAY_TIMEOUT, "{detail}");
+
+    let crowded = Served::start(Options {
+        patience: Duration::from_secs(3600),
+        connections: 1,
+        ..open(&database)
+    })
+    .await;
+    // One has the connection, three wait for it, and there is no room for more.
+    let mut asked: Vec<_> = (0..6).map(|_| Box::pin(crowded.get(&path))).collect();
+    let first = futures_util::future::select_all(&mut asked).await.0;
+    let (status, _) = problem(first).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(asked);
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
+    let (_node, database) = told().await;
+    let mut connection = database.connect().await;
+    let role: String = sqlx::query_scalar("SELECT current_user::text")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    for (token, patient) in [("of-all", None), ("of-patient", Some(&PATIENT[..]))] {
+        sqlx::query("INSERT INTO api_tokens (hash, label, role, patient, made_at) VALUES (sha256($1), 'test', $2::name, $3, now())")
+            .bind(token.as_bytes())
+            .bind(&role)
+            .bind(patient)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    let served = Served::start(Options::new(&database.url, Access::Tokens)).await;
+    let (own, other) = (hex::encode(PATIENT), hex::encode(story::HEIR));
+    for response in [
+        served.get("/v1/grants").await,
+        served.get_with("of-nobody", "/v1/grants").await,
+    ] {
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        assert_eq!(problem(response).await.0, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(served.get_with("of-all", "/v1/grants").await.status(), StatusCode::OK);
+    let listed: Value = {
+        let text = served
+            .get_with("of-patient", "/v1/decisions")
+            .await
+            .text()
+            .await
+            .unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let rows = listed["items"].as_array().unwrap();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["patient"] == own.as_str()));
+    let foreign = format!("/v1/grants?patient={other}");
+    assert_eq!(
+        problem(served.get_with("of-patient", &foreign).await).await.0,
+        StatusCode::FORBIDDEN
+    );
+    let members = format!("/v1/institutions/{}/members", hex::encode(HOSPITAL));
+    assert_eq!(
+        problem(served.get_with("of-patient", &members).await).await.0,
+        StatusCode::FORBIDDEN
+    );
+
+    sqlx::query("UPDATE api_tokens SET revoked_at = now()")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(
+        problem(served.get_with("of-all", "/v1/grants").await).await.0,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn health_says_what_is_away_and_metrics_say_what_they_mean() {
+    let (_node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    assert_eq!(served.get("/healthz").await.text().await.unwrap(), "ok\n");
+    assert_eq!(served.json("/readyz").await["ready"], true);
+    served.json("/v1/grants").await;
+    let metrics = served.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("# HELP chartseal_events_total"), "{metrics}");
+    assert!(
+        metrics.contains("chartseal_query_seconds_count{route=\"/v1/grants\",status=\"200\"}"),
+        "{metrics}"
+    );
+
+    let nowhere = database.url.replace("/test_", "/nowhere_");
+    let lost = Served::start(Options::new(&nowhere, Access::Open)).await;
+    assert_eq!(lost.get("/healthz").await.status(), StatusCode::OK);
+    let response = lost.get("/readyz").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (&body["ready"], &body["database"]["ready"]),
+        (&false.into(), &false.into())
+    );
+    assert_eq!(lost.get("/v1/grants").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn it_ends_when_it_is_told_to() {
+    let database = Database::new().await;
+    let stop = CancellationToken::new();
+    let served = Served::start(Options {
+        stop: stop.clone(),
+        ..open(&database)
+    })
+    .await;
+    stop.cancel();
+    served.task.await.unwrap().unwrap();
+}
