@@ -4,12 +4,15 @@
 //! writes rows and checkpoint in one database transaction, and [`verify()`] shows that what Postgres holds is what the
 //! ledger holds. [`Indexer`] drives the first three and outlives a node or a database that goes away for a while.
 //!
+//! [`analysts`] says which database roles may read whose rows.
+//!
 //! Nothing here decides what an event means: its fields, words and hashes are those of the program's own crate.
 
 mod error;
 mod ingest;
 mod outage;
 
+pub mod analysts;
 pub mod audit;
 pub mod decode;
 pub mod metrics;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done (or whole and up to date), 1 error, 3 the database does not hold what the ledger does, 4 it holds
 //! what was read, but the ledger has more: run the indexer and verify again.
 
+mod analysts;
 mod audit;
 mod http;
 mod run;
@@ -43,6 +44,8 @@ enum Command {
     ///
     /// GET /openapi.json says what can be asked. Callers show a token of `chartseal-indexer tokens add`.
     Serve(serve::Serve),
+    /// Say which database roles may read, and whose rows.
+    Analysts(analysts::Analysts),
 }
 
 #[derive(Args)]
@@ -70,6 +73,7 @@ impl Cli {
             Command::Verify(verify) => verify.execute().await,
             Command::Audit(audit) => audit.execute().await,
             Command::Serve(serve) => serve.execute().await,
+            Command::Analysts(analysts) => analysts.execute().await,
         }
     }
 }

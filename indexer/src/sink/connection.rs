@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use sqlx::{Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 
 use super::SinkError;
+use crate::analysts;
 
 /// The schema that all tables are in.
 pub(crate) const SCHEMA: &str = "chartseal";
@@ -58,8 +59,10 @@ pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<()
         .await?;
     MIGRATIONS.run_direct(None, connection, false).await?;
     // Migrations set the path for whoever applies them by hand.
-    sqlx::query("SET search_path TO chartseal").execute(connection).await?;
-    Ok(())
+    sqlx::query("SET search_path TO chartseal")
+        .execute(&mut *connection)
+        .await?;
+    analysts::renew(connection).await
 }
 
 /// What makes all views and functions of the schema: the newest of the migrations that hold nothing else, whose names end
@@ -82,6 +85,43 @@ fn functions_of(sql: &str) -> impl Iterator<Item = &str> {
         .filter(|function| !function.starts_with("pg_temp."))
         .filter_map(|function| Some(function.split_once("$$;\n")?.0))
         .flat_map(|function| ["CREATE FUNCTION ", function, "$$;\n"])
+}
+
+/// What the migrations say of a table's row security.
+pub(crate) struct RowSecurity {
+    pub(crate) table: &'static str,
+    /// That it is on, and each policy: each ends with a semicolon.
+    pub(crate) statements: String,
+}
+
+/// The row security of all tables, in the migrations' order. In these, each statement of it begins and ends with a line.
+pub(crate) fn row_security() -> Vec<RowSecurity> {
+    let mut all: Vec<RowSecurity> = Vec::new();
+    for migration in MIGRATIONS.iter() {
+        let mut is_within = false;
+        for line in migration.sql.as_str().lines() {
+            if let Some(table) = enabled_for(line) {
+                all.push(RowSecurity {
+                    table,
+                    statements: String::new(),
+                });
+                is_within = true;
+            }
+            is_within |= line.starts_with("CREATE POLICY ");
+            if let (true, Some(last)) = (is_within, all.last_mut()) {
+                last.statements.push_str(line);
+                last.statements.push('\n');
+                is_within = !line.ends_with(';');
+            }
+        }
+    }
+    all
+}
+
+/// The table whose row security this line turns on.
+fn enabled_for(line: &'static str) -> Option<&'static str> {
+    line.strip_prefix("ALTER TABLE ")?
+        .strip_suffix(" ENABLE ROW LEVEL SECURITY;")
 }
 
 /// Whether exactly our migrations were applied.

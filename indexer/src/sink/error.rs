@@ -40,6 +40,10 @@ pub enum SinkError {
         "the database has a table {0} that this indexer does not know and cannot verify: is it of a newer indexer? Then use that one"
     )]
     UnknownTable(String),
+    #[error(
+        "row security hides rows from this database role, so nothing can be said of them: verify as the owner of the tables, or as a role that writes them"
+    )]
+    RowsHidden,
     #[error("{0} in the database does not hold what it should: run `chartseal-indexer verify`")]
     Damaged(&'static str),
 }

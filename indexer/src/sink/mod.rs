@@ -15,7 +15,7 @@ pub use connection::{Lock, migrate};
 pub use error::SinkError;
 pub use instant::Instant;
 
-pub(crate) use connection::{SCHEMA, connect, newest_views};
+pub(crate) use connection::{RowSecurity, SCHEMA, connect, newest_views, row_security};
 
 use sqlx::{Connection, PgConnection};
 

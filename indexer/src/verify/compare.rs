@@ -14,11 +14,12 @@ use crate::sink::{
 /// Differences of one table that are looked at, at most.
 const MOST: usize = 2_000;
 
-/// Tables that do not follow from events: how far the ledger was read, which migrations were applied, and what the HTTP
-/// service and its notifications keep.
-const APART: [&str; 6] = [
+/// Tables that do not follow from events: how far the ledger was read, which migrations were applied, who reads, and what the
+/// HTTP service and its notifications keep.
+const APART: [&str; 7] = [
     "checkpoint",
     "_sqlx_migrations",
+    "analysts",
     "api_tokens",
     "outbox",
     "webhooks",

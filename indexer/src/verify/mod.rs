@@ -5,8 +5,8 @@
 //! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone, and what it has
 //! not read is named: a database that was set back as a whole looks like that too. A local validator shows heads, and lists
 //! transactions, that are not final yet; what is missing because of that is said to be. Last, the events are written into scratch tables by the very code that indexes, and every table is compared with its double:
-//! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views and
-//! functions are compared with those of the migrations, and rules, triggers and row security are found.
+//! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views,
+//! functions and row security are compared with those of the migrations, and rules and triggers are found.
 
 mod chains;
 mod compare;
@@ -39,6 +39,7 @@ pub async fn verify(rpc: &str, database: &str, scope: Scope) -> Result<Report, E
     let source = RpcSource::new(rpc, Limits::default());
     let mut connection = connect(database).await?;
     require_schema(&mut connection).await?;
+    schema::require_all_rows(&mut connection).await?;
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     let report = Verification {
         source: &source,

@@ -1,21 +1,21 @@
-//! Compares what analysts read through, the views and functions of the schema, with what the migrations make of it, and
-//! finds what can hide or change rows behind a table's back.
+//! Compares what analysts read through, the views, functions and policies of the schema, with what the migrations make
+//! of it, and finds what can hide or change rows behind a table's back.
 //!
 //! The migrations that are named `…_views` hold views and functions only, and the newest of them has all that there are.
-//! It is applied once more, to the scratch doubles, and what Postgres says of the two is compared: nothing that is kept
-//! in the database is believed.
+//! It is applied once more, to the scratch doubles, as are the statements of all migrations about row security, and what
+//! Postgres says of the two is compared: nothing that is kept in the database is believed.
 
 use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::report::{Finding, Findings, Problem};
-use crate::sink::{SCHEMA, SinkError, newest_views};
+use crate::sink::{RowSecurity, SCHEMA, SinkError, newest_views, row_security};
 
-/// Views and functions of `$schema` by name, with their definitions. They are read with that schema in the search
-/// path, so that its own names are not qualified in them; only the head of a function always is.
+/// Views, functions and row security of `$schema` by name, with their definitions. They are read with that schema in the
+/// search path, so that its own names are not qualified in them; only the head of a function always is.
 const DEFINITIONS: &str = "
-    SELECT c.relname::text, pg_get_viewdef(c.oid)
+    SELECT c.relname::text, pg_get_viewdef(c.oid) || coalesce(array_to_string(c.reloptions, ','), '')
     FROM pg_class c WHERE c.relnamespace = $schema AND c.relkind IN ('v', 'm')
     UNION ALL
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
@@ -26,7 +26,15 @@ const DEFINITIONS: &str = "
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', 'an aggregate' FROM pg_proc p
     WHERE p.pronamespace = $schema AND p.prokind NOT IN ('f', 'p')
     UNION ALL
-    SELECT 'operator ' || o.oprname || ' ' || o.oid, 'an operator' FROM pg_operator o WHERE o.oprnamespace = $schema";
+    SELECT 'operator ' || o.oprname || ' ' || o.oid, 'an operator' FROM pg_operator o WHERE o.oprnamespace = $schema
+    UNION ALL
+    SELECT 'policy ' || p.polname || ' of ' || c.relname,
+           concat_ws(' ', p.polcmd, p.polpermissive, p.polroles::text, pg_get_expr(p.polqual, p.polrelid), 'check',
+                     pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = $schema
+    UNION ALL
+    SELECT 'row security of ' || c.relname, concat(c.relrowsecurity, c.relforcerowsecurity)
+    FROM pg_class c WHERE c.relnamespace = $schema AND (c.relrowsecurity OR c.relforcerowsecurity)";
 
 /// Search paths with which the names of the one schema or the other go unqualified.
 const OURS_FIRST: &str = "chartseal, pg_temp";
@@ -34,12 +42,6 @@ const DOUBLES_FIRST: &str = "pg_temp, chartseal";
 
 /// What makes a table show or keep something else than was written: none of it is ours.
 const INTERFERENCE: &str = "
-    SELECT c.relname::text, 'row level security is on'
-    FROM pg_class c WHERE c.relnamespace = 'chartseal'::regnamespace AND (c.relrowsecurity OR c.relforcerowsecurity)
-    UNION ALL
-    SELECT c.relname::text, 'policy ' || p.polname
-    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'chartseal'::regnamespace
-    UNION ALL
     SELECT c.relname::text, 'rule ' || r.rulename
     FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
     WHERE c.relnamespace = 'chartseal'::regnamespace AND NOT (c.relkind IN ('v', 'm') AND r.rulename = '_RETURN')
@@ -48,6 +50,26 @@ const INTERFERENCE: &str = "
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = 'chartseal'::regnamespace AND NOT t.tgisinternal
     ORDER BY 1, 2";
+
+/// Refuses to verify as somebody from whom row security hides rows, which would be called missing.
+///
+/// # Errors
+/// Where it does, or Postgres fails.
+pub(super) async fn require_all_rows(connection: &mut PgConnection) -> Result<(), SinkError> {
+    let is_filtered: bool = sqlx::query_scalar("SELECT row_security_active('chartseal.events')")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !is_filtered {
+        return Ok(());
+    }
+    let sees_all: bool = sqlx::query_scalar("SELECT chartseal.sees_all()")
+        .fetch_one(connection)
+        .await?;
+    match sees_all {
+        true => Ok(()),
+        false => Err(SinkError::RowsHidden),
+    }
+}
 
 /// Compares definitions. The doubles of the tables must be there.
 pub(super) async fn compare(connection: &mut PgConnection, findings: &mut Findings) -> Result<(), SinkError> {
@@ -106,6 +128,20 @@ async fn expected(
 
 async fn make(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, SinkError> {
     set_path(connection, DOUBLES_FIRST).await?;
+    for RowSecurity { table, statements } in row_security() {
+        // Tables that do not follow from events have no double, and need one here.
+        let there: bool = sqlx::query_scalar("SELECT to_regclass('pg_temp.' || quote_ident($1)) IS NOT NULL")
+            .bind(table)
+            .fetch_one(&mut *connection)
+            .await?;
+        let double = match there {
+            true => String::new(),
+            false => format!("CREATE TEMPORARY TABLE {table} (LIKE {SCHEMA}.{table});"),
+        };
+        sqlx::raw_sql(AssertSqlSafe(double + &statements))
+            .execute(&mut *connection)
+            .await?;
+    }
     // Each of these is a line of its own. A scratch function cannot be commented on: such names are not looked for among
     // the scratch.
     let sql = newest_views();

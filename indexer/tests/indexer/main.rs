@@ -7,6 +7,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod analysts;
 mod audit;
 mod chain_end;
 mod cluster;

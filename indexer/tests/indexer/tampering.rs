@@ -486,10 +486,38 @@ async fn what_hides_or_changes_rows_without_touching_them_is_found() {
             "altered in table base58(bytes bytea)",
         ),
         (
-            "ALTER TABLE accesses ENABLE ROW LEVEL SECURITY",
-            "row level security is on",
+            "ALTER VIEW grant_list SET (security_invoker = false)",
+            "altered in table grant_list",
         ),
-        ("CREATE POLICY nothing ON accesses USING (false)", "policy nothing"),
+        (
+            "CREATE OR REPLACE FUNCTION sees_all() RETURNS boolean
+             LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$ SELECT true $$",
+            "altered in table sees_all()",
+        ),
+        (
+            "ALTER TABLE accesses DISABLE ROW LEVEL SECURITY",
+            "missing in table row security of accesses",
+        ),
+        (
+            "ALTER TABLE refusals FORCE ROW LEVEL SECURITY",
+            "altered in table row security of refusals",
+        ),
+        (
+            "CREATE POLICY nothing ON accesses USING (false)",
+            "added in table policy nothing of accesses",
+        ),
+        (
+            "CREATE POLICY nothing ON checkpoint AS RESTRICTIVE USING (false)",
+            "added in table policy nothing of checkpoint",
+        ),
+        (
+            "ALTER POLICY analysts ON records USING (true)",
+            "altered in table policy analysts of records",
+        ),
+        (
+            "DROP POLICY analysts ON members",
+            "missing in table policy analysts of members",
+        ),
         (
             "CREATE RULE nothing AS ON INSERT TO accesses DO INSTEAD NOTHING",
             "rule nothing",

@@ -50,6 +50,7 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("version", Same), ("description", Same), ("success", Same), ("checksum", Same), ("installed_on", Presence),
         ("execution_time", Presence),
     ]),
+    ("analysts", &[("role", Same), ("institution", ID)]),
     ("checkpoint", &[
         ("single", Same), ("program", Same), ("signature", TRANSACTION), ("slot", Presence),
     ]),

@@ -1,0 +1,310 @@
+-- All views of the schema as they are now, those of before included, and what they call. So the newest migration of this
+-- kind says what each of them must be, and `chartseal-indexer verify` holds the database against it. Replacing them
+-- keeps the rights that others were given on them, and what others built on them.
+--
+-- Views show whoever asks the rows that the tables would show (`security_invoker`). Ids stand in them as text for eyes
+-- and, under names that end in `_id`, as bytes for searching.
+
+SET search_path TO chartseal;
+
+-- Text -------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION base58(bytes bytea) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    alphabet constant text := '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
+    zeros constant integer := octet_length(bytes) - octet_length(ltrim(bytes, '\x00'::bytea));
+    number numeric := 0;
+    -- Ten digits, which a bigint can hold: the long numbers are divided that much less often.
+    ten constant numeric := 430804206899405824;
+    digits bigint;
+    answer text := '';
+BEGIN
+    FOR place IN 0 .. octet_length(bytes) - 1 LOOP
+        number := number * 256 + get_byte(bytes, place);
+    END LOOP;
+    WHILE number > 0 LOOP
+        digits := mod(number, ten)::bigint;
+        number := div(number, ten);
+        FOR place IN 1 .. 10 LOOP
+            EXIT WHEN number = 0 AND digits = 0;
+            answer := substr(alphabet, (digits % 58)::integer + 1, 1) || answer;
+            digits := digits / 58;
+        END LOOP;
+    END LOOP;
+    RETURN repeat('1', zeros) || answer;
+END $$;
+COMMENT ON FUNCTION base58(bytea) IS 'Bytes as Solana writes addresses and signatures.';
+
+-- What happened, and what stands -----------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW decisions WITH (security_invoker = true) AS
+SELECT d.at, encode(d.patient, 'hex') AS patient, d.chain, d.seq, d.action, d.outcome, d.why, d.purpose, d.actor_kind,
+       m.role, encode(d.institution, 'hex') AS institution, base58(d.wallet) AS wallet, encode(d.record, 'hex') AS record,
+       d.version, encode(d.grant_id, 'hex') AS grant_id, encode(d.request, 'hex') AS request,
+       encode(x.id, 'hex') AS delegate, encode(d.policy, 'hex') AS policy, encode(d.emergency, 'hex') AS emergency,
+       d.patient AS patient_id, d.record AS record_id, d.institution AS institution_id
+FROM (
+    SELECT at, patient, 'log' AS chain, seq, 'read' AS action, 'allowed' AS outcome, basis::text AS why, purpose,
+           actor_kind, wallet, member, delegate, institution, record, version, grant_id, policy, emergency, request
+    FROM accesses
+    UNION ALL
+    SELECT at, patient, 'log', seq, CASE version WHEN 1 THEN 'append' ELSE 'amend' END, 'allowed', basis, purpose,
+           actor_kind, wallet, member, delegate, institution, record, version, grant_id, policy, emergency, request
+    FROM record_versions
+    UNION ALL
+    SELECT p.at, p.patient, 'log', p.seq, 'share', 'allowed', 'grant', p.purpose, p.actor_kind, p.wallet, p.member,
+           p.delegate, p.institution, g.record, NULL, p.parent, NULL, NULL, p.request
+    FROM grants_passed_on p
+    JOIN grants g ON g.patient = p.patient AND g.id = p.grant_id
+    UNION ALL
+    SELECT at, patient, 'refusals', seq, action, 'refused', reason, purpose, actor_kind, wallet, member, delegate,
+           institution, record, NULL, CASE claim WHEN 'grant' THEN claimed END,
+           CASE claim WHEN 'policy' THEN claimed END, CASE claim WHEN 'emergency' THEN claimed END, request
+    FROM refusals
+) d
+LEFT JOIN members m ON m.address = d.member
+LEFT JOIN delegates x ON x.address = d.delegate;
+COMMENT ON VIEW decisions IS 'Everything that was decided about records, allowed or refused: who, in what capacity, on which basis or for which reason, and under which grant, delegation, policy or emergency.';
+COMMENT ON COLUMN decisions.at IS 'When it was decided.';
+COMMENT ON COLUMN decisions.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN decisions.chain IS 'The chain that has the event: log or refusals.';
+COMMENT ON COLUMN decisions.seq IS 'Place in that chain.';
+COMMENT ON COLUMN decisions.action IS 'What was wanted: read, append, amend, share, aggregate.';
+COMMENT ON COLUMN decisions.outcome IS 'Allowed or refused.';
+COMMENT ON COLUMN decisions.why IS 'Basis of an allowed action, reason of a refused one.';
+COMMENT ON COLUMN decisions.purpose IS 'What it was for.';
+COMMENT ON COLUMN decisions.actor_kind IS 'In what capacity the actor acted.';
+COMMENT ON COLUMN decisions.role IS 'The actor''s role, where it is a member.';
+COMMENT ON COLUMN decisions.institution IS 'The actor''s institution, hex; null where there was none.';
+COMMENT ON COLUMN decisions.wallet IS 'The wallet that signed, base58.';
+COMMENT ON COLUMN decisions.record IS 'The record''s id, hex; null where it was about no single one.';
+COMMENT ON COLUMN decisions.version IS 'The version that was read or written; null where it was refused.';
+COMMENT ON COLUMN decisions.grant_id IS 'Of an allowed action, the grant by which it was allowed; of a refused one, the grant that was claimed. Hex; null where there was none.';
+COMMENT ON COLUMN decisions.request IS 'Id that the actor chose, hex.';
+COMMENT ON COLUMN decisions.delegate IS 'The delegation by which the actor acted, hex; null where it was none.';
+COMMENT ON COLUMN decisions.policy IS 'Of an allowed action, the institution whose policy allowed it; of a refused one, the institution whose policy was claimed. Hex; null where there was none.';
+COMMENT ON COLUMN decisions.emergency IS 'Of an allowed action, the emergency that allowed it; of a refused one, the emergency that was claimed. Hex; null where there was none.';
+COMMENT ON COLUMN decisions.patient_id IS 'The patient''s id as the tables have it: a search by this one uses their indexes.';
+COMMENT ON COLUMN decisions.record_id IS 'The record''s id as the tables have it.';
+COMMENT ON COLUMN decisions.institution_id IS 'The actor''s institution as the tables have it.';
+
+CREATE OR REPLACE VIEW record_list WITH (security_invoker = true) AS
+SELECT encode(r.patient, 'hex') AS patient, encode(r.id, 'hex') AS record, r.class, r.status, r.version, v.padded_size,
+       CASE WHEN v.batch IS NULL THEN v.actor_kind ELSE 'member'::actor_kind END AS author_kind, m.role AS author_role,
+       encode(coalesce(v.batch_institution, v.institution), 'hex') AS institution,
+       base58(v.locator) AS locator, encode(v.manifest_hash, 'hex') AS manifest_hash, r.created_at, r.changed_at,
+       encode(v.batch, 'hex') AS batch, v.batch_index,
+       r.patient AS patient_id, r.id AS record_id
+FROM records r
+JOIN record_versions v ON (v.patient, v.record, v.version) = (r.patient, r.id, r.version)
+LEFT JOIN members m ON m.address = coalesce(v.batch_author, v.member);
+COMMENT ON VIEW record_list IS 'Every record in its newest version.';
+COMMENT ON COLUMN record_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN record_list.record IS 'The record''s id, hex.';
+COMMENT ON COLUMN record_list.class IS 'Sharing class, 0 to 31.';
+COMMENT ON COLUMN record_list.status IS 'Active or erased.';
+COMMENT ON COLUMN record_list.version IS 'Number of the newest version.';
+COMMENT ON COLUMN record_list.padded_size IS 'Sealed bytes of that version, after padding.';
+COMMENT ON COLUMN record_list.author_kind IS 'In what capacity its author acted; a delegate writes for the patient.';
+COMMENT ON COLUMN record_list.author_role IS 'The author''s role, where it is a member.';
+COMMENT ON COLUMN record_list.institution IS 'The author''s institution, hex; null where there was none.';
+COMMENT ON COLUMN record_list.locator IS 'Id of the manifest''s data item, base58.';
+COMMENT ON COLUMN record_list.manifest_hash IS 'SHA-256 of the manifest, hex.';
+COMMENT ON COLUMN record_list.created_at IS 'When the first version was added.';
+COMMENT ON COLUMN record_list.changed_at IS 'When the record last changed.';
+COMMENT ON COLUMN record_list.batch IS 'The batch of that institution that the version came from, hex; null where it came from none.';
+COMMENT ON COLUMN record_list.batch_index IS 'Its place in the batch, from 0.';
+COMMENT ON COLUMN record_list.patient_id IS 'The patient''s id as the tables have it: a search by this one uses their indexes.';
+COMMENT ON COLUMN record_list.record_id IS 'The record''s id as the tables have it.';
+
+CREATE OR REPLACE VIEW grant_list WITH (security_invoker = true) AS
+SELECT encode(g.patient, 'hex') AS patient, encode(g.id, 'hex') AS grant_id, g.grantee_kind,
+       base58(g.grantee) AS grantee, encode(coalesce(i.id, m.institution), 'hex') AS institution,
+       encode(g.record, 'hex') AS record, g.classes, g.rights, g.purposes, g.not_before, g.expires_at, g.uses_left,
+       g.created_at, g.revoked_at, base58(g.issuer) AS issuer, encode(g.parent, 'hex') AS parent, g.depth,
+       encode(g.request, 'hex') AS request,
+       g.patient AS patient_id, g.id AS grant_key, coalesce(i.id, m.institution) AS institution_id
+FROM grants g
+LEFT JOIN members m ON g.grantee_kind = 'member' AND m.address = g.grantee
+LEFT JOIN institutions i ON g.grantee_kind = 'institution' AND i.address = g.grantee;
+COMMENT ON VIEW grant_list IS 'Every grant as it stands now.';
+COMMENT ON COLUMN grant_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN grant_list.grant_id IS 'The grant''s id, hex.';
+COMMENT ON COLUMN grant_list.grantee_kind IS 'Member, institution or person.';
+COMMENT ON COLUMN grant_list.grantee IS 'Address of the member''s or institution''s account, or the person''s wallet, base58.';
+COMMENT ON COLUMN grant_list.institution IS 'The institution, or that of the member, hex; null for a person.';
+COMMENT ON COLUMN grant_list.record IS 'The one record it is about, hex; null where it is about classes.';
+COMMENT ON COLUMN grant_list.classes IS 'The sharing classes it is about; null where it is about one record.';
+COMMENT ON COLUMN grant_list.rights IS 'What the grantee may do.';
+COMMENT ON COLUMN grant_list.purposes IS 'What for.';
+COMMENT ON COLUMN grant_list.not_before IS 'Valid from here.';
+COMMENT ON COLUMN grant_list.expires_at IS 'Valid until just before here.';
+COMMENT ON COLUMN grant_list.uses_left IS 'How often it can still be used; null is without limit.';
+COMMENT ON COLUMN grant_list.created_at IS 'When it was given.';
+COMMENT ON COLUMN grant_list.revoked_at IS 'When it was revoked; null as long as it was not.';
+COMMENT ON COLUMN grant_list.issuer IS 'Wallet that signed it, base58.';
+COMMENT ON COLUMN grant_list.parent IS 'The grant that was passed on, hex; it has to live. Null where the patient gave this one.';
+COMMENT ON COLUMN grant_list.depth IS 'How many grants it descends from.';
+COMMENT ON COLUMN grant_list.request IS 'The request that it answers, hex; null where it answers none.';
+COMMENT ON COLUMN grant_list.patient_id IS 'The patient''s id as the tables have it: a search by this one uses their indexes.';
+COMMENT ON COLUMN grant_list.grant_key IS 'The grant''s id as the tables have it.';
+COMMENT ON COLUMN grant_list.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW delegate_list WITH (security_invoker = true) AS
+SELECT encode(d.patient, 'hex') AS patient, encode(d.id, 'hex') AS delegate, base58(d.wallet) AS wallet,
+       CASE WHEN d.revoked_at IS NOT NULL THEN 'revoked' WHEN d.accepted_at IS NULL THEN 'invited' ELSE 'accepted' END
+           AS standing,
+       d.rights, d.expires_at, d.named_at, d.accepted_at, d.revoked_at
+FROM delegates d;
+COMMENT ON VIEW delegate_list IS 'Everybody who acts for a patient, or did.';
+COMMENT ON COLUMN delegate_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN delegate_list.delegate IS 'The delegation''s id, hex.';
+COMMENT ON COLUMN delegate_list.wallet IS 'The delegate''s wallet, base58.';
+COMMENT ON COLUMN delegate_list.standing IS 'Invited, accepted or revoked. An accepted one gives rights until it expires.';
+COMMENT ON COLUMN delegate_list.rights IS 'What the delegate may do; share is to decide for the patient.';
+COMMENT ON COLUMN delegate_list.expires_at IS 'From here on it gives no right.';
+COMMENT ON COLUMN delegate_list.named_at IS 'When the patient named the delegate.';
+COMMENT ON COLUMN delegate_list.accepted_at IS 'When the delegate accepted; null until then.';
+COMMENT ON COLUMN delegate_list.revoked_at IS 'When it was taken or given back; null as long as it was not.';
+
+CREATE OR REPLACE VIEW request_list WITH (security_invoker = true) AS
+SELECT encode(r.patient, 'hex') AS patient, encode(r.id, 'hex') AS request, r.state, m.role,
+       encode(r.institution, 'hex') AS institution, base58(r.wallet) AS wallet, encode(r.record, 'hex') AS record,
+       r.classes, r.rights, r.purposes, r.until, r.asked_at, r.decided_at, base58(r.decided_by) AS decided_by,
+       encode(r.grant_id, 'hex') AS grant_id
+FROM requests r
+JOIN members m ON m.address = r.member;
+COMMENT ON VIEW request_list IS 'Every request for a grant, and what the patient decided.';
+COMMENT ON COLUMN request_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN request_list.request IS 'The request''s id, hex.';
+COMMENT ON COLUMN request_list.state IS 'Open, approved or denied.';
+COMMENT ON COLUMN request_list.role IS 'Role of the member who asks.';
+COMMENT ON COLUMN request_list.institution IS 'Its institution, hex.';
+COMMENT ON COLUMN request_list.wallet IS 'The wallet that signed, base58.';
+COMMENT ON COLUMN request_list.record IS 'The one record it is about, hex; null where it is about classes.';
+COMMENT ON COLUMN request_list.classes IS 'The sharing classes it is about; null where it is about one record.';
+COMMENT ON COLUMN request_list.rights IS 'What the member wants to do.';
+COMMENT ON COLUMN request_list.purposes IS 'What for.';
+COMMENT ON COLUMN request_list.until IS 'How long the grant is wanted for.';
+COMMENT ON COLUMN request_list.asked_at IS 'When it was made.';
+COMMENT ON COLUMN request_list.decided_at IS 'When it was decided; null until then.';
+COMMENT ON COLUMN request_list.decided_by IS 'Wallet that decided, base58.';
+COMMENT ON COLUMN request_list.grant_id IS 'The grant that it led to, hex; null where it led to none.';
+
+CREATE OR REPLACE VIEW policy_list WITH (security_invoker = true) AS
+SELECT encode(p.patient, 'hex') AS patient, encode(p.institution, 'hex') AS institution, i.kind, p.classes,
+       (SELECT array_agg(c.since ORDER BY c.class) FROM policy_classes c
+        WHERE c.patient = p.patient AND c.institution = p.institution AND c.ended_at IS NULL) AS since,
+       p.purposes, p.enrols, p.expires_at, p.created_at, p.changed_at, base58(p.changed_by) AS changed_by
+FROM policies p
+JOIN institutions i ON i.id = p.institution;
+COMMENT ON VIEW policy_list IS 'What patients share with institutions by itself.';
+COMMENT ON COLUMN policy_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN policy_list.institution IS 'The institution''s id, hex.';
+COMMENT ON COLUMN policy_list.kind IS 'What kind of body it is.';
+COMMENT ON COLUMN policy_list.classes IS 'Classes of records that are shared; null where the policy was withdrawn.';
+COMMENT ON COLUMN policy_list.since IS 'For each of the classes, in their order: records that are created from here on are shared.';
+COMMENT ON COLUMN policy_list.purposes IS 'What for.';
+COMMENT ON COLUMN policy_list.enrols IS 'Whether the institution''s members may add records of these classes.';
+COMMENT ON COLUMN policy_list.expires_at IS 'From here on it gives no right.';
+COMMENT ON COLUMN policy_list.created_at IS 'When it was first set.';
+COMMENT ON COLUMN policy_list.changed_at IS 'When it was last set.';
+COMMENT ON COLUMN policy_list.changed_by IS 'Wallet that last set it, base58.';
+
+CREATE OR REPLACE VIEW emergency_list WITH (security_invoker = true) AS
+SELECT encode(e.patient, 'hex') AS patient, encode(e.id, 'hex') AS emergency, m.role,
+       encode(e.institution, 'hex') AS institution, base58(e.wallet) AS wallet, e.opened_at, e.expires_at,
+       (SELECT count(*) FROM accesses a WHERE a.patient = e.patient AND a.emergency = e.id) AS readings,
+       (SELECT count(*) FROM record_versions v WHERE v.patient = e.patient AND v.emergency = e.id) AS additions,
+       e.patient_verdict, e.patient_reviewed_at, e.institution_verdict, e.institution_reviewed_at,
+       CASE WHEN e.patient_verdict IS NULL AND e.institution_verdict IS NULL THEN 'both'
+            WHEN e.institution_verdict IS NULL THEN 'institution'
+            WHEN e.patient_verdict IS NULL THEN 'patient' END AS awaits,
+       encode(e.reason_hash, 'hex') AS reason_hash,
+       e.patient AS patient_id, e.institution AS institution_id
+FROM emergencies e
+JOIN members m ON m.address = e.member
+ORDER BY (e.institution_verdict IS NULL)::integer + (e.patient_verdict IS NULL)::integer DESC, e.opened_at DESC, e.id;
+COMMENT ON VIEW emergency_list IS 'Every chart that was opened without asking: those that await both reviews first, then those that await one.';
+COMMENT ON COLUMN emergency_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN emergency_list.emergency IS 'The emergency''s id, hex.';
+COMMENT ON COLUMN emergency_list.role IS 'Role of the member who opened it.';
+COMMENT ON COLUMN emergency_list.institution IS 'Its institution, hex.';
+COMMENT ON COLUMN emergency_list.wallet IS 'The wallet that signed, base58.';
+COMMENT ON COLUMN emergency_list.opened_at IS 'When it was opened.';
+COMMENT ON COLUMN emergency_list.expires_at IS 'From here on it gives no right. A review that finds it unjustified brings this forward.';
+COMMENT ON COLUMN emergency_list.readings IS 'How many times a record was read by it.';
+COMMENT ON COLUMN emergency_list.additions IS 'How many records were added by it.';
+COMMENT ON COLUMN emergency_list.patient_verdict IS 'What the patient''s review found; null until then.';
+COMMENT ON COLUMN emergency_list.patient_reviewed_at IS 'When the patient reviewed it.';
+COMMENT ON COLUMN emergency_list.institution_verdict IS 'What the institution''s review found; null until then.';
+COMMENT ON COLUMN emergency_list.institution_reviewed_at IS 'When the institution reviewed it.';
+COMMENT ON COLUMN emergency_list.awaits IS 'Whose review it awaits: both, institution or patient; null where both are there.';
+COMMENT ON COLUMN emergency_list.reason_hash IS 'Salted hash of the reason that the institution keeps, hex.';
+COMMENT ON COLUMN emergency_list.patient_id IS 'The patient''s id as the tables have it: a search by this one uses their indexes.';
+COMMENT ON COLUMN emergency_list.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW batch_list WITH (security_invoker = true) AS
+SELECT encode(b.institution, 'hex') AS institution, encode(b.id, 'hex') AS batch, m.role AS author_role,
+       base58(b.wallet) AS wallet, b.count,
+       (SELECT count(*) FROM record_versions v WHERE v.batch_institution = b.institution AND v.batch = b.id) AS promoted,
+       encode(b.root, 'hex') AS root, base58(b.locator) AS locator, b.at AS anchored_at
+FROM batches b
+JOIN members m ON m.address = b.author;
+COMMENT ON VIEW batch_list IS 'Every batch of records that was anchored, and how many of them have an account of their own.';
+COMMENT ON COLUMN batch_list.institution IS 'The institution''s id, hex.';
+COMMENT ON COLUMN batch_list.batch IS 'The batch''s id, hex.';
+COMMENT ON COLUMN batch_list.author_role IS 'Role of the member who anchored it.';
+COMMENT ON COLUMN batch_list.wallet IS 'The wallet that signed, base58.';
+COMMENT ON COLUMN batch_list.count IS 'How many records there are.';
+COMMENT ON COLUMN batch_list.promoted IS 'How many of them were promoted.';
+COMMENT ON COLUMN batch_list.root IS 'Merkle root over the records, hex.';
+COMMENT ON COLUMN batch_list.locator IS 'Id of the data item with the list of leaves, base58.';
+COMMENT ON COLUMN batch_list.anchored_at IS 'When it was anchored.';
+
+CREATE OR REPLACE VIEW erasure_list WITH (security_invoker = true) AS
+SELECT encode(e.patient, 'hex') AS patient, encode(e.record, 'hex') AS record, r.class, e.version, e.at AS erased_at,
+       base58(e.erased_by) AS erased_by,
+       (SELECT count(*) FROM erasure_attestations a WHERE a.patient = e.patient AND a.record = e.record) AS attestations,
+       (SELECT max(a.at) FROM erasure_attestations a WHERE a.patient = e.patient AND a.record = e.record)
+           AS last_attested_at
+FROM erasures e
+JOIN records r ON r.patient = e.patient AND r.id = e.record;
+COMMENT ON VIEW erasure_list IS 'Every record that was erased, and how many keepers of its keys attested that they destroyed them.';
+COMMENT ON COLUMN erasure_list.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN erasure_list.record IS 'The record''s id, hex.';
+COMMENT ON COLUMN erasure_list.class IS 'Its sharing class, 0 to 31.';
+COMMENT ON COLUMN erasure_list.version IS 'The newest version that there was.';
+COMMENT ON COLUMN erasure_list.erased_at IS 'When it was erased.';
+COMMENT ON COLUMN erasure_list.erased_by IS 'Wallet that erased it, base58.';
+COMMENT ON COLUMN erasure_list.attestations IS 'How many attestations there are.';
+COMMENT ON COLUMN erasure_list.last_attested_at IS 'When the last one was given; null where there is none.';
+
+CREATE OR REPLACE VIEW agreement_list WITH (security_invoker = true) AS
+SELECT encode(a.consumer, 'hex') AS consumer, encode(a.id, 'hex') AS agreement, encode(a.provider, 'hex') AS provider,
+       a.state, a.classes, a.purpose, base58(a.mint) AS mint, a.price::numeric AS price,
+       coalesce(d.deposited, 0) AS deposited, coalesce(s.paid, 0) AS paid, coalesce(s.settled, 0) AS settled,
+       a.returned::numeric AS returned, a.expires_at, a.proposed_at, a.accepted_at, a.closed_at
+FROM agreements a
+LEFT JOIN LATERAL (SELECT sum(received) AS deposited FROM agreement_deposits
+                   WHERE consumer = a.consumer AND agreement = a.id) d ON true
+LEFT JOIN LATERAL (SELECT sum(amount) AS paid, count(*) AS settled FROM settlements
+                   WHERE consumer = a.consumer AND agreement = a.id) s ON true;
+COMMENT ON VIEW agreement_list IS 'Every agreement by which an institution pays another for access, with what was deposited, paid and returned.';
+COMMENT ON COLUMN agreement_list.consumer IS 'The institution that pays, hex.';
+COMMENT ON COLUMN agreement_list.agreement IS 'The agreement''s id, hex.';
+COMMENT ON COLUMN agreement_list.provider IS 'The institution whose records are paid for, hex.';
+COMMENT ON COLUMN agreement_list.state IS 'Proposed, active or closed.';
+COMMENT ON COLUMN agreement_list.classes IS 'The sharing classes it is about.';
+COMMENT ON COLUMN agreement_list.purpose IS 'The purpose that access is paid for.';
+COMMENT ON COLUMN agreement_list.mint IS 'The token that it is paid in, base58.';
+COMMENT ON COLUMN agreement_list.price IS 'Smallest units of the mint for one version of one record.';
+COMMENT ON COLUMN agreement_list.deposited IS 'Smallest units that arrived in escrow.';
+COMMENT ON COLUMN agreement_list.paid IS 'Smallest units that were paid out of it.';
+COMMENT ON COLUMN agreement_list.settled IS 'How many versions of records were paid for.';
+COMMENT ON COLUMN agreement_list.returned IS 'Smallest units that left the escrow when it was closed; null until then.';
+COMMENT ON COLUMN agreement_list.expires_at IS 'From here on nothing is settled.';
+COMMENT ON COLUMN agreement_list.proposed_at IS 'When it was proposed.';
+COMMENT ON COLUMN agreement_list.accepted_at IS 'When the provider accepted; null until then.';
+COMMENT ON COLUMN agreement_list.closed_at IS 'When it was closed; null as long as it was not.';
