@@ -49,6 +49,10 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 SET search_path TO pg_catalog, pg_tem
 $$;
 COMMENT ON FUNCTION own_addresses() IS 'The accounts by which grants name those institutions and their members.';
 
+-- Of many emergencies, few await a review.
+CREATE INDEX emergencies_unreviewed ON emergencies (opened_at)
+    WHERE patient_verdict IS NULL OR institution_verdict IS NULL;
+
 -- What everybody who reads may see: it is about no patient, and names nobody's doings ---------------------------------
 
 ALTER TABLE checkpoint ENABLE ROW LEVEL SECURITY;

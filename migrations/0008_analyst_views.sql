@@ -308,3 +308,238 @@ COMMENT ON COLUMN agreement_list.expires_at IS 'From here on nothing is settled.
 COMMENT ON COLUMN agreement_list.proposed_at IS 'When it was proposed.';
 COMMENT ON COLUMN agreement_list.accepted_at IS 'When the provider accepted; null until then.';
 COMMENT ON COLUMN agreement_list.closed_at IS 'When it was closed; null as long as it was not.';
+
+-- Sums -------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW accesses_by_hour WITH (security_invoker = true) AS
+SELECT h.hour, encode(h.institution, 'hex') AS institution, h.role, h.actor_kind, h.purpose, h.basis, h.accesses,
+       h.institution AS institution_id
+FROM access_hours h;
+COMMENT ON VIEW accesses_by_hour IS 'How many readings were allowed in each hour, by institution, role, purpose and basis.';
+COMMENT ON COLUMN accesses_by_hour.hour IS 'Beginning of the hour, UTC.';
+COMMENT ON COLUMN accesses_by_hour.institution IS 'The readers'' institution, hex; null where there was none.';
+COMMENT ON COLUMN accesses_by_hour.role IS 'The readers'' role; null where they were no members.';
+COMMENT ON COLUMN accesses_by_hour.actor_kind IS 'In what capacity the readers acted.';
+COMMENT ON COLUMN accesses_by_hour.purpose IS 'What the readings were for.';
+COMMENT ON COLUMN accesses_by_hour.basis IS 'Why they were allowed.';
+COMMENT ON COLUMN accesses_by_hour.accesses IS 'How many there were.';
+COMMENT ON COLUMN accesses_by_hour.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW refusals_by_hour WITH (security_invoker = true) AS
+SELECT h.hour, encode(h.institution, 'hex') AS institution, h.role, h.action, h.purpose, h.reason, h.refusals,
+       h.institution AS institution_id
+FROM refusal_hours h;
+COMMENT ON VIEW refusals_by_hour IS 'How many actions were refused in each hour, by institution, role, action, purpose and reason.';
+COMMENT ON COLUMN refusals_by_hour.hour IS 'Beginning of the hour, UTC.';
+COMMENT ON COLUMN refusals_by_hour.institution IS 'The actors'' institution, hex; null where there was none.';
+COMMENT ON COLUMN refusals_by_hour.role IS 'The actors'' role; null where they were no members.';
+COMMENT ON COLUMN refusals_by_hour.action IS 'What was wanted.';
+COMMENT ON COLUMN refusals_by_hour.purpose IS 'What it was for.';
+COMMENT ON COLUMN refusals_by_hour.reason IS 'Why it was refused.';
+COMMENT ON COLUMN refusals_by_hour.refusals IS 'How many there were.';
+COMMENT ON COLUMN refusals_by_hour.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW refusals_by_reason WITH (security_invoker = true) AS
+SELECT h.reason, sum(h.refusals) FILTER (WHERE h.hour > now() - interval '1 day') AS last_day,
+       sum(h.refusals) FILTER (WHERE h.hour > now() - interval '7 days') AS last_week,
+       sum(h.refusals) AS last_month, max(h.hour) AS last_hour
+FROM refusal_hours h
+WHERE h.hour > now() - interval '30 days'
+GROUP BY h.reason;
+COMMENT ON VIEW refusals_by_reason IS 'How often each reason stood against an action in the last 30 days, counted by whole hours.';
+COMMENT ON COLUMN refusals_by_reason.reason IS 'Why something was refused.';
+COMMENT ON COLUMN refusals_by_reason.last_day IS 'How many there were in the last 24 hours; null where there were none.';
+COMMENT ON COLUMN refusals_by_reason.last_week IS 'How many there were in the last 7 days; null where there were none.';
+COMMENT ON COLUMN refusals_by_reason.last_month IS 'How many there were in the last 30 days.';
+COMMENT ON COLUMN refusals_by_reason.last_hour IS 'Beginning of the last hour in which there was one, UTC.';
+
+CREATE OR REPLACE VIEW records_by_size WITH (security_invoker = true) AS
+SELECT encode(s.institution, 'hex') AS institution, s.class, s.status, 2::numeric ^ s.step AS less_than, s.versions,
+       s.bytes, s.institution AS institution_id
+FROM record_sizes s;
+COMMENT ON VIEW records_by_size IS 'How many versions of records there are, by author''s institution, class and size.';
+COMMENT ON COLUMN records_by_size.institution IS 'The authors'' institution, hex; null where there was none.';
+COMMENT ON COLUMN records_by_size.class IS 'Sharing class, 0 to 31.';
+COMMENT ON COLUMN records_by_size.status IS 'Whether the records are active or were erased.';
+COMMENT ON COLUMN records_by_size.less_than IS 'Versions that have less sealed bytes than this after padding, and no less than half of it.';
+COMMENT ON COLUMN records_by_size.versions IS 'How many versions there are.';
+COMMENT ON COLUMN records_by_size.bytes IS 'Their sealed bytes after padding, as their authors state.';
+COMMENT ON COLUMN records_by_size.institution_id IS 'The institution as the tables have it.';
+
+-- What to look after -----------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW expiring_grants WITH (security_invoker = true) AS
+SELECT encode(g.patient, 'hex') AS patient, encode(g.id, 'hex') AS grant_id, g.grantee_kind,
+       encode(coalesce(i.id, m.institution), 'hex') AS institution, m.role, encode(g.record, 'hex') AS record, g.classes,
+       g.rights, g.purposes, g.uses_left, g.expires_at, g.patient AS patient_id, g.id AS grant_key,
+       coalesce(i.id, m.institution) AS institution_id
+FROM grants g
+LEFT JOIN members m ON g.grantee_kind = 'member' AND m.address = g.grantee
+LEFT JOIN institutions i ON g.grantee_kind = 'institution' AND i.address = g.grantee
+WHERE g.expires_at > now() AND g.expires_at <= now() + interval '30 days' AND g.revoked_at IS NULL
+      AND g.uses_left IS DISTINCT FROM 0;
+COMMENT ON VIEW expiring_grants IS 'Grants that end within 30 days and were neither revoked nor used up.';
+COMMENT ON COLUMN expiring_grants.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN expiring_grants.grant_id IS 'The grant''s id, hex.';
+COMMENT ON COLUMN expiring_grants.grantee_kind IS 'Member, institution or person.';
+COMMENT ON COLUMN expiring_grants.institution IS 'The institution, or that of the member, hex; null for a person.';
+COMMENT ON COLUMN expiring_grants.role IS 'The member''s role; null for others.';
+COMMENT ON COLUMN expiring_grants.record IS 'The one record it is about, hex; null where it is about classes.';
+COMMENT ON COLUMN expiring_grants.classes IS 'The sharing classes it is about; null where it is about one record.';
+COMMENT ON COLUMN expiring_grants.rights IS 'What the grantee may do.';
+COMMENT ON COLUMN expiring_grants.purposes IS 'What for.';
+COMMENT ON COLUMN expiring_grants.uses_left IS 'How often it can still be used; null is without limit.';
+COMMENT ON COLUMN expiring_grants.expires_at IS 'When it ends. It ends sooner where a grant that it descends from does.';
+COMMENT ON COLUMN expiring_grants.patient_id IS 'The patient''s id as the tables have it.';
+COMMENT ON COLUMN expiring_grants.grant_key IS 'The grant''s id as the tables have it.';
+COMMENT ON COLUMN expiring_grants.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW unreviewed_emergencies WITH (security_invoker = true) AS
+SELECT encode(e.patient, 'hex') AS patient, encode(e.id, 'hex') AS emergency, m.role,
+       encode(e.institution, 'hex') AS institution, e.opened_at, e.expires_at,
+       CASE WHEN e.patient_verdict IS NULL AND e.institution_verdict IS NULL THEN 'both'
+            WHEN e.institution_verdict IS NULL THEN 'institution' ELSE 'patient' END AS awaits,
+       e.patient AS patient_id, e.id AS emergency_id, e.institution AS institution_id
+FROM emergencies e
+JOIN members m ON m.address = e.member
+WHERE e.patient_verdict IS NULL OR e.institution_verdict IS NULL;
+COMMENT ON VIEW unreviewed_emergencies IS 'Charts that were opened without asking, and that the patient, the institution or both have not reviewed.';
+COMMENT ON COLUMN unreviewed_emergencies.patient IS 'The patient''s id, hex.';
+COMMENT ON COLUMN unreviewed_emergencies.emergency IS 'The emergency''s id, hex.';
+COMMENT ON COLUMN unreviewed_emergencies.role IS 'Role of the member who opened it.';
+COMMENT ON COLUMN unreviewed_emergencies.institution IS 'Its institution, hex.';
+COMMENT ON COLUMN unreviewed_emergencies.opened_at IS 'When it was opened.';
+COMMENT ON COLUMN unreviewed_emergencies.expires_at IS 'From here on it gives no right.';
+COMMENT ON COLUMN unreviewed_emergencies.awaits IS 'Whose review it awaits: both, institution or patient. Until the institution''s, its opener opens no other.';
+COMMENT ON COLUMN unreviewed_emergencies.patient_id IS 'The patient''s id as the tables have it.';
+COMMENT ON COLUMN unreviewed_emergencies.emergency_id IS 'The emergency''s id as the tables have it.';
+COMMENT ON COLUMN unreviewed_emergencies.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW recent_accesses WITH (security_invoker = true) AS
+SELECT a.at, a.patient AS patient_id, a.seq, a.record AS record_id, a.version, a.actor_kind, m.role,
+       a.institution AS institution_id, a.wallet, a.purpose, a.basis, a.grant_id AS grant_key, a.request AS request_id
+FROM accesses a
+LEFT JOIN members m ON m.address = a.member
+WHERE a.at > now() - interval '24 hours';
+COMMENT ON VIEW recent_accesses IS 'Every reading of the last 24 hours. There are many: all ids are bytes here, as the tables have them.';
+COMMENT ON COLUMN recent_accesses.at IS 'When it was decided.';
+COMMENT ON COLUMN recent_accesses.patient_id IS 'Whose record.';
+COMMENT ON COLUMN recent_accesses.seq IS 'Place in the patient''s chain log.';
+COMMENT ON COLUMN recent_accesses.record_id IS 'The record''s id.';
+COMMENT ON COLUMN recent_accesses.version IS 'Its newest version at that time.';
+COMMENT ON COLUMN recent_accesses.actor_kind IS 'In what capacity the reader acted.';
+COMMENT ON COLUMN recent_accesses.role IS 'The reader''s role, where it is a member.';
+COMMENT ON COLUMN recent_accesses.institution_id IS 'The reader''s institution; null where there was none.';
+COMMENT ON COLUMN recent_accesses.wallet IS 'The wallet that signed.';
+COMMENT ON COLUMN recent_accesses.purpose IS 'What it was for.';
+COMMENT ON COLUMN recent_accesses.basis IS 'Why it was allowed.';
+COMMENT ON COLUMN recent_accesses.grant_key IS 'The grant by which it was allowed; null where the basis is another.';
+COMMENT ON COLUMN recent_accesses.request_id IS 'Id that the reader chose.';
+
+-- Who could read what, at any moment --------------------------------------------------------------------------------
+
+-- Runs as the tables' owner, because a grant may descend from one whose grantee is somebody else's matter. It says no
+-- more than whether a grant lived, to whoever knows its random id.
+CREATE OR REPLACE FUNCTION grant_lives(of_patient bytea, of_grant bytea, moment timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO pg_catalog, pg_temp AS $$
+    WITH RECURSIVE above AS (
+        SELECT g.*, 0 AS step FROM chartseal.grants g WHERE g.patient = of_patient AND g.id = of_grant
+        UNION ALL
+        SELECT g.*, above.step + 1 FROM above JOIN chartseal.grants g ON g.patient = above.patient AND g.id = above.parent
+        WHERE above.step < 3
+    )
+    SELECT coalesce(bool_and(created_at <= moment AND not_before <= moment AND moment < expires_at
+                             AND (revoked_at IS NULL OR moment < revoked_at)
+                             AND (exhausted_at IS NULL OR moment <= exhausted_at))
+                    AND bool_or(parent IS NULL), false)
+    FROM above
+$$;
+COMMENT ON FUNCTION grant_lives(bytea, bytea, timestamptz) IS 'Whether a grant, and every grant that it descends from, gave rights at that moment. At the moment of its last use it did.';
+
+CREATE OR REPLACE FUNCTION readers_at(of_patient bytea, of_record bytea, moment timestamptz)
+RETURNS TABLE (actor_kind text, reader bytea, role text, institution bytea, purposes text[], basis text, under bytea)
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    WITH subject AS (
+        SELECT r.class, r.created_at, ARRAY(
+                   SELECT coalesce(v.batch_author, v.member)::bytea FROM chartseal.record_versions v
+                   WHERE v.patient = r.patient AND v.record = r.id
+                         AND v.version IN (1, (SELECT max(w.version) FROM chartseal.record_versions w
+                                               WHERE w.patient = r.patient AND w.record = r.id AND w.at <= moment))
+               ) AS authors
+        FROM chartseal.records r
+        WHERE r.patient = of_patient AND r.id = of_record AND r.created_at <= moment
+              AND NOT EXISTS (SELECT FROM chartseal.erasures e
+                              WHERE e.patient = r.patient AND e.record = r.id AND e.at <= moment)
+    ),
+    -- Memberships that gave rights, with all that their roles may read for.
+    members AS NOT MATERIALIZED (
+        SELECT m.address, m.institution, m.role, s.emergency_credential, may.purposes
+        FROM chartseal.members m
+        JOIN chartseal.member_standings s ON s.member = m.address AND s.since <= moment
+             AND (s.ended_at IS NULL OR moment < s.ended_at) AND s.standing = 'active' AND moment < s.expires_at
+        JOIN chartseal.institution_standings i ON i.institution = m.institution AND i.since <= moment
+             AND (i.ended_at IS NULL OR moment < i.ended_at) AND i.standing = 'active' AND moment < i.expires_at
+        JOIN (VALUES ('doctor', '{treatment,operations,research,legal,emergency}'::text[]),
+                     ('nurse', '{treatment,operations,emergency}'), ('technician', '{treatment,operations}'),
+                     ('insurer', '{payment}'), ('researcher', '{research}')) may (role, purposes) ON may.role = m.role
+    ),
+    grants AS NOT MATERIALIZED (
+        SELECT g.id, g.grantee_kind, g.grantee, g.purposes
+        FROM subject
+        JOIN chartseal.grants g ON g.patient = of_patient AND (g.record = of_record OR subject.class = ANY (g.classes))
+        WHERE 'read' = ANY (g.rights) AND chartseal.grant_lives(g.patient, g.id, moment)
+    )
+    SELECT 'patient', w.wallet::bytea, NULL, NULL::bytea,
+           '{treatment,payment,operations,research,legal,emergency,personal}'::text[], 'patient', NULL::bytea
+    FROM subject
+    JOIN chartseal.patient_wallets w ON w.patient = of_patient AND w.since <= moment
+         AND (w.ended_at IS NULL OR moment < w.ended_at)
+    UNION ALL
+    SELECT 'delegate', d.address, NULL, NULL, '{personal}', 'delegate', d.id
+    FROM subject
+    JOIN chartseal.delegates d ON d.patient = of_patient AND d.accepted_at <= moment AND moment < d.expires_at
+         AND (d.revoked_at IS NULL OR moment < d.revoked_at) AND 'read' = ANY (d.rights)
+    UNION ALL
+    SELECT 'member', m.address, m.role, m.institution, m.purposes, 'author', NULL
+    FROM subject JOIN members m ON m.address = ANY (subject.authors)
+    UNION ALL
+    SELECT 'member', m.address, m.role, m.institution,
+           ARRAY(SELECT unnest(m.purposes) INTERSECT SELECT unnest(g.purposes) ORDER BY 1), 'grant', g.id
+    FROM grants g
+    JOIN members m ON g.grantee_kind = 'member' AND m.address = g.grantee AND m.purposes && g.purposes
+    UNION ALL
+    SELECT 'member', m.address, m.role, m.institution,
+           ARRAY(SELECT unnest(m.purposes) INTERSECT SELECT unnest(g.purposes) ORDER BY 1), 'grant', g.id
+    FROM grants g
+    JOIN chartseal.institutions i ON g.grantee_kind = 'institution' AND i.address = g.grantee
+    JOIN members m ON m.institution = i.id AND m.purposes && g.purposes
+    UNION ALL
+    SELECT 'person', g.grantee, NULL, NULL, '{personal}', 'grant', g.id
+    FROM grants g
+    WHERE g.grantee_kind = 'person' AND 'personal' = ANY (g.purposes)
+    UNION ALL
+    SELECT 'member', m.address, m.role, m.institution,
+           ARRAY(SELECT unnest(m.purposes) INTERSECT SELECT unnest(p.purposes) ORDER BY 1), 'policy', c.institution
+    FROM subject
+    JOIN chartseal.policy_classes c ON c.patient = of_patient AND c.class = subject.class AND c.since <= moment
+         AND (c.ended_at IS NULL OR moment < c.ended_at) AND c.since <= subject.created_at
+    CROSS JOIN LATERAL (SELECT p.purposes, p.expires_at FROM chartseal.policy_changes p
+                        WHERE p.patient = c.patient AND p.institution = c.institution AND p.at <= moment
+                        ORDER BY p.seq DESC LIMIT 1) p
+    JOIN members m ON m.institution = c.institution AND m.purposes && p.purposes
+    WHERE moment < p.expires_at
+    UNION ALL
+    SELECT 'member', m.address, m.role, m.institution, '{emergency}', 'emergency', e.id
+    FROM subject
+    JOIN chartseal.emergencies e ON e.patient = of_patient AND e.opened_at <= moment AND moment < e.expires_at
+    JOIN members m ON m.address = e.member AND m.emergency_credential AND 'emergency' = ANY (m.purposes)
+$$;
+COMMENT ON FUNCTION readers_at(bytea, bytea, timestamptz) IS 'Everybody who could read a record of a patient at a moment by a right that stood then, with what for, on which basis, and under which grant, delegation, emergency or institution''s policy; one row for each way. The rules are those of the program. A reading to which the patient consents on the spot takes no standing right, and is not among them. reader is members.address, delegates.address, or a wallet. An analyst of an institution is shown its own members, and the patient.';
+
+CREATE OR REPLACE FUNCTION could_read(of_patient bytea, of_record bytea, moment timestamptz, who bytea, for_purpose text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM chartseal.readers_at(of_patient, of_record, moment) r
+                   WHERE r.reader = who AND (for_purpose IS NULL OR for_purpose = ANY (r.purposes)))
+$$;
+COMMENT ON FUNCTION could_read(bytea, bytea, timestamptz, bytea, text) IS 'Whether somebody could read a record at a moment, for that purpose or for any: whoever readers_at names then.';
