@@ -217,7 +217,14 @@ async fn every_table_has_one_policy_or_is_not_for_analysts() {
                 ORDER BY 1";
     let open = lines(&mut owner, open).await;
     // What the HTTP service keeps goes to other readers, and the rest says nothing of patients.
-    let apart = ["_sqlx_migrations", "analysts", "api_tokens", "outbox", "webhooks", "deliveries"];
+    let apart = [
+        "_sqlx_migrations",
+        "analysts",
+        "api_tokens",
+        "outbox",
+        "webhooks",
+        "deliveries",
+    ];
     assert!(open.iter().all(|table| apart.contains(&table.as_str())), "{open:?}");
     let silent = "SELECT p.polrelid::regclass::text FROM pg_policy p
                   WHERE obj_description(p.oid, 'pg_policy') IS NULL";
