@@ -52,6 +52,8 @@ COMMENT ON FUNCTION own_addresses() IS 'The accounts by which grants name those 
 -- Of many emergencies, few await a review.
 CREATE INDEX emergencies_unreviewed ON emergencies (opened_at)
     WHERE patient_verdict IS NULL OR institution_verdict IS NULL;
+-- The rule of grants asks who passed one on.
+CREATE INDEX grants_passed_on_by_grant ON grants_passed_on (patient, grant_id);
 
 -- What everybody who reads may see: it is about no patient, and names nobody's doings ---------------------------------
 

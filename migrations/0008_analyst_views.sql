@@ -354,7 +354,7 @@ COMMENT ON COLUMN refusals_by_reason.last_month IS 'How many there were in the l
 COMMENT ON COLUMN refusals_by_reason.last_hour IS 'Beginning of the last hour in which there was one, UTC.';
 
 CREATE OR REPLACE VIEW records_by_size WITH (security_invoker = true) AS
-SELECT encode(s.institution, 'hex') AS institution, s.class, s.status, 2::numeric ^ s.step AS less_than, s.versions,
+SELECT encode(s.institution, 'hex') AS institution, s.class, s.status, trunc(2::numeric ^ s.step) AS less_than, s.versions,
        s.bytes, s.institution AS institution_id
 FROM record_sizes s;
 COMMENT ON VIEW records_by_size IS 'How many versions of records there are, by author''s institution, class and size.';

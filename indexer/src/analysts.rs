@@ -111,6 +111,8 @@ pub async fn add(database: &str, role: &str, sight: Sight, patience: Duration) -
         ),
         "ALTER ROLE %1$I IN DATABASE %2$I SET idle_in_transaction_session_timeout = '10min'".to_owned(),
         "ALTER ROLE %1$I IN DATABASE %2$I SET search_path = chartseal, public".to_owned(),
+        // Row security looks expensive to the planner, and compiling a query takes longer than running it.
+        "ALTER ROLE %1$I IN DATABASE %2$I SET jit = off".to_owned(),
     ] {
         execute(&mut transaction, &setting, role).await?;
     }
@@ -184,6 +186,7 @@ pub async fn remove(database: &str, role: &str) -> Result<(), AnalystError> {
             "ALTER ROLE %1$I IN DATABASE %2$I RESET statement_timeout",
             "ALTER ROLE %1$I IN DATABASE %2$I RESET idle_in_transaction_session_timeout",
             "ALTER ROLE %1$I IN DATABASE %2$I RESET search_path",
+            "ALTER ROLE %1$I IN DATABASE %2$I RESET jit",
         ] {
             execute(&mut transaction, statement, role).await?;
         }
