@@ -313,7 +313,7 @@ impl fmt::Display for Report {
             (false, Scope::Rows) => writeln!(f, "tables compared with the events' rows:")?,
         }
         for count in &self.tables {
-            writeln!(f, "  {:<16} {:>10} rows", count.table, count.rows)?;
+            writeln!(f, "  {:<22} {:>10} rows", count.table, count.rows)?;
         }
         match (&self.signature, self.slot) {
             (Some(signature), Some(slot)) => write!(f, "read up to slot {slot}, transaction {signature}"),

@@ -24,5 +24,6 @@ mod source;
 mod speaker;
 mod state;
 mod story;
+mod sums;
 mod tampering;
 mod wake;
