@@ -132,7 +132,7 @@ pub(super) async fn add_versions(connection: &mut PgConnection, versions: &[Vers
          SET versions = s.versions + excluded.versions, bytes = s.bytes + excluded.bytes",
         each(versions, |v| v.link.subject) as _,
         each(versions, |v| v.record) as _,
-        each(versions, |v| v.institution()) as _,
+        each(versions, Version::institution) as _,
         &each(versions, |v| step(size(v))),
         &each(versions, size),
     )

@@ -47,6 +47,14 @@ struct History<K, V> {
     begun: BTreeSet<K>,
 }
 
+/// What to write.
+struct Rows<K, V> {
+    /// What the tables have, and what ended.
+    ended: Vec<Stretch<K, V>>,
+    /// What they have not yet.
+    new: Vec<Stretch<K, V>>,
+}
+
 impl<K: Ord + Copy, V: Copy> History<K, V> {
     /// Follows the stretches that the tables have open.
     fn new(open: impl IntoIterator<Item = Stretch<K, V>>) -> Self {
@@ -80,12 +88,11 @@ impl<K: Ord + Copy, V: Copy> History<K, V> {
         self.begun.insert(key);
     }
 
-    /// What ended of what the tables have, and what they have not yet.
-    fn into_rows(self) -> (Vec<Stretch<K, V>>, Vec<Stretch<K, V>>) {
+    fn into_rows(self) -> Rows<K, V> {
         let begun = self.begun;
         let mut new = self.passed;
         new.extend(self.open.into_values().filter(|stretch| begun.contains(&stretch.key)));
-        (self.ended, new)
+        Rows { ended: self.ended, new }
     }
 }
 
@@ -162,7 +169,7 @@ pub(super) async fn keep_institutions(connection: &mut PgConnection, events: &[&
             _ => None,
         });
     }
-    let (ended, new) = history.into_rows();
+    let Rows { ended, new } = history.into_rows();
     sqlx::query!(
         "UPDATE institution_standings s SET ended_at = turn.at, changed_seq = turn.seq
          FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bigint[]) AS turn (institution, made, at, seq)
@@ -277,7 +284,7 @@ pub(super) async fn keep_members(connection: &mut PgConnection, events: &[&Locat
             _ => None,
         });
     }
-    let (ended, new) = history.into_rows();
+    let Rows { ended, new } = history.into_rows();
     sqlx::query!(
         "UPDATE member_standings s SET ended_at = turn.at, changed_seq = turn.seq
          FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bigint[]) AS turn (member, made, at, seq)
@@ -355,7 +362,7 @@ pub(super) async fn keep_wallets(connection: &mut PgConnection, events: &[&Locat
     for (link, wallet) in wallets {
         history.turn(link.subject, link, |_| Some(wallet));
     }
-    let (ended, new) = history.into_rows();
+    let Rows { ended, new } = history.into_rows();
     sqlx::query!(
         "UPDATE patient_wallets w SET ended_at = turn.at, changed_seq = turn.seq
          FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::bigint[]) AS turn (patient, made, at, seq)
