@@ -1,9 +1,9 @@
 -- Who may see whose rows.
 --
 -- A database role that is an analyst has rows in `analysts`; `chartseal-indexer analysts` writes them and gives the
--- role what it needs. An institution's analyst sees what the institution did, what was given to it, and the patients and
--- records that it has to do with through that. A role without a row sees nothing, whatever was granted to it. Whoever
--- writes the tables is not held back: the owner by Postgres' own rule, another writer because it may write.
+-- role what it needs. An institution's analyst sees what the institution did, what was given to it, and the patients
+-- and records that it has to do with through that. A role without a row sees nothing, whatever was granted to it.
+-- Whoever writes the tables is not held back: the owner by Postgres' own rule, another writer because it may write.
 --
 -- Every table that analysts read has one policy, of the name `analysts`, whose comment says its rule; a table without
 -- one is not for them. The rules look at `current_user`, so migrating makes no role, of which there is one set for all
@@ -49,11 +49,40 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 SET search_path TO pg_catalog, pg_tem
 $$;
 COMMENT ON FUNCTION own_addresses() IS 'The accounts by which grants name those institutions and their members.';
 
--- Of many emergencies, few await a review.
+-- From the tables that say who has to do with whom, each searched by an index. The rule of patients asks this, so it
+-- does not ask patients.
+CREATE FUNCTION own_patients() RETURNS SETOF bytea
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT patient::bytea FROM chartseal.policies
+    WHERE institution = ANY ((SELECT chartseal.own_institutions())::bytea[])
+    UNION ALL
+    SELECT patient::bytea FROM chartseal.grants WHERE grantee IN (SELECT chartseal.own_addresses())
+    UNION ALL
+    SELECT patient::bytea FROM chartseal.grants_passed_on
+    WHERE institution = ANY ((SELECT chartseal.own_institutions())::bytea[])
+    UNION ALL
+    SELECT patient::bytea FROM chartseal.emergencies
+    WHERE institution = ANY ((SELECT chartseal.own_institutions())::bytea[])
+$$;
+COMMENT ON FUNCTION own_patients() IS 'Patients of whom those institutions have a policy, a grant or an emergency, or had.';
+
+CREATE FUNCTION known_patients() RETURNS SETOF bytea
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT chartseal.own_patients()
+    UNION ALL
+    SELECT id::bytea FROM chartseal.patients WHERE steward = ANY ((SELECT chartseal.own_institutions())::bytea[])
+$$;
+COMMENT ON FUNCTION known_patients() IS 'Those patients, and the ones whom the institutions steward.';
+
+-- What the rules and those who ask under them search by. Of many emergencies, few await a review.
+CREATE INDEX patients_by_steward ON patients (steward) WHERE steward IS NOT NULL;
+CREATE INDEX grants_passed_on_by_grant ON grants_passed_on (patient, grant_id);
+CREATE INDEX grants_passed_on_by_institution ON grants_passed_on (institution);
+CREATE INDEX emergencies_by_institution ON emergencies (institution);
 CREATE INDEX emergencies_unreviewed ON emergencies (opened_at)
     WHERE patient_verdict IS NULL OR institution_verdict IS NULL;
--- The rule of grants asks who passed one on.
-CREATE INDEX grants_passed_on_by_grant ON grants_passed_on (patient, grant_id);
+CREATE INDEX access_hours_by_institution ON access_hours (institution, hour);
+CREATE INDEX refusal_hours_by_institution ON refusal_hours (institution, hour);
 
 -- What everybody who reads may see: it is about no patient, and names nobody's doings ---------------------------------
 
@@ -205,36 +234,32 @@ ALTER TABLE patients ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON patients USING (
     (SELECT sees_all())
     OR steward = ANY ((SELECT own_institutions())::bytea[])
-    OR EXISTS (SELECT FROM policies p WHERE p.patient = patients.id)
-    OR EXISTS (SELECT FROM grants g WHERE g.patient = patients.id)
-    OR EXISTS (SELECT FROM emergencies e WHERE e.patient = patients.id));
-COMMENT ON POLICY analysts ON patients IS 'Patients whom the institution opened, or of whom it sees a policy, a grant or an emergency. Asking a patient shows nothing of the patient.';
+    OR id IN (SELECT own_patients()));
+COMMENT ON POLICY analysts ON patients IS 'Patients whom the institution stewards, or of whom it has a policy, a grant or an emergency, or had. Asking a patient shows nothing of the patient.';
 
 ALTER TABLE records ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON records USING (
     (SELECT sees_all())
-    OR EXISTS (SELECT FROM patients p WHERE p.id = records.patient)
-    OR EXISTS (SELECT FROM record_versions v WHERE v.patient = records.patient AND v.record = records.id));
-COMMENT ON POLICY analysts ON records IS 'Records of patients that the institution sees, and those of which it sees a version. Class and size are all that it learns: the ledger tells them to everybody.';
+    OR patient IN (SELECT known_patients())
+    OR EXISTS (SELECT FROM record_versions v WHERE v.patient = records.patient AND v.record = records.id
+               AND (v.institution = ANY ((SELECT own_institutions())::bytea[])
+                    OR v.batch_institution = ANY ((SELECT own_institutions())::bytea[]))));
+COMMENT ON POLICY analysts ON records IS 'Records of patients that the institution sees, and those that its members wrote. Class and size are all that it learns: the ledger tells them to everybody.';
 
 ALTER TABLE record_versions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON record_versions USING (
     (SELECT sees_all())
     OR institution = ANY ((SELECT own_institutions())::bytea[])
     OR batch_institution = ANY ((SELECT own_institutions())::bytea[])
-    OR EXISTS (SELECT FROM patients p WHERE p.id = record_versions.patient));
+    OR patient IN (SELECT known_patients()));
 COMMENT ON POLICY analysts ON record_versions IS 'What the institution''s own members wrote, and all versions of the records of patients that it sees: who wrote them, and not who read them.';
 
 ALTER TABLE patient_wallets ENABLE ROW LEVEL SECURITY;
-CREATE POLICY analysts ON patient_wallets USING (
-    (SELECT sees_all())
-    OR EXISTS (SELECT FROM patients p WHERE p.id = patient_wallets.patient));
+CREATE POLICY analysts ON patient_wallets USING ((SELECT sees_all()) OR patient IN (SELECT known_patients()));
 COMMENT ON POLICY analysts ON patient_wallets IS 'Of patients that the institution sees.';
 
 ALTER TABLE erasures ENABLE ROW LEVEL SECURITY;
-CREATE POLICY analysts ON erasures USING (
-    (SELECT sees_all())
-    OR EXISTS (SELECT FROM patients p WHERE p.id = erasures.patient));
+CREATE POLICY analysts ON erasures USING ((SELECT sees_all()) OR patient IN (SELECT known_patients()));
 COMMENT ON POLICY analysts ON erasures IS 'Of patients that the institution sees.';
 
 ALTER TABLE break_glass_holders ENABLE ROW LEVEL SECURITY;

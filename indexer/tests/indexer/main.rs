@@ -18,6 +18,8 @@ mod node;
 mod outages;
 mod pending;
 mod program;
+mod queries;
+mod readers;
 mod schema;
 mod serving;
 mod source;
