@@ -3,7 +3,9 @@
 //! strain them for longer than a test may last.
 
 pub mod bench;
+pub mod chaos;
 pub mod clinic;
+pub mod cluster;
 pub mod ending;
 pub mod ground;
 pub mod keyservice;

@@ -55,11 +55,11 @@ enum Command {
         json: bool,
     },
     /// Measure: `cu`, what each instruction of the contract costs; `media`, how fast files are stored and opened and how
-    /// small they become
+    /// small they become; `indexer`, how fast events become rows
     #[command(subcommand)]
     Bench(Bench),
-    /// Strain the system for long: `memory` of large files, `kills` and `uploads` at random moments, `contract` by random sequences,
-    /// `guards` of the contract taken out one by one, `media` by the inputs that fuzzers find
+    /// Strain the system for long: `memory` of large files, `kills` and `uploads` at random moments, `indexer` on a ledger that
+    /// forks, `contract` by random sequences, `guards` of the contract taken out one by one, `media` by the inputs that fuzzers find
     Soak(Trial),
     /// The whole stack on a local validator: `up`, `status`, `logs`, `env`, `admin`, `down`
     Localnet(Localnet),
@@ -84,6 +84,13 @@ enum Bench {
     #[command(disable_help_flag = true)]
     Media {
         /// Options of the measurement itself, for example --json or --report; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Events a second into Postgres, beside writing them row by row. Takes some minutes
+    #[command(disable_help_flag = true)]
+    Indexer {
+        /// Options of the measurement itself, for example --json or --profile; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -131,6 +138,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         }
         Command::Bench(Bench::Cu { json }) => run::bench_cu(&workspace, json),
         Command::Bench(Bench::Media { arguments }) => run::bench_media(&workspace, &arguments),
+        Command::Bench(Bench::Indexer { arguments }) => run::bench_indexer(&workspace, &arguments),
         Command::Soak(trial) => run::soak(&workspace, &trial.into_arguments()),
         Command::Localnet(command) => localnet::run(&workspace, command),
         Command::SqlxPrepare { check } => sqlx_prepare::run(&workspace, check),
@@ -195,6 +203,14 @@ mod tests {
             };
             assert_eq!(arguments, line.split_whitespace().skip(2).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_measurement_of_the_indexer_gets_every_argument_after_its_name() {
+        let Command::Bench(Bench::Indexer { arguments }) = parse("bench indexer --profile --events 9").unwrap() else {
+            panic!("not the indexer")
+        };
+        assert_eq!(arguments, ["--profile", "--events", "9"]);
     }
 
     #[test]

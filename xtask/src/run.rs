@@ -110,6 +110,15 @@ pub(crate) fn bench_media(workspace: &Workspace, arguments: &[String]) -> Result
     process::become_it(build_program(workspace, "chartseal-bench-media", &["--release"])?.args(arguments))
 }
 
+/// Measures how fast the indexer writes and answers, optimised, on the sandbox's Postgres.
+///
+/// # Errors
+/// When set-up or build fail; how the measurement ends is in the exit code.
+pub(crate) fn bench_indexer(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    setup::ensure()?;
+    process::become_it(build_program(workspace, "chartseal-bench-indexer", &["--release"])?.args(arguments))
+}
+
 /// Runs a trial that lasts, optimised.
 ///
 /// # Errors

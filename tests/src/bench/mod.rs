@@ -5,6 +5,7 @@
 mod dicom;
 mod gateway;
 pub mod host;
+pub mod indexer;
 pub mod inputs;
 pub mod job;
 mod limits;

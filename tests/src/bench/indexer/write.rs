@@ -1,0 +1,116 @@
+//! Events into tables: by the indexer's own sink, in batches as the indexer makes them, and row by row.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use chartseal_indexer::{
+    decode::Located,
+    sink::{Lock, Sink},
+    source::Checkpoint,
+};
+
+use super::{Line, Load, Plan, profile, progress, rows};
+use crate::bench::stats::{Runs, rounded};
+use crate::cluster::{Cluster, connect};
+
+/// Databases of the runs, of the sink and of the rows.
+const OF_SINK: [&str; 9] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
+const OF_ROWS: [&str; 9] = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"];
+
+/// Both, in turns, so that what else the machine does hits both alike.
+pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Result<Vec<Line>> {
+    let events: usize = load.transactions.iter().map(Vec::len).sum();
+    // Row by row goes on from the middle, where tables are as large as the indexer's are half of the time.
+    let (before, rest) = load.transactions.split_at(load.transactions.len() / 2);
+    let some = rest.get(..plan.rows.min(rest.len())).unwrap_or(rest);
+    if plan.profile {
+        profile::begin();
+    }
+    let (mut batched, mut single) = (Vec::new(), Vec::new());
+    for run in 0..plan.runs.clamp(1, OF_SINK.len()) {
+        progress(&format!("run {}: {events} events by the indexer's sink", run + 1));
+        let url = cluster.database(OF_SINK.get(run).context("too many runs")?).await?;
+        let mut sink = Sink::open(&url, Lock::Refuse).await?;
+        profile::take();
+        let seconds = store(&mut sink, &load.transactions, plan.batch).await?;
+        drop(sink);
+        batched.push(count(events)? / seconds);
+        if plan.profile {
+            tell(seconds);
+        }
+        drop_database(cluster, OF_SINK.get(run).context("too many runs")?).await?;
+
+        progress(&format!("run {}: {} transactions row by row", run + 1, some.len()));
+        let url = cluster.database(OF_ROWS.get(run).context("too many runs")?).await?;
+        let mut sink = Sink::open(&url, Lock::Refuse).await?;
+        store(&mut sink, before, plan.batch).await?;
+        drop(sink);
+        let mut connection = connect(&url).await?;
+        profile::take();
+        let since = Instant::now();
+        for transaction in some {
+            rows::store(&mut connection, transaction).await?;
+        }
+        let seconds = since.elapsed().as_secs_f64();
+        single.push(count(some.iter().map(Vec::len).sum())? / seconds);
+        drop(connection);
+        drop_database(cluster, OF_ROWS.get(run).context("too many runs")?).await?;
+    }
+    let (batched, single) = (runs(batched)?, runs(single)?);
+    let line = |case: &str, runs: Runs, size: usize| Line {
+        case: case.to_owned(),
+        events_per_s: Some(runs.median.round()),
+        slowest: Some(runs.min.round()),
+        fastest: Some(runs.max.round()),
+        size: u64::try_from(size).ok(),
+        runs: Some(runs.n),
+        ..Line::default()
+    };
+    Ok(vec![
+        Line {
+            vs_row_by_row: Some(rounded(batched.median / single.median, 3)),
+            ..line("write", batched, events)
+        },
+        line("row-by-row", single, some.len()),
+    ])
+}
+
+/// Seconds that it takes to store all of them.
+async fn store(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> Result<f64> {
+    // The indexer holds a batch's events in one list too; making it is not what is measured.
+    let batches: Vec<Vec<Located>> = transactions.chunks(batch.max(1)).map(<[_]>::concat).collect();
+    let since = Instant::now();
+    for events in &batches {
+        let last = events.last().context("a batch without events")?;
+        let frontier = Checkpoint {
+            signature: last.place.signature,
+            slot: last.place.slot,
+        };
+        sink.store(events, Some(frontier)).await?;
+    }
+    Ok(since.elapsed().as_secs_f64())
+}
+
+async fn drop_database(cluster: &Cluster, name: &str) -> Result<()> {
+    let mut connection = connect(cluster.url()).await?;
+    let words = format!("DROP DATABASE {name} WITH (FORCE)");
+    sqlx::query(sqlx::AssertSqlSafe(words)).execute(&mut connection).await?;
+    Ok(())
+}
+
+fn tell(seconds: f64) {
+    let all = profile::take();
+    let waited: f64 = all.iter().map(|(_, _, seconds)| seconds).sum();
+    eprintln!("    {seconds:.2} s, of which {waited:.2} s waiting for Postgres:");
+    for (name, count, seconds) in all.iter().take(25) {
+        eprintln!("    {seconds:8.3} s {count:7} x  {}", name.replace('\n', " "));
+    }
+}
+
+fn runs(values: Vec<f64>) -> Result<Runs> {
+    Runs::of(values).context("nothing was measured")
+}
+
+fn count(events: usize) -> Result<f64> {
+    Ok(f64::from(u32::try_from(events)?))
+}
