@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use chartseal_tests::{
-    ending,
+    chaos, ending,
     kills::{self, Plan},
     memory,
     report::Report,
@@ -42,6 +42,16 @@ enum What {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Index a ledger that forks, in bad weather: the node errs, lags and leaves, Postgres ends or has no room, the indexer
+    /// is killed; fail where a table differs from a calm run's.
+    Indexer {
+        /// For how many minutes.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Where ledger, faults and moments come from [default: random, and printed].
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Kill an upload at random moments and go on with it; fail where it is not completed, or a shard was sent twice.
     Uploads {
         /// The file's size in MiB.
@@ -64,6 +74,12 @@ fn main() -> ExitCode {
             let seed = seed.map_or_else(kills::new_seed, Ok)?;
             report.chapter(&format!("seed {seed}"));
             kills::survive(Plan { indexer, sandbox, seed }, report)
+        }
+        What::Indexer { minutes, seed } => {
+            let seed = seed.map_or_else(kills::new_seed, Ok)?;
+            report.chapter(&format!("seed {seed}"));
+            let seconds = minutes.saturating_mul(60);
+            chaos::survive(chaos::Plan { seconds, seed }, report)
         }
         What::Uploads { mib, kills, seed } => {
             let seed = seed.map_or_else(kills::new_seed, Ok)?;
