@@ -1,5 +1,6 @@
 //! `cargo xtask bench indexer`: how fast events become rows.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chartseal_tests::bench::indexer::{self, Part, Plan};
@@ -25,6 +26,15 @@ struct Args {
     /// Transactions that are stored at once, as `chartseal-indexer run` does it by default.
     #[arg(long, value_name = "N", default_value_t = 500)]
     batch: usize,
+    /// Transactions whose way to Postgres is timed.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    transactions: usize,
+    /// How many of them a second.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rate: u32,
+    /// Time them on a local validator instead of the embedded ledger: the program that sandbox/localnet builds.
+    #[arg(long, value_name = "PROGRAM")]
+    validator: Option<PathBuf>,
     /// Only these parts.
     #[arg(long, value_name = "PART", value_delimiter = ',', value_enum)]
     only: Vec<Part>,
@@ -40,9 +50,11 @@ fn main() -> ExitCode {
         events: args.events,
         rows: args.rows,
         batch: args.batch,
+        transactions: args.transactions,
+        rate: args.rate,
+        validator: args.validator,
         only: args.only,
         profile: args.profile,
-        json: args.json,
     };
     ending::run(&Report::new(args.json), |_| indexer::run(&plan))
 }

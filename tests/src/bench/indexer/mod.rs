@@ -1,12 +1,14 @@
 //! `cargo xtask bench indexer`: how many events a second the indexer puts into Postgres, beside writing them row by row as
 //! common frameworks do. The server is the sandbox's, durable as it is by default, on this machine's disk.
 
+mod lag;
 mod load;
 mod profile;
 mod rows;
 mod write;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -22,6 +24,8 @@ use crate::programs::work_folder;
 pub enum Part {
     /// Events into tables, beside row by row.
     Write,
+    /// From confirmation to the visible row.
+    Lag,
 }
 
 /// What is asked of the benchmark.
@@ -35,12 +39,16 @@ pub struct Plan {
     pub rows: usize,
     /// Transactions that are stored at once.
     pub batch: usize,
+    /// Transactions whose way to Postgres is timed, ...
+    pub transactions: usize,
+    /// ... and how many of them a second.
+    pub rate: u32,
+    /// The local validator's program; none for the embedded ledger.
+    pub validator: Option<PathBuf>,
     /// Only these; all where none is named.
     pub only: Vec<Part>,
     /// Say which statements take the time.
     pub profile: bool,
-    /// Print JSON.
-    pub json: bool,
 }
 
 /// One case and what it gave. What a case does not have is left out.
@@ -85,34 +93,37 @@ pub struct Line {
 /// # Errors
 /// Where something is missing, or does not do what it must.
 pub fn run(plan: &Plan) -> Result<()> {
-    say(plan, &serde_json::to_string(&host::machine()?)?);
-    say(plan, &serde_json::to_string(&host::versions())?);
+    say(&serde_json::to_string(&host::machine()?)?);
+    say(&serde_json::to_string(&host::versions())?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start a runtime")?;
     let wanted = |part| plan.only.is_empty() || plan.only.contains(&part);
-    let folder = work_folder()?;
-    let cluster = Cluster::start(folder.path())?;
     if wanted(Part::Write) {
+        let folder = work_folder()?;
+        let cluster = Cluster::start(folder.path())?;
         progress("making events");
         let load = Load::new(plan.events)?;
         for line in runtime.block_on(write::measure(plan, &cluster, &load))? {
-            print(plan, &line)?;
+            print(&line)?;
         }
+        cluster.stop()?;
     }
-    cluster.stop()
+    if wanted(Part::Lag) {
+        print(&lag::measure(plan, &runtime)?)?;
+    }
+    Ok(())
 }
 
 fn progress(text: &str) {
     eprintln!("==> {text}");
 }
 
-fn print(plan: &Plan, line: &Line) -> Result<()> {
-    let text = serde_json::to_string(line)?;
-    say(plan, &text);
+fn print(line: &Line) -> Result<()> {
+    say(&serde_json::to_string(line)?);
     Ok(())
 }
 
-fn say(_plan: &Plan, text: &str) {
+fn say(text: &str) {
     // Where nobody reads on there is nobody to tell.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

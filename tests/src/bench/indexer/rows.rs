@@ -12,6 +12,20 @@ use chartseal_program::{
 };
 use sqlx::{Connection as _, PgConnection};
 
+/// Makes the partitions of the months that these are in: nobody does that row by row.
+pub(super) async fn prepare(connection: &mut PgConnection, transactions: &[Vec<Located>]) -> Result<()> {
+    let times: Vec<i64> = transactions
+        .iter()
+        .flatten()
+        .map(|located| located.event.link().at)
+        .collect();
+    sqlx::query("SELECT make_access_partitions(array_agg(DISTINCT to_timestamp(at))) FROM unnest($1::bigint[]) AS at")
+        .bind(times)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Stores one transaction of the ledger.
 pub(super) async fn store(connection: &mut PgConnection, events: &[Located]) -> Result<()> {
     let mut transaction = connection.begin().await?;
@@ -93,6 +107,17 @@ async fn patient(connection: &mut PgConnection, event: &PatientOpened) -> Result
     .bind(event.encryption_key)
     .bind(event.link.at)
     .bind(i64::try_from(event.link.seq)?)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO patient_wallets (patient, made_seq, wallet, since, changed_seq)
+         VALUES ($1, $2, $3, to_timestamp($4), $2)
+         ON CONFLICT (patient, made_seq) DO UPDATE SET wallet = excluded.wallet",
+    )
+    .bind(event.link.subject)
+    .bind(i64::try_from(event.link.seq)?)
+    .bind(event.wallet.to_bytes())
+    .bind(event.link.at)
     .execute(connection)
     .await?;
     Ok(())
@@ -133,6 +158,19 @@ async fn record(connection: &mut PgConnection, event: &RecordCreated) -> Result<
     .bind(event.content.root)
     .bind(event.content.locator)
     .bind(i64::try_from(event.content.padded_size)?)
+    .execute(&mut *connection)
+    .await?;
+    let size = event.content.padded_size;
+    sqlx::query(
+        "INSERT INTO record_sizes (institution, class, status, step, versions, bytes)
+         VALUES ($1, $2, 'active', $3, 1, $4::bigint)
+         ON CONFLICT (institution, class, status, step)
+         DO UPDATE SET versions = record_sizes.versions + 1, bytes = record_sizes.bytes + excluded.bytes",
+    )
+    .bind(actor.institution)
+    .bind(i16::from(event.class))
+    .bind(i16::try_from(u64::BITS - size.leading_zeros())?)
+    .bind(i64::try_from(size)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -179,7 +217,7 @@ async fn access(connection: &mut PgConnection, event: &AccessAllowed) -> Result<
         "INSERT INTO accesses (patient, seq, at, request, record, version, actor_kind, wallet, member, institution,
                                purpose, basis, grant_id)
          VALUES ($1, $2, to_timestamp($3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         ON CONFLICT (patient, seq) DO UPDATE SET at = excluded.at",
+         ON CONFLICT (patient, seq, at) DO UPDATE SET request = excluded.request",
     )
     .bind(event.link.subject)
     .bind(i64::try_from(event.link.seq)?)
@@ -194,6 +232,21 @@ async fn access(connection: &mut PgConnection, event: &AccessAllowed) -> Result<
     .bind(event.purpose.word())
     .bind(event.basis.word())
     .bind((event.basis == Basis::Grant).then_some(event.under))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO access_hours (hour, institution, role, actor_kind, purpose, basis, accesses)
+         VALUES (date_bin('1 hour', to_timestamp($1), '2000-01-01 00:00:00+00'), $2,
+                 (SELECT role FROM members WHERE address = $3), $4, $5, $6, 1)
+         ON CONFLICT (hour, institution, role, actor_kind, purpose, basis)
+         DO UPDATE SET accesses = access_hours.accesses + 1",
+    )
+    .bind(event.link.at)
+    .bind(actor.institution)
+    .bind(actor.member)
+    .bind(actor.kind)
+    .bind(event.purpose.word())
+    .bind(event.basis.word())
     .execute(connection)
     .await?;
     Ok(())
@@ -234,6 +287,21 @@ async fn refusal(connection: &mut PgConnection, event: &ActionRefused) -> Result
     .bind(event.purpose.word())
     .bind(event.reason.word())
     .bind(event.claim.word())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO refusal_hours (hour, institution, role, action, purpose, reason, refusals)
+         VALUES (date_bin('1 hour', to_timestamp($1), '2000-01-01 00:00:00+00'), $2,
+                 (SELECT role FROM members WHERE address = $3), $4, $5, $6, 1)
+         ON CONFLICT (hour, institution, role, action, purpose, reason)
+         DO UPDATE SET refusals = refusal_hours.refusals + 1",
+    )
+    .bind(event.link.at)
+    .bind(actor.institution)
+    .bind(actor.member)
+    .bind(event.action.word())
+    .bind(event.purpose.word())
+    .bind(event.reason.word())
     .execute(connection)
     .await?;
     Ok(())

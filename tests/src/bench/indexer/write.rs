@@ -46,6 +46,7 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
         store(&mut sink, before, plan.batch).await?;
         drop(sink);
         let mut connection = connect(&url).await?;
+        rows::prepare(&mut connection, some).await?;
         profile::take();
         let since = Instant::now();
         for transaction in some {
