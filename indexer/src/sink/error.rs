@@ -1,4 +1,8 @@
-use sqlx::{error::DatabaseError, migrate::MigrateError};
+use sqlx::{
+    error::DatabaseError,
+    migrate::MigrateError,
+    postgres::{PgDatabaseError, PgSeverity},
+};
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -84,10 +88,18 @@ fn passing(error: &sqlx::Error) -> bool {
 /// operator (shutdown, start, a cancelled query), system errors.
 const PASSING_CLASSES: [&str; 6] = ["08", "40", "53", "55", "57", "58"];
 
+/// SQLSTATE of what Postgres has no name for.
+const UNNAMED: &str = "XX000";
+
 fn passing_state(error: &dyn DatabaseError) -> bool {
+    // A connection that the server ends for a reason without a name: it could not write a file of its own, for one, where
+    // its disk is full.
+    let ended = error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic));
     error
         .code()
-        .is_some_and(|code| PASSING_CLASSES.iter().any(|class| code.starts_with(class)))
+        .is_some_and(|code| PASSING_CLASSES.iter().any(|class| code.starts_with(class)) || (ended && code == UNNAMED))
 }
 
 impl From<sqlx::Error> for SinkError {

@@ -4,10 +4,17 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use chartseal_indexer::{Indexer, Options, Stats, source::Limits};
+use chartseal_indexer::{
+    Indexer, Options, Stats,
+    sink::{Lock, Sink},
+    source::Limits,
+};
 use chartseal_sandbox::{Postgres, PostgresConfig};
 use sqlx::PgConnection;
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -273,4 +280,30 @@ async fn a_row_that_cannot_be_written_takes_its_batch_and_the_checkpoint_with_it
     let read = frontier(&mut connection, &ledger).await;
     assert!(read > 0 && read < ledger.transactions.len());
     assert_eq!(number(&mut connection, EVENTS).await, ledger.events_in(read) as i64);
+}
+
+/// Whether the indexer waits where a server ends each connection with this SQLSTATE before it answers anything.
+async fn waits_for_a_server_that_ends_with(state: &str) -> bool {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let fields = format!("SFATAL\0VFATAL\0C{state}\0Mcould not write init file\0\0");
+    let length = u32::try_from(4 + fields.len()).unwrap();
+    let message = [b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat();
+    let server = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        client.read_u8().await.unwrap();
+        client.write_all(&message).await.unwrap();
+    });
+    let url = format!("postgres://nobody@{address}/nothing?sslmode=disable");
+    let error = Sink::open(&url, Lock::Refuse).await.unwrap_err();
+    server.await.unwrap();
+    error.is_passing()
+}
+
+#[tokio::test]
+async fn a_server_whose_disk_is_too_full_to_let_anybody_in_is_waited_for() {
+    assert!(waits_for_a_server_that_ends_with("XX000").await);
+    // It will not know the role later either, nor mend what is corrupted.
+    assert!(!waits_for_a_server_that_ends_with("28000").await);
+    assert!(!waits_for_a_server_that_ends_with("XX001").await);
 }
