@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 const SIZE: &str = "768m";
 
 /// How much is written at once.
-const CHUNK: [u8; 1 << 16] = [0; 1 << 16];
+static CHUNK: [u8; 1 << 16] = [0; 1 << 16];
 
 /// The disk, unmounted when dropped.
 #[derive(Debug)]

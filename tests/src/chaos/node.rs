@@ -255,8 +255,8 @@ fn result(knows: &mut Knowledge, method: &str, params: &Value, fault: Option<Fau
 
 fn commitment(params: &Value) -> String {
     let parts = params.as_array().into_iter().flatten();
-    let stated = parts.filter_map(|part| part.get("commitment")?.as_str());
-    match stated.last() {
+    let mut stated = parts.rev().filter_map(|part| part.get("commitment")?.as_str());
+    match stated.next() {
         // Statuses come with how settled each is.
         Some(stated) => stated.to_owned(),
         None if params[0].is_array() => "confirmed".to_owned(),
