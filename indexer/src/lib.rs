@@ -16,6 +16,7 @@ pub mod analysts;
 pub mod audit;
 pub mod decode;
 pub mod metrics;
+pub mod notify;
 pub mod serve;
 pub mod sink;
 pub mod source;

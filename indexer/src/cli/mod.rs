@@ -8,10 +8,13 @@ mod audit;
 mod http;
 mod run;
 mod serve;
+mod tokens;
 mod verify;
+mod webhooks;
 
 use std::process::ExitCode;
 
+use chartseal_indexer::notify::Audience;
 use clap::{Args, Parser, Subcommand};
 
 /// Puts every event of the Chartseal program into Postgres, once, and proves that none is missing.
@@ -46,6 +49,10 @@ enum Command {
     Serve(serve::Serve),
     /// Say which database roles may read, and whose rows.
     Analysts(analysts::Analysts),
+    /// Who may ask the HTTP service.
+    Tokens(tokens::Tokens),
+    /// Where notifications are posted to. A running `chartseal-indexer run` delivers them.
+    Webhooks(webhooks::Webhooks),
 }
 
 #[derive(Args)]
@@ -58,6 +65,31 @@ struct Database {
         value_name = "URL"
     )]
     url: String,
+}
+
+/// Whose rows, or whose notifications.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Whose {
+    /// Those of this institution: its id, 32 hex digits
+    #[arg(long, value_name = "HEX", value_parser = id)]
+    institution: Option<[u8; 16]>,
+    /// Those of this patient: its id, 32 hex digits
+    #[arg(long, value_name = "HEX", value_parser = id)]
+    patient: Option<[u8; 16]>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+}
+
+impl Whose {
+    fn audience(&self) -> Audience {
+        match (self.institution, self.patient) {
+            (Some(id), _) => Audience::Institution(id),
+            (None, Some(id)) => Audience::Patient(id),
+            (None, None) => Audience::All,
+        }
+    }
 }
 
 impl Cli {
@@ -74,6 +106,14 @@ impl Cli {
             Command::Audit(audit) => audit.execute().await,
             Command::Serve(serve) => serve.execute().await,
             Command::Analysts(analysts) => analysts.execute().await,
+            Command::Tokens(tokens) => tokens.execute().await,
+            Command::Webhooks(webhooks) => webhooks.execute().await,
         }
     }
+}
+
+/// An id as people write it.
+fn id(text: &str) -> Result<[u8; 16], String> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| "an id has 32 hexadecimal digits".to_owned())
 }

@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use chartseal_indexer::{Indexer, Options, sink::Lock};
+use chartseal_indexer::{
+    Indexer, Options,
+    notify::{Worker, deliver},
+    sink::Lock,
+};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -60,8 +64,14 @@ impl Run {
             stop.cancel();
             outcome
         };
-        // Neither goes on without the other: whoever ends takes the other with it.
-        let (outcome, answered) = tokio::join!(indexing, answering);
+        let notifying = async {
+            match self.once {
+                true => Ok(()),
+                false => deliver(&self.database.url, Worker::default(), &stop).await,
+            }
+        };
+        // None goes on without the others: whoever ends takes them with it.
+        let (outcome, answered, notified) = tokio::join!(indexing, answering, notifying);
         let stats = indexer.stats();
         tracing::info!(
             transactions = stats.transactions,
@@ -73,6 +83,7 @@ impl Run {
         );
         outcome?;
         answered?;
+        notified?;
         Ok(ExitCode::SUCCESS)
     }
 }

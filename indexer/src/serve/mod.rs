@@ -5,14 +5,21 @@
 //! is beyond that is refused at once rather than kept waiting.
 
 mod access;
+mod aggregates;
 mod decisions;
 mod health;
 mod holdings;
+mod notifications;
 mod page;
 mod problem;
-mod values;
+pub mod tokens;
+pub(crate) mod values;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     BoxError, Extension, Router,
@@ -26,6 +33,7 @@ use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::error::Overloaded};
 use utoipa::{
@@ -84,6 +92,10 @@ struct Inner {
     options: Options,
     pool: PgPool,
     exporter: Exporter,
+    /// Places for streams.
+    streams: Arc<Semaphore>,
+    /// The newest notification; followed from the first stream on.
+    head: OnceLock<Arc<watch::Sender<i64>>>,
 }
 
 impl Service {
@@ -97,13 +109,16 @@ impl Service {
             // Filters that are not used have to cost nothing: each plan is for what was really asked.
             .options([("search_path", SCHEMA), ("plan_cache_mode", "force_custom_plan")]);
         let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
+            // One more, which hears of notifications.
+            .max_connections(options.connections.saturating_add(1))
             .acquire_timeout(MARGIN)
             .connect_lazy_with(connect);
         Ok(Self(Arc::new(Inner {
             options,
             pool,
             exporter,
+            streams: Arc::new(Semaphore::new(notifications::STREAMS)),
+            head: OnceLock::new(),
         })))
     }
 
@@ -112,6 +127,7 @@ impl Service {
     pub fn router(&self) -> Router {
         let (router, api) = OpenApiRouter::with_openapi(Document::openapi())
             .merge(self.questions())
+            .routes(routes!(notifications::notifications))
             .routes(routes!(health::healthz))
             .routes(routes!(health::readyz))
             .routes(routes!(health::metrics))
@@ -141,7 +157,24 @@ impl Service {
             .routes(routes!(holdings::records))
             .routes(routes!(holdings::emergencies))
             .routes(routes!(holdings::members))
+            .routes(routes!(aggregates::accesses))
+            .routes(routes!(aggregates::refusals))
             .layer(limits)
+    }
+
+    fn streams(&self) -> Arc<Semaphore> {
+        self.0.streams.clone()
+    }
+
+    /// The newest notification's number, as it grows.
+    fn head(&self) -> watch::Receiver<i64> {
+        let head = self.0.head.get_or_init(|| {
+            let head = Arc::new(watch::Sender::new(0));
+            let stop = self.0.options.stop.clone();
+            tokio::spawn(notifications::follow(self.pool().clone(), head.clone(), stop));
+            head
+        });
+        head.subscribe()
     }
 
     fn pool(&self) -> &PgPool {

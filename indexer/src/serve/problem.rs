@@ -60,14 +60,6 @@ impl Problem {
             "too many questions at once: ask again in a moment",
         )
     }
-
-    /// The process ends.
-    pub(crate) fn ending() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the service is ending: ask again in a moment",
-        )
-    }
 }
 
 impl IntoResponse for Problem {

@@ -90,7 +90,7 @@ impl ToSchema for Base58 {}
 pub(crate) struct Time(pub(crate) Instant);
 
 impl Time {
-    fn text(self) -> Option<String> {
+    pub(super) fn text(self) -> Option<String> {
         let time = OffsetDateTime::from_unix_timestamp(self.0.0).ok()?;
         time.format(&Rfc3339).ok()
     }

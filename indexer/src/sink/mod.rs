@@ -9,6 +9,7 @@ mod connection;
 mod error;
 mod events;
 mod instant;
+pub mod outbox;
 pub(crate) mod tables;
 
 pub use connection::{Lock, migrate};
@@ -16,6 +17,7 @@ pub use error::SinkError;
 pub use instant::Instant;
 
 pub(crate) use connection::{RowSecurity, SCHEMA, connect, newest_views, row_security};
+pub(crate) use outbox::CHANNEL;
 
 use sqlx::{Connection, PgConnection};
 
@@ -62,7 +64,8 @@ impl Sink {
     /// may have lost its connection, and its lock with it: open another.
     pub async fn store(&mut self, events: &[Located], frontier: Option<Checkpoint>) -> Result<Written, SinkError> {
         let mut transaction = self.connection.begin().await?;
-        let written = write(&mut transaction, events).await?;
+        let (written, fresh) = write_fresh(&mut transaction, events).await?;
+        outbox::queue(&mut transaction, &fresh).await?;
         match &frontier {
             Some(next) => move_checkpoint(&mut transaction, self.checkpoint.as_ref(), next).await?,
             // What was stored before and is not there was deleted by somebody.
@@ -77,6 +80,14 @@ impl Sink {
 
 /// Writes events that are not there yet, and all that follows from them, to the tables that `search_path` finds.
 pub(crate) async fn write(connection: &mut PgConnection, events: &[Located]) -> Result<Written, SinkError> {
+    Ok(write_fresh(connection, events).await?.0)
+}
+
+/// Writes them, and says which were not there yet.
+async fn write_fresh<'a>(
+    connection: &mut PgConnection,
+    events: &'a [Located],
+) -> Result<(Written, Vec<&'a Located>), SinkError> {
     let fresh = events::without_known(connection, events).await?;
     if !fresh.is_empty() {
         chains::extend(connection, &fresh).await?;
@@ -84,10 +95,8 @@ pub(crate) async fn write(connection: &mut PgConnection, events: &[Located]) -> 
         tables::write(connection, &fresh).await?;
     }
     let new = fresh.len() as u64;
-    Ok(Written {
-        new,
-        known: events.len() as u64 - new,
-    })
+    let known = events.len() as u64 - new;
+    Ok((Written { new, known }, fresh))
 }
 
 /// How far a database is, and that it is this program's.

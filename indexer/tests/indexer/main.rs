@@ -15,6 +15,7 @@ mod decoding;
 mod indexing;
 mod ledger;
 mod node;
+mod notifying;
 mod outages;
 mod pending;
 mod program;

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chartseal_indexer::{
     metrics::Exporter,
-    serve::{Access, Options, Service},
+    notify::Audience,
+    serve::{Access, Options, Service, tokens},
 };
 use chartseal_serving::{Certificate, Door};
 use reqwest::{Client, Response, StatusCode};
@@ -120,6 +121,9 @@ async fn every_route_is_documented_and_every_documented_example_answers() {
         "/v1/records",
         "/v1/emergencies",
         "/v1/institutions/{institution}/members",
+        "/v1/aggregates/accesses",
+        "/v1/aggregates/refusals",
+        "/v1/notifications",
     ] {
         assert!(documented.contains(route), "{route} is not documented");
     }
@@ -205,6 +209,38 @@ async fn answers_say_what_the_tables_do() {
     // A grant without end has none.
     let grants = served.json(&format!("/v1/grants?patient={patient}")).await;
     assert_eq!(grants["items"][0]["expires_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn sums_are_those_of_the_rows() {
+    let (_node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    let mut connection = database.connect().await;
+    for (route, what, count) in [
+        ("accesses", "accesses", "SELECT count(*) FROM accesses"),
+        ("refusals", "refusals", "SELECT count(*) FROM refusals"),
+    ] {
+        let rows = crate::cluster::number(&mut connection, count).await;
+        for asked in [
+            "step=month",
+            "step=hour&by=institution,role,purpose",
+            "from=2025-01-01T00:00:00Z&by=purpose",
+        ] {
+            let sums = served.json(&format!("/v1/aggregates/{route}?{asked}")).await;
+            let total: i64 = sums["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|sum| sum[what].as_i64().unwrap())
+                .sum();
+            assert!(total > 0 && total == rows, "{route}?{asked}: {total} of {rows}");
+        }
+    }
+    let (status, detail) = problem(served.get("/v1/aggregates/accesses?by=patient").await).await;
+    assert!(
+        status == StatusCode::BAD_REQUEST && detail.contains("institution, role"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
@@ -337,6 +373,64 @@ async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
         problem(served.get_with("of-all", "/v1/grants").await).await.0,
         StatusCode::UNAUTHORIZED
     );
+}
+
+#[tokio::test]
+async fn a_token_that_was_made_sees_what_row_security_shows_its_role() {
+    let (_node, database) = told().await;
+    let hospital = hex::encode(HOSPITAL);
+    let made = tokens::add(&database.url, "the hospital's portal", Audience::Institution(HOSPITAL))
+        .await
+        .unwrap();
+    let of_all = tokens::add(&database.url, "", Audience::All).await.unwrap();
+    let of_patient = tokens::add(&database.url, "", Audience::Patient(PATIENT))
+        .await
+        .unwrap();
+    let stranger = tokens::add(&database.url, "", Audience::Institution([0x99; 16])).await;
+    assert!(stranger.is_err(), "an institution that nobody knows");
+    let served = Served::start(Options::new(&database.url, Access::Tokens)).await;
+    let rows = async |token: &str, path: &str| -> Vec<Value> {
+        let response = served.get_with(token, path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let page: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        page["items"].as_array().unwrap().clone()
+    };
+    let everything = rows(&of_all.token, "/v1/decisions?from=2020-01-01T00:00:00Z&limit=500").await;
+    let own = rows(&made.token, "/v1/decisions?from=2020-01-01T00:00:00Z&limit=500").await;
+    let by_hospital = |row: &&Value| row["institution"] == hospital.as_str();
+    assert!(!own.is_empty() && own.iter().all(|row| by_hospital(&row)));
+    assert!(everything.len() > own.len());
+    let readings = |rows: &[Value]| {
+        rows.iter()
+            .filter(by_hospital)
+            .filter(|row| row["action"] == "read")
+            .count()
+    };
+    assert_eq!(readings(&own), readings(&everything));
+    let foreign = format!("/v1/accesses?institution={}", hex::encode(story::INSURER));
+    assert!(rows(&made.token, &foreign).await.is_empty());
+    assert!(!rows(&of_all.token, &foreign).await.is_empty());
+    let members = format!("/v1/institutions/{}/members", hex::encode(story::INSURER));
+    assert!(rows(&made.token, &members).await.is_empty());
+    assert!(!rows(&made.token, "/v1/aggregates/accesses").await.is_empty());
+    let patients = rows(&of_patient.token, "/v1/accesses").await;
+    assert!(
+        !patients.is_empty()
+            && patients
+                .iter()
+                .all(|row| row["patient"] == hex::encode(PATIENT).as_str())
+    );
+
+    let listed = tokens::list(&database.url).await.unwrap();
+    assert_eq!(listed.len(), 3);
+    assert_eq!(
+        (listed[0].label.as_str(), listed[0].audience),
+        ("the hospital's portal", Audience::Institution(HOSPITAL))
+    );
+    tokens::revoke(&database.url, made.id).await.unwrap();
+    assert!(tokens::revoke(&database.url, made.id).await.is_err());
+    let refused = served.get_with(&made.token, "/v1/grants").await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

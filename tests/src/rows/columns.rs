@@ -58,6 +58,23 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
     ("checkpoint", &[
         ("single", Same), ("program", Same), ("signature", TRANSACTION), ("slot", Presence),
     ]),
+    // What the HTTP service and webhooks keep is no matter of the ledger's. Nobody set any up in a story.
+    ("api_tokens", &[
+        ("id", Presence), ("hash", Presence), ("label", Presence), ("role", Presence), ("institution", Presence),
+        ("patient", Presence), ("made_at", Presence), ("revoked_at", Presence),
+    ]),
+    ("outbox", &[
+        ("audience", Same), ("subject", ID), ("kind", Same), ("signature", TRANSACTION), ("outer_index", Same),
+        ("inner_index", Same), ("id", Presence), ("at", Presence), ("payload", Presence), ("queued_at", Presence),
+    ]),
+    ("webhooks", &[
+        ("id", Presence), ("url", Presence), ("audience", Presence), ("subject", Presence), ("secret_file", Presence),
+        ("private", Presence), ("after_id", Presence), ("made_at", Presence),
+    ]),
+    ("deliveries", &[
+        ("webhook", Presence), ("notification", Presence), ("state", Presence), ("attempts", Presence),
+        ("next_try", Presence), ("problem", Presence),
+    ]),
     ("chains", &[
         ("chain", Same), ("subject", ID), ("seq", Same), ("head", HASH), ("at", Presence),
     ]),
