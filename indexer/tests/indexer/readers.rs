@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chartseal_program::{policy, vocabulary::*};
 use sqlx::{PgConnection, Row};
 
 use crate::{cluster::Database, indexing::index, node::Node, story};
@@ -217,4 +218,42 @@ async fn an_institutions_analyst_is_shown_its_own_readers() {
         ]
     );
     assert_eq!(of_others, ["delegate - delegate 71", "member insurer grant 47"]);
+}
+
+#[tokio::test]
+async fn a_role_may_read_for_what_the_program_says() {
+    let (_database, mut connection) = told().await;
+    let of_author =
+        "SELECT unnest(purposes) FROM readers_at(decode(repeat('23', 16), 'hex'), decode(repeat('34', 16), 'hex'),
+                         (SELECT at FROM accesses WHERE policy IS NOT NULL))
+                     WHERE basis = 'author' AND reader = decode(repeat('d0', 32), 'hex')";
+    let could = "SELECT could_read(decode(repeat('23', 16), 'hex'), decode(repeat('34', 16), 'hex'),
+                     (SELECT at FROM accesses WHERE policy IS NOT NULL), decode(repeat('d0', 32), 'hex'), $1)";
+    for role in Role::ALL {
+        let mut transaction = sqlx::Connection::begin(&mut connection).await.unwrap();
+        sqlx::query("UPDATE members SET role = $1")
+            .bind(role.word())
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        let found: Vec<String> = sqlx::query_scalar(of_author)
+            .fetch_all(&mut *transaction)
+            .await
+            .unwrap();
+        for purpose in Purpose::ALL {
+            let may = policy::may_request(Some(*role), Action::Read.bit(), purpose.bit());
+            assert_eq!(
+                found.iter().any(|word| word == purpose.word()),
+                may,
+                "{role:?} {purpose:?}"
+            );
+            let could: bool = sqlx::query_scalar(could)
+                .bind(purpose.word())
+                .fetch_one(&mut *transaction)
+                .await
+                .unwrap();
+            assert_eq!(could, may, "{role:?} {purpose:?}");
+        }
+        transaction.rollback().await.unwrap();
+    }
 }
