@@ -15,6 +15,7 @@ mod outage;
 pub mod analysts;
 pub mod audit;
 pub mod decode;
+pub mod fhir;
 pub mod metrics;
 pub mod notify;
 pub mod serve;

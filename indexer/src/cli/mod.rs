@@ -5,6 +5,7 @@
 
 mod analysts;
 mod audit;
+mod fhir;
 mod http;
 mod run;
 mod serve;
@@ -34,6 +35,9 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
+    /// Give what the log and the grants say to programs that speak HL7 FHIR
+    #[command(subcommand)]
+    Fhir(fhir::Fhir),
     /// Show that the database holds what the ledger holds, or say what it does not.
     ///
     /// Exit codes: 0 whole and up to date; 1 error, nothing can be said; 3 broken: something is missing, altered or
@@ -102,6 +106,7 @@ impl Cli {
                 println!("the schema is up to date");
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Fhir(fhir) => fhir.execute().await,
             Command::Verify(verify) => verify.execute().await,
             Command::Audit(audit) => audit.execute().await,
             Command::Serve(serve) => serve.execute().await,

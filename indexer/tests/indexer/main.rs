@@ -12,6 +12,7 @@ mod audit;
 mod chain_end;
 mod cluster;
 mod decoding;
+mod fhir;
 mod indexing;
 mod ledger;
 mod node;

@@ -11,8 +11,8 @@ use chartseal_program::{
 use crate::ledger::Ledger;
 
 mod agreements;
-mod consent;
-mod emergencies;
+pub(crate) mod consent;
+pub(crate) mod emergencies;
 mod people;
 mod records;
 

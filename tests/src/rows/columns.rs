@@ -19,13 +19,9 @@ pub(super) enum Left {
     HoursAfter(&'static str),
     /// An event's bytes, field by field (see [`super::event`]).
     Event,
-    /// Nothing: rows that differ in it only are one, because one run may go past the end of an hour and another not.
-    Merged,
-    /// What such rows add up to.
-    Sum,
 }
 
-use Left::{Event, HoursAfter, Merged, Name, Presence, Same, Sum};
+use Left::{Event, HoursAfter, Name, Presence, Same};
 
 const ID: Left = Name("id");
 const ADDRESS: Left = Name("address");
@@ -226,12 +222,12 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("version", Same), ("request", ID), ("wallet", ADDRESS), ("amount", Same),
     ]),
     ("access_hours", &[
-        ("hour", Merged), ("institution", ID), ("role", Same), ("actor_kind", Same), ("purpose", Same),
-        ("basis", Same), ("accesses", Sum),
+        ("hour", Presence), ("institution", ID), ("role", Same), ("actor_kind", Same), ("purpose", Same),
+        ("basis", Same), ("accesses", Same),
     ]),
     ("refusal_hours", &[
-        ("hour", Merged), ("institution", ID), ("role", Same), ("action", Same), ("purpose", Same),
-        ("reason", Same), ("refusals", Sum),
+        ("hour", Presence), ("institution", ID), ("role", Same), ("action", Same), ("purpose", Same),
+        ("reason", Same), ("refusals", Same),
     ]),
     ("record_sizes", &[
         ("institution", ID), ("class", Same), ("status", Same), ("step", Same), ("versions", Same), ("bytes", Same),
@@ -247,22 +243,10 @@ pub(super) fn query(table: &str, columns: Columns) -> String {
                 "CASE WHEN isfinite({column}) AND {column} > '1970-01-01 00:00:00+00'
                  THEN round(extract(epoch FROM {column} - {base}) / 3600)::text || ' h' ELSE {column}::text END"
             ),
-            Merged => "NULL::text".to_owned(),
-            Sum => format!("sum({column})::text"),
             _ => format!("{column}::text"),
         })
         .collect();
-    let cells = cells.join(", ");
-    let is_merged = columns.iter().any(|(_, left)| *left == Merged);
-    let kept = columns.iter().filter(|(_, left)| !matches!(left, Merged | Sum));
-    let kept: Vec<&str> = kept.map(|(column, _)| *column).collect();
-    match is_merged {
-        true => format!(
-            "SELECT {cells} FROM chartseal.{table} GROUP BY {} ORDER BY 1",
-            kept.join(", ")
-        ),
-        false => format!("SELECT {cells} FROM chartseal.{table} ORDER BY 1"),
-    }
+    format!("SELECT {} FROM chartseal.{table} ORDER BY 1", cells.join(", "))
 }
 
 /// Table and column of everything in the list.
@@ -311,15 +295,6 @@ mod tests {
         let mut less = listed();
         less.remove(&("refusals".to_owned(), "reason".to_owned()));
         assert!(cover(&less).unwrap_err().to_string().contains("refusals.reason"));
-    }
-
-    #[test]
-    fn sums_by_the_hour_are_read_as_sums() {
-        let columns: Columns = &[("hour", Merged), ("role", Same), ("accesses", Sum)];
-        assert_eq!(
-            query("access_hours", columns),
-            "SELECT NULL::text, role::text, sum(accesses)::text FROM chartseal.access_hours GROUP BY role ORDER BY 1"
-        );
     }
 
     #[test]

@@ -54,9 +54,7 @@ impl Rows {
         let there = sqlx::query_as(
             "SELECT c.table_name::text, c.column_name::text FROM information_schema.columns c
              JOIN information_schema.tables t USING (table_schema, table_name)
-             WHERE c.table_schema = 'chartseal' AND t.table_type = 'BASE TABLE'
-                   AND c.table_name NOT IN (SELECT relname FROM pg_class
-                                            WHERE relnamespace = 'chartseal'::regnamespace AND relispartition)",
+             WHERE c.table_schema = 'chartseal' AND t.table_type = 'BASE TABLE'",
         );
         let there: Vec<(String, String)> = there.fetch_all(database).await.context("cannot list the columns")?;
         columns::cover(&there.into_iter().collect::<BTreeSet<_>>())?;
@@ -159,7 +157,7 @@ impl Reader<'_> {
 
     fn cell(&mut self, left: Left, cell: String) -> Result<String> {
         Ok(match left {
-            Left::Same | Left::HoursAfter(_) | Left::Merged | Left::Sum => cell,
+            Left::Same | Left::HoursAfter(_) => cell,
             Left::Presence => "something".to_owned(),
             Left::Name(kind) if self.naming => self.names.of(kind, &bytes(&cell)?),
             Left::Name(kind) => self.names.known(kind, &bytes(&cell)?),
