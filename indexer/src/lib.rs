@@ -1,6 +1,6 @@
 //! Puts every event of the Chartseal program into Postgres, once and in order, and proves that none is missing.
 //!
-//! [`source`] reads finalized transactions from an RPC node, [`decode`] finds the program's events in them, [`sink`]
+//! [`source`] reads confirmed transactions from an RPC node, [`decode`] finds the program's events in them, [`sink`]
 //! writes rows and checkpoint in one database transaction, and [`verify()`] shows that what Postgres holds is what the
 //! ledger holds. [`Indexer`] drives the first three and outlives a node or a database that goes away for a while.
 //!
@@ -24,6 +24,6 @@ pub mod source;
 pub mod verify;
 
 pub use error::Error;
-pub use ingest::{Indexer, Options, Stats};
+pub use ingest::{Health, Indexer, Options, Progress, Stats};
 pub use sink::migrate;
-pub use verify::{Report, Scope, Verdict, verify};
+pub use verify::{Report, Scope, Verdict, verify, verify_at};

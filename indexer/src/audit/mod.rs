@@ -19,8 +19,8 @@ use sqlx::{Connection, PgConnection};
 
 use crate::{
     Error,
-    sink::{connect, read_checkpoint},
-    source::{Limits, RpcSource, head_in},
+    sink::{Position, connect},
+    source::{Commitment, Limits, RpcSource, head_in},
     verify::require_schema,
 };
 
@@ -89,7 +89,7 @@ pub async fn export(
     subject: Subject,
     key: Option<&SigningKey>,
 ) -> Result<Exported, ExportError> {
-    let source = RpcSource::new(rpc, Limits::default());
+    let source = RpcSource::new(rpc, Limits::default(), Commitment::Confirmed);
     let mut connection = connect(database).await?;
     require_schema(&mut connection).await?;
     let mut attempt = 1;
@@ -117,7 +117,7 @@ pub async fn export(
 async fn collect(source: &RpcSource, snapshot: &mut PgConnection, subject: Subject) -> Result<Audit, ExportError> {
     // The database first and the ledger after it: then a head can be ahead of us, and is behind only where it is not
     // final yet.
-    let checkpoint = read_checkpoint(snapshot).await?.ok_or(ExportError::Empty)?;
+    let checkpoint = Position::read(snapshot).await?.frontier().ok_or(ExportError::Empty)?;
     let mut keys = subject.chains();
     let mut chains = Vec::new();
     for (kind, id) in &keys {

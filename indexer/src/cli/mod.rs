@@ -96,6 +96,24 @@ impl Whose {
     }
 }
 
+/// How settled a transaction must be to be looked at.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Commitment {
+    /// Two thirds of the stake voted for its block, which can still be dropped
+    Confirmed,
+    /// Its block stays; some 13 seconds later
+    Finalized,
+}
+
+impl From<Commitment> for chartseal_indexer::source::Commitment {
+    fn from(commitment: Commitment) -> Self {
+        match commitment {
+            Commitment::Confirmed => Self::Confirmed,
+            Commitment::Finalized => Self::Finalized,
+        }
+    }
+}
+
 impl Cli {
     /// Does what was asked for.
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {

@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Database, http::Http};
+use super::{Commitment, Database, http::Http};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -21,6 +21,9 @@ pub(super) struct Run {
     rpc: String,
     #[command(flatten)]
     database: Database,
+    /// How settled a transaction must be to be read. What is confirmed and then dropped is taken back
+    #[arg(long, value_enum, default_value_t = Commitment::Confirmed)]
+    commitment: Commitment,
     /// Read the ledger from its beginning once more; what is stored is compared and not stored again
     #[arg(long)]
     from_start: bool,
@@ -45,6 +48,7 @@ impl Run {
             None => None,
         };
         let mut indexer = Indexer::new(Options {
+            commitment: self.commitment.into(),
             from_start: self.from_start,
             poll: Duration::from_millis(self.poll_ms),
             lock: if self.once { Lock::Refuse } else { Lock::Wait },
@@ -78,6 +82,7 @@ impl Run {
             failed = stats.failed,
             events = stats.events,
             known = stats.known,
+            taken_back = stats.taken_back,
             look_alikes = stats.look_alikes,
             "ended"
         );

@@ -6,7 +6,7 @@ use anyhow::Context;
 use chartseal_indexer::{Scope, Verdict};
 use clap::Args;
 
-use super::Database;
+use super::{Commitment, Database};
 
 /// The database does not hold what the ledger does.
 pub(super) const BROKEN: u8 = 3;
@@ -20,6 +20,9 @@ pub(super) struct Verify {
     rpc: String,
     #[command(flatten)]
     database: Database,
+    /// How settled a transaction must be to be missed: as when it was indexed
+    #[arg(long, value_enum, default_value_t = Commitment::Confirmed)]
+    commitment: Commitment,
     /// Do not read the ledger's transactions again: prove the events by their chains, and take slots, blocks and
     /// signatures on trust
     #[arg(long)]
@@ -32,7 +35,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) async fn execute(self) -> anyhow::Result<ExitCode> {
         let scope = if self.quick { Scope::Rows } else { Scope::Ledger };
-        let report = chartseal_indexer::verify(&self.rpc, &self.database.url, scope).await?;
+        let report = chartseal_indexer::verify_at(&self.rpc, &self.database.url, scope, self.commitment.into()).await?;
         match self.json {
             true => println!("{}", serde_json::to_string(&report).context("the report as JSON")?),
             false => println!("{report}"),

@@ -77,6 +77,18 @@ async fn load(connection: &mut PgConnection, events: &[&Located]) -> Result<BTre
         .collect()
 }
 
+/// Lets these chains begin anew.
+pub(super) async fn forget(connection: &mut PgConnection, chains: &[Key]) -> Result<(), SinkError> {
+    sqlx::query!(
+        "DELETE FROM chains WHERE (chain, subject) IN (SELECT * FROM UNNEST($1::text[], $2::bytea[]))",
+        each(chains, |(kind, _)| kind.word()) as _,
+        each(chains, |(_, subject)| *subject) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 async fn store(connection: &mut PgConnection, moved: &[(Key, (Chain, i64))]) -> Result<(), SinkError> {
     sqlx::query!(
         "INSERT INTO chains (chain, subject, seq, head, at)

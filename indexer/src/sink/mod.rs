@@ -1,8 +1,9 @@
 //! Writes events and what follows from them, with the checkpoint, in one database transaction.
 //!
 //! So the checkpoint never says more than the rows do, whenever the process ends: it is a contiguous frontier. An
-//! event's key is (signature, outer index, inner index), and each is stored once however often it is delivered. One
-//! indexer writes to a database at a time: the lock belongs to the very connection that writes, and goes with it.
+//! event's key is (signature, outer index, inner index), and each is stored once however often it is delivered. What is
+//! not final stands in the tail and can be taken back, with all that followed from it. One indexer writes to a database
+//! at a time: the lock belongs to the very connection that writes, and goes with it.
 
 mod chains;
 mod connection;
@@ -10,18 +11,33 @@ mod error;
 mod events;
 mod instant;
 pub mod outbox;
+mod rebuild;
 pub(crate) mod tables;
+mod tail;
 
 pub use connection::{Lock, migrate};
 pub use error::SinkError;
 pub use instant::Instant;
+pub use tail::Entry;
 
 pub(crate) use connection::{RowSecurity, SCHEMA, connect, newest_views, row_security};
 pub(crate) use outbox::CHANNEL;
+pub(crate) use tail::Position;
 
 use sqlx::{Connection, PgConnection};
 
 use crate::{decode::Located, source::Checkpoint};
+
+/// Transactions that are stored together, in the ledger's order.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Each transaction, those that failed or have no events too.
+    pub entries: Vec<Entry>,
+    /// What the program emitted in them.
+    pub events: Vec<Located>,
+    /// All of them are final.
+    pub settled: bool,
+}
 
 /// What a batch changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +52,7 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Sink {
     connection: PgConnection,
-    checkpoint: Option<Checkpoint>,
+    position: Position,
 }
 
 impl Sink {
@@ -48,33 +64,84 @@ impl Sink {
         let mut connection = connect(url).await?;
         connection::lock(&mut connection, lock).await?;
         connection::apply_migrations(&mut connection).await?;
-        let checkpoint = read_checkpoint(&mut connection).await?;
-        Ok(Self { connection, checkpoint })
+        let position = Position::read(&mut connection).await?;
+        Ok(Self { connection, position })
     }
 
-    /// How far this database is.
-    pub fn checkpoint(&self) -> Option<&Checkpoint> {
-        self.checkpoint.as_ref()
+    /// The last transaction that was read.
+    pub fn frontier(&self) -> Option<Checkpoint> {
+        self.position.frontier()
     }
 
-    /// Stores events and, where there is a `frontier`, moves the checkpoint there. Either all of it happens or nothing.
+    /// The last transaction that was read and is final.
+    pub fn settled(&self) -> Option<Checkpoint> {
+        self.position.settled
+    }
+
+    /// What was read and is not final, oldest first.
+    pub fn tail(&self) -> &[Entry] {
+        &self.position.tail
+    }
+
+    /// Stores a batch that follows on the frontier, and moves the frontier to its end. Either all of it happens or nothing.
     ///
     /// # Errors
     /// Where the database fails, or an event does not follow the one before it in its chain. After an error this sink
     /// may have lost its connection, and its lock with it: open another.
-    pub async fn store(&mut self, events: &[Located], frontier: Option<Checkpoint>) -> Result<Written, SinkError> {
+    pub async fn store(&mut self, batch: &Batch) -> Result<Written, SinkError> {
+        let mut transaction = self.connection.begin().await?;
+        let (written, fresh) = write_fresh(&mut transaction, &batch.events).await?;
+        outbox::queue(&mut transaction, &fresh).await?;
+        let position = self
+            .position
+            .advance(&mut transaction, &batch.entries, batch.settled)
+            .await?;
+        transaction.commit().await?;
+        self.position = position;
+        Ok(written)
+    }
+
+    /// Stores what is missing of events up to the frontier, which stays.
+    ///
+    /// # Errors
+    /// As [`Sink::store`].
+    pub async fn put_back(&mut self, events: &[Located]) -> Result<Written, SinkError> {
         let mut transaction = self.connection.begin().await?;
         let (written, fresh) = write_fresh(&mut transaction, events).await?;
         outbox::queue(&mut transaction, &fresh).await?;
-        match &frontier {
-            Some(next) => move_checkpoint(&mut transaction, self.checkpoint.as_ref(), next).await?,
+        if written.new > 0 {
             // What was stored before and is not there was deleted by somebody.
-            None if written.new > 0 => tables::recount(&mut transaction).await?,
-            None => {}
+            tables::recount(&mut transaction).await?;
         }
         transaction.commit().await?;
-        self.checkpoint = frontier.or(self.checkpoint);
         Ok(written)
+    }
+
+    /// Notes that the first `count` transactions of the tail are final.
+    ///
+    /// # Errors
+    /// As [`Sink::store`].
+    pub async fn promote(&mut self, count: usize) -> Result<(), SinkError> {
+        let mut transaction = self.connection.begin().await?;
+        let position = self.position.promote(&mut transaction, count).await?;
+        transaction.commit().await?;
+        self.position = position;
+        Ok(())
+    }
+
+    /// Takes back all of the tail but its first `keep` transactions, with everything that followed from it. Returns how
+    /// many events that were.
+    ///
+    /// # Errors
+    /// As [`Sink::store`].
+    pub async fn roll_back(&mut self, keep: usize) -> Result<u64, SinkError> {
+        let mut transaction = self.connection.begin().await?;
+        let (position, dropped) = self.position.cut(&mut transaction, keep).await?;
+        let events = rebuild::take_back(&mut transaction, &dropped).await?;
+        outbox::withdraw(&mut transaction, &dropped).await?;
+        transaction.commit().await?;
+        self.position = position;
+        Ok(events)
     }
 }
 
@@ -97,56 +164,4 @@ async fn write_fresh<'a>(
     let new = fresh.len() as u64;
     let known = events.len() as u64 - new;
     Ok((Written { new, known }, fresh))
-}
-
-/// How far a database is, and that it is this program's.
-pub(crate) async fn read_checkpoint(connection: &mut PgConnection) -> Result<Option<Checkpoint>, SinkError> {
-    let Some(row) = sqlx::query!("SELECT program, signature, slot FROM checkpoint")
-        .fetch_optional(connection)
-        .await?
-    else {
-        return Ok(None);
-    };
-    if row.program != chartseal_program::ID.to_bytes() {
-        return Err(SinkError::OtherProgram {
-            program: bs58::encode(row.program).into_string(),
-        });
-    }
-    let signature = row
-        .signature
-        .try_into()
-        .map_err(|_| SinkError::Damaged("checkpoint.signature"))?;
-    let slot = u64::try_from(row.slot).map_err(|_| SinkError::Damaged("checkpoint.slot"))?;
-    Ok(Some(Checkpoint { signature, slot }))
-}
-
-/// Moves the checkpoint from where this sink knows it to be. Another writer's would not be there.
-async fn move_checkpoint(
-    connection: &mut PgConnection,
-    from: Option<&Checkpoint>,
-    to: &Checkpoint,
-) -> Result<(), SinkError> {
-    let slot = tables::number(to.slot);
-    let moved = match from {
-        None => sqlx::query!(
-            "INSERT INTO checkpoint (program, signature, slot) VALUES ($1, $2, $3)",
-            &chartseal_program::ID.to_bytes()[..],
-            &to.signature[..],
-            slot
-        )
-        .execute(connection),
-        Some(from) => sqlx::query!(
-            "UPDATE checkpoint SET signature = $1, slot = $2 WHERE signature = $3",
-            &to.signature[..],
-            slot,
-            &from.signature[..]
-        )
-        .execute(connection),
-    }
-    .await?
-    .rows_affected();
-    match moved {
-        1 => Ok(()),
-        _ => Err(SinkError::CheckpointMoved),
-    }
 }

@@ -107,7 +107,7 @@ impl RpcSource {
     async fn block(&self, slot: u64) -> Result<Answer, SourceError> {
         let config = json!({
             "encoding": "json", "transactionDetails": "full", "rewards": false,
-            "commitment": super::COMMITMENT.commitment, "maxSupportedTransactionVersion": NEWEST_VERSION,
+            "commitment": self.commitment().config().commitment, "maxSupportedTransactionVersion": NEWEST_VERSION,
         });
         self.ask(RpcRequest::GetBlock, json!([slot, config])).await
     }

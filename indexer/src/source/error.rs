@@ -23,6 +23,8 @@ pub enum SourceError {
     Rpc(#[source] Box<ClientError>),
     #[error("the RPC node lists transaction {signature} but does not have it yet")]
     NotThereYet { signature: String },
+    #[error("the block of transaction {signature} was dropped after the RPC node listed it: it is listed again")]
+    Moved { signature: String },
     #[error("the RPC node is behind the checkpoint (slot {slot}): it does not list that transaction yet")]
     Behind { slot: u64 },
     #[error("slot {slot} has no block, although a transaction is listed in it: its block was dropped, list again")]
@@ -55,6 +57,7 @@ impl SourceError {
         match self {
             Self::Rpc(_)
             | Self::NotThereYet { .. }
+            | Self::Moved { .. }
             | Self::Behind { .. }
             | Self::Skipped { .. }
             | Self::Nonsense(_) => true,

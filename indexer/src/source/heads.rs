@@ -14,7 +14,7 @@ use solana_rpc_client_api::{
     response::{OptionalContext, RpcKeyedAccount},
 };
 
-use super::{COMMITMENT, RpcSource, SourceError};
+use super::{RpcSource, SourceError};
 
 /// Where a chain stands on the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl RpcSource {
         for layout in &Layout::ALL {
             let config = json!({
                 "encoding": "base64",
-                "commitment": COMMITMENT.commitment,
+                "commitment": self.commitment().config().commitment,
                 "minContextSlot": at_least,
                 "dataSlice": { "offset": 0, "length": layout.length() },
                 "filters": [{ "memcmp": {

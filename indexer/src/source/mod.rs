@@ -1,7 +1,8 @@
-//! Where events come from: finalized transactions of the program, oldest first, none left out.
+//! Where events come from: transactions of the program, oldest first, none left out.
 //!
 //! A source lists what came after a [`Checkpoint`] and then delivers it in that order, however many requests it has
-//! under way. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
+//! under way. It reads at one [`Commitment`]; what it lists says whether it is final, because what is only confirmed can
+//! still be dropped. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
 
 mod accounts;
 mod block;
@@ -23,9 +24,36 @@ pub use wake::Wake;
 use anchor_lang::prelude::Address;
 use solana_commitment_config::CommitmentConfig;
 
-/// How settled everything must be that is read. A confirmed block can still be dropped, and nothing here takes back
-/// what was stored of one; a finalized block stays. It costs some seconds.
-pub(crate) const COMMITMENT: CommitmentConfig = CommitmentConfig::finalized();
+/// How settled a transaction must be to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commitment {
+    /// Two thirds of the stake voted for its block: usually within a second. It can still be dropped, and then what was
+    /// stored of it is taken back.
+    #[default]
+    Confirmed,
+    /// Its block stays, whatever happens. It costs some 13 seconds.
+    Finalized,
+}
+
+impl Commitment {
+    /// As a node's RPC calls it.
+    #[must_use]
+    pub fn config(self) -> CommitmentConfig {
+        match self {
+            Self::Confirmed => CommitmentConfig::confirmed(),
+            Self::Finalized => CommitmentConfig::finalized(),
+        }
+    }
+
+    /// Whether a transaction of this status, as the RPC names it, is settled enough. A node that states none lists what was
+    /// asked for.
+    fn is_met_by(self, status: Option<&str>) -> bool {
+        match (self, status) {
+            (_, None | Some("finalized")) | (Self::Confirmed, Some("confirmed")) => true,
+            (_, Some(_)) => false,
+        }
+    }
+}
 
 /// A transaction's first signature, which names it.
 pub type Signature = [u8; 64];
@@ -37,6 +65,16 @@ pub struct Checkpoint {
     pub slot: u64,
 }
 
+impl Checkpoint {
+    /// What it means where the ledger does not have it.
+    pub(crate) fn lost(&self) -> SourceError {
+        SourceError::CheckpointLost {
+            signature: show(&self.signature),
+            slot: self.slot,
+        }
+    }
+}
+
 /// A transaction that mentions the program, as the node lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -44,6 +82,8 @@ pub struct Listed {
     pub slot: u64,
     /// It failed on chain: what it did was undone.
     pub failed: bool,
+    /// It is final: its block stays.
+    pub settled: bool,
 }
 
 impl Listed {

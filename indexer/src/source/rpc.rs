@@ -16,7 +16,7 @@ use solana_transaction_status_client_types::{
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{
-    COMMITMENT, Checkpoint, Delivered, Listed, Signature, SourceError, Transaction, block::Blocks, show, wire,
+    Checkpoint, Commitment, Delivered, Listed, Signature, SourceError, Transaction, block::Blocks, show, wire,
 };
 
 /// How much a source asks for at a time.
@@ -46,6 +46,9 @@ impl Default for Limits {
 /// The newest version of transactions that can be read here (SIMD-0385). A node refuses to give newer ones.
 pub(super) const NEWEST_VERSION: u8 = 1;
 
+/// Signatures in the first page of a listing that goes on from a checkpoint.
+const FIRST_PAGE: usize = 100;
+
 /// Waits between the tries of one request. A listing may take thousands of them, and a hiccup shall not start it anew;
 /// a node that is away for longer is the indexer's to wait for.
 const RETRIES: [Duration; 3] = [
@@ -54,10 +57,11 @@ const RETRIES: [Duration; 3] = [
     Duration::from_millis(400),
 ];
 
-/// Reads finalized transactions of the program from one node.
+/// Reads transactions of the program from one node.
 pub struct RpcSource {
     rpc: RpcClient,
     limits: Limits,
+    commitment: Commitment,
 }
 
 impl std::fmt::Debug for RpcSource {
@@ -65,35 +69,57 @@ impl std::fmt::Debug for RpcSource {
         f.debug_struct("RpcSource")
             .field("url", &self.rpc.url())
             .field("limits", &self.limits)
+            .field("commitment", &self.commitment)
             .finish()
     }
 }
 
 impl RpcSource {
     /// A source at `url`. Nothing is sent before the first question.
-    pub fn new(url: &str, limits: Limits) -> Self {
+    pub fn new(url: &str, limits: Limits, commitment: Commitment) -> Self {
         Self {
-            rpc: RpcClient::new_with_timeout_and_commitment(url.to_owned(), limits.timeout, COMMITMENT),
+            rpc: RpcClient::new_with_timeout_and_commitment(url.to_owned(), limits.timeout, commitment.config()),
             limits,
+            commitment,
         }
     }
 
-    /// The newest finalized slot.
+    /// How settled it is what this source reads.
+    pub fn commitment(&self) -> Commitment {
+        self.commitment
+    }
+
+    /// The newest slot that is settled enough.
     ///
     /// # Errors
     /// Where the node does not answer.
     pub async fn slot(&self) -> Result<u64, SourceError> {
-        self.ask(RpcRequest::GetSlot, json!([{ "commitment": COMMITMENT.commitment }]))
-            .await
+        self.slot_at(self.commitment).await
     }
 
-    /// The slot of a finalized transaction, or nothing where the node does not know it as such.
+    /// The newest final slot.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn final_slot(&self) -> Result<u64, SourceError> {
+        self.slot_at(Commitment::Finalized).await
+    }
+
+    async fn slot_at(&self, commitment: Commitment) -> Result<u64, SourceError> {
+        self.ask(
+            RpcRequest::GetSlot,
+            json!([{ "commitment": commitment.config().commitment }]),
+        )
+        .await
+    }
+
+    /// The slot of a transaction that is settled enough, or nothing where the node does not know it as such.
     ///
     /// # Errors
     /// Where the node does not answer.
     pub async fn slot_of(&self, signature: &Signature) -> Result<Option<u64>, SourceError> {
         let status = self.status(signature).await?;
-        let settled = status.filter(|status| status.satisfies_commitment(COMMITMENT));
+        let settled = status.filter(|status| status.satisfies_commitment(self.commitment.config()));
         Ok(settled.map(|status| status.slot))
     }
 
@@ -113,31 +139,75 @@ impl RpcSource {
         Ok(self.list_all_after(checkpoint).await?.settled)
     }
 
-    /// As [`RpcSource::list_after`], and apart from that what the node lists although it is not final yet.
+    /// As [`RpcSource::list_after`], and apart from that what the node lists although it is not settled enough yet.
     ///
     /// # Errors
     /// As [`RpcSource::list_after`].
     pub async fn list_all_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Listing, SourceError> {
+        let least = checkpoint.map(|checkpoint| checkpoint.slot);
+        self.list(self.commitment, checkpoint, least).await
+    }
+
+    /// What came after the checkpoint and is final, as a node lists it that has come as far as slot `least`.
+    ///
+    /// # Errors
+    /// As [`RpcSource::list_after`].
+    pub async fn list_final_after(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+        least: u64,
+    ) -> Result<Vec<Listed>, SourceError> {
+        Ok(self.list(Commitment::Finalized, checkpoint, Some(least)).await?.settled)
+    }
+
+    /// As [`RpcSource::list_after`], from a node that has come as far as slot `least`: one that lags shall say so, and not list
+    /// less than was read before.
+    ///
+    /// # Errors
+    /// As [`RpcSource::list_after`].
+    pub async fn list_again_after(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+        least: u64,
+    ) -> Result<Vec<Listed>, SourceError> {
+        Ok(self.list(self.commitment, checkpoint, Some(least)).await?.settled)
+    }
+
+    async fn list(
+        &self,
+        commitment: Commitment,
+        checkpoint: Option<&Checkpoint>,
+        least: Option<u64>,
+    ) -> Result<Listing, SourceError> {
         let mut listing = Listing::default();
         let mut before = None;
+        // Usually little is new: a short page finds the checkpoint, and a long one costs the node more.
+        let mut limit = self
+            .limits
+            .page
+            .min(if checkpoint.is_some() { FIRST_PAGE } else { usize::MAX });
         loop {
-            let page = self.page(before, checkpoint).await?;
-            let last_page = page.len() < self.limits.page;
-            for (entry, settled) in page {
+            let page = self.page(commitment, before, least, limit).await?;
+            let last_page = page.len() < limit;
+            for (entry, settled_enough) in page {
                 before = Some(entry.signature);
                 match checkpoint {
                     Some(checkpoint) if entry.signature == checkpoint.signature => {
-                        return Ok(listing.oldest_first());
+                        return match entry.slot == checkpoint.slot {
+                            true => Ok(listing.oldest_first()),
+                            false => Err(checkpoint.lost()),
+                        };
                     }
                     Some(checkpoint) if entry.slot < checkpoint.slot => return Err(self.lost(checkpoint).await?),
-                    _ if settled => listing.settled.push(entry),
-                    // It comes again, once it is final.
+                    _ if settled_enough => listing.settled.push(entry),
+                    // It comes again, once it is.
                     _ => listing.pending.push(entry),
                 }
             }
             if last_page {
                 break;
             }
+            limit = self.limits.page;
         }
         if let Some(checkpoint) = checkpoint {
             return Err(self.lost(checkpoint).await?);
@@ -145,7 +215,7 @@ impl RpcSource {
         Ok(listing.oldest_first())
     }
 
-    /// Delivers what is not final yet, as far as the node gives it: some give a transaction before they give its block, so
+    /// Delivers what is not settled enough yet, as far as the node gives it: some give a transaction before they give its block, so
     /// the blockhash is left out.
     ///
     /// # Errors
@@ -199,20 +269,22 @@ impl RpcSource {
         Ok(self.rpc.send(request, params).await?)
     }
 
-    /// Some of what came before that transaction, newest first, and whether each is final: a local validator lists what
-    /// is not, whatever it was asked for.
+    /// Some of what came before that transaction, newest first, and whether each is settled enough: a local validator lists
+    /// what is not, whatever it was asked for.
     async fn page(
         &self,
+        commitment: Commitment,
         before: Option<Signature>,
-        after: Option<&Checkpoint>,
+        least: Option<u64>,
+        limit: usize,
     ) -> Result<Vec<(Listed, bool)>, SourceError> {
-        let mut config = json!({ "limit": self.limits.page, "commitment": COMMITMENT.commitment });
+        let mut config = json!({ "limit": limit, "commitment": commitment.config().commitment });
         if let Some(before) = before {
             config["before"] = json!(show(&before));
         }
-        if let Some(checkpoint) = after {
+        if let Some(least) = least {
             // A node that has not come that far shall say so, instead of listing less than we have.
-            config["minContextSlot"] = json!(checkpoint.slot);
+            config["minContextSlot"] = json!(least);
         }
         let page: Vec<Entry> = self
             .ask(
@@ -222,16 +294,14 @@ impl RpcSource {
             .await?;
         page.into_iter()
             .map(|entry| {
-                let signature = parse_signature(&entry.signature)?;
+                let status = entry.confirmation_status.as_deref();
                 let listed = Listed {
-                    signature,
+                    signature: parse_signature(&entry.signature)?,
                     slot: entry.slot,
                     failed: entry.err.is_some(),
+                    settled: Commitment::Finalized.is_met_by(status),
                 };
-                Ok((
-                    listed,
-                    entry.confirmation_status.is_none_or(|status| status == FINALIZED),
-                ))
+                Ok((listed, commitment.is_met_by(status)))
             })
             .collect()
     }
@@ -240,10 +310,7 @@ impl RpcSource {
     async fn lost(&self, checkpoint: &Checkpoint) -> Result<SourceError, SourceError> {
         Ok(match self.status(&checkpoint.signature).await? {
             Some(status) if status.slot == checkpoint.slot => SourceError::Behind { slot: status.slot },
-            _ => SourceError::CheckpointLost {
-                signature: show(&checkpoint.signature),
-                slot: checkpoint.slot,
-            },
+            _ => checkpoint.lost(),
         })
     }
 
@@ -254,7 +321,13 @@ impl RpcSource {
     ) -> Result<Option<Transaction>, SourceError> {
         let signature = show(&listed.signature);
         let answer = self.answered(&signature).await?;
-        let answer = answer.ok_or(SourceError::NotThereYet { signature })?;
+        let answer = answer.ok_or_else(|| SourceError::NotThereYet {
+            signature: signature.clone(),
+        })?;
+        if answer.slot != listed.slot {
+            // Its block was dropped after it was listed, and it stands in another one.
+            return Err(SourceError::Moved { signature });
+        }
         let blockhash = blockhashes.get(answer.slot, self).await?;
         wire::transaction(&listed.signature, blockhash, &answer)
     }
@@ -264,15 +337,32 @@ impl RpcSource {
         signature: &str,
     ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>, SourceError> {
         let config = json!({
-            "encoding": "json", "commitment": COMMITMENT.commitment, "maxSupportedTransactionVersion": NEWEST_VERSION,
+            "encoding": "json", "commitment": self.commitment.config().commitment,
+            "maxSupportedTransactionVersion": NEWEST_VERSION,
         });
         self.ask(RpcRequest::GetTransaction, json!([signature, config])).await
     }
 
-    async fn blockhash(&self, slot: u64) -> Result<[u8; 32], SourceError> {
+    /// The hashes of these slots' blocks, in their order.
+    ///
+    /// # Errors
+    /// Where the node does not answer, or does not have one of them.
+    pub async fn blockhashes(
+        &self,
+        slots: impl IntoIterator<Item = u64>,
+        commitment: Commitment,
+    ) -> Result<Vec<[u8; 32]>, SourceError> {
+        futures_util::stream::iter(slots)
+            .map(|slot| self.blockhash(slot, commitment))
+            .buffered(self.limits.parallel)
+            .try_collect()
+            .await
+    }
+
+    async fn blockhash(&self, slot: u64, commitment: Commitment) -> Result<[u8; 32], SourceError> {
         let config = json!({
-            "encoding": "json", "transactionDetails": "none", "rewards": false, "commitment": COMMITMENT.commitment,
-            "maxSupportedTransactionVersion": NEWEST_VERSION,
+            "encoding": "json", "transactionDetails": "none", "rewards": false,
+            "commitment": commitment.config().commitment, "maxSupportedTransactionVersion": NEWEST_VERSION,
         });
         let block: Result<UiConfirmedBlock, _> = self.ask(RpcRequest::GetBlock, json!([slot, config])).await;
         let block = block.map_err(|error| error.about_block(slot))?;
@@ -284,7 +374,7 @@ impl RpcSource {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub settled: Vec<Listed>,
-    /// What can still be dropped. It is for telling why something was not read, and never to be stored.
+    /// What is not settled enough. It is for telling why something was not read, and never to be stored.
     pub pending: Vec<Listed>,
 }
 
@@ -306,9 +396,6 @@ struct Entry {
     confirmation_status: Option<String>,
 }
 
-/// The status of what cannot be undone any more.
-const FINALIZED: &str = "finalized";
-
 /// The blocks' hashes, which `getTransaction` does not tell, asked for once for each slot.
 #[derive(Default)]
 struct Blockhashes(Mutex<HashMap<u64, Arc<OnceCell<[u8; 32]>>>>);
@@ -316,7 +403,9 @@ struct Blockhashes(Mutex<HashMap<u64, Arc<OnceCell<[u8; 32]>>>>);
 impl Blockhashes {
     async fn get(&self, slot: u64, source: &RpcSource) -> Result<[u8; 32], SourceError> {
         let cell = Arc::clone(self.0.lock().await.entry(slot).or_default());
-        cell.get_or_try_init(|| source.blockhash(slot)).await.copied()
+        cell.get_or_try_init(|| source.blockhash(slot, source.commitment))
+            .await
+            .copied()
     }
 }
 

@@ -14,10 +14,11 @@ use crate::sink::{
 /// Differences of one table that are looked at, at most.
 const MOST: usize = 2_000;
 
-/// Tables that do not follow from events: how far the ledger was read, which migrations were applied, who reads, and what the
-/// HTTP service and its notifications keep.
-const APART: [&str; 7] = [
+/// Tables that do not follow from events: how far the ledger was read and how much of that is final, which migrations were
+/// applied, who reads, and what the HTTP service and its notifications keep.
+const APART: [&str; 8] = [
     "checkpoint",
+    "tail",
     "_sqlx_migrations",
     "analysts",
     "api_tokens",

@@ -78,7 +78,7 @@ pub(super) fn compare(ours: &Standing, heads: &[Head], findings: &mut Findings) 
     ahead
 }
 
-/// Follows the chains through the transactions that were not read yet, at last those that are not final. Returns the chains
+/// Follows the chains through the transactions that were not read yet, at last those that are not settled. Returns the chains
 /// that do not reach their heads.
 pub(super) async fn explain(
     ahead: &[Ahead],
@@ -112,8 +112,8 @@ pub(super) async fn explain(
         }
         let (ours, goal) = (chain.ours.seq, chain.head.chain.seq);
         let settled = settled.get(&chain.key()).map_or(ours, |seq| ours.max(*seq));
-        let not_final = goal.saturating_sub(settled);
-        behind.add(chain.head.kind, &chain.head.subject, ours + 1, goal, not_final);
+        let unsettled = goal.saturating_sub(settled);
+        behind.add(chain.head.kind, &chain.head.subject, ours + 1, goal, unsettled);
         false
     });
     Ok(unexplained)

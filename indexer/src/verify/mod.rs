@@ -4,7 +4,8 @@
 //! `events`. Each chain's end is compared with its head on the ledger; a head that is further on is looked for in the
 //! transactions after the checkpoint, so an indexer that is behind is told apart from a row that is gone, and what it has
 //! not read is named: a database that was set back as a whole looks like that too. A local validator shows heads, and lists
-//! transactions, that are not final yet; what is missing because of that is said to be. Last, the events are written into scratch tables by the very code that indexes, and every table is compared with its double:
+//! transactions, that are not confirmed yet; what is missing because of that is said to be. Last, the events are written
+//! into scratch tables by the very code that indexes, and every table is compared with its double:
 //! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views,
 //! functions and row security are compared with those of the migrations, and rules and triggers are found.
 
@@ -22,8 +23,8 @@ use sqlx::{Connection, PgConnection};
 
 use crate::{
     Error,
-    sink::{SinkError, connect, read_checkpoint},
-    source::{Checkpoint, Limits, Listed, Listing, RpcSource, SourceError, show},
+    sink::{Position, SinkError, connect},
+    source::{Checkpoint, Commitment, Limits, Listed, Listing, RpcSource, SourceError, show},
 };
 use chains::Recomputed;
 use report::Findings;
@@ -31,12 +32,20 @@ use report::Findings;
 /// What is wrong with a checkpoint that the ledger does not know.
 const NO_SUCH_TRANSACTION: &str = "the ledger has no such transaction in that slot";
 
-/// Verifies a database against a ledger. The database is not changed.
+/// Verifies a database against what is confirmed on a ledger. The database is not changed.
 ///
 /// # Errors
 /// Where node or database fail, so that nothing can be said. What does not fit is no error but in the report.
 pub async fn verify(rpc: &str, database: &str, scope: Scope) -> Result<Report, Error> {
-    let source = RpcSource::new(rpc, Limits::default());
+    verify_at(rpc, database, scope, Commitment::Confirmed).await
+}
+
+/// As [`verify`], against a ledger as settled as the database was indexed at.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_at(rpc: &str, database: &str, scope: Scope, commitment: Commitment) -> Result<Report, Error> {
+    let source = RpcSource::new(rpc, Limits::default(), commitment);
     let mut connection = connect(database).await?;
     require_schema(&mut connection).await?;
     schema::require_all_rows(&mut connection).await?;
@@ -72,7 +81,7 @@ struct Verification<'a> {
 impl Verification<'_> {
     async fn run(mut self, scope: Scope) -> Result<Report, Error> {
         // The database first and the ledger after it: then a head can be ahead of us, but not behind.
-        let checkpoint = read_checkpoint(self.snapshot).await?;
+        let checkpoint = Position::read(self.snapshot).await?.frontier();
         let chains = chains::recompute(self.snapshot, &mut self.findings).await?;
         let chains_are_whole = self.findings.is_empty();
         let heads = self

@@ -52,18 +52,18 @@ pub struct Finding {
 pub struct Behind {
     pub events: u64,
     pub chains: u64,
-    /// How many of the events are not final yet: an indexer leaves those for later.
-    pub not_final: u64,
+    /// How many of the events are not settled enough yet to be read: an indexer leaves those for later.
+    pub unsettled: u64,
     /// The events by chain; no more than 1,000 chains are listed.
     pub missing: Vec<Unread>,
 }
 
 impl Behind {
-    /// Counts the events of one chain from `first` to `last`, of which the last ones are not final, and lists them while
+    /// Counts the events of one chain from `first` to `last`, of which the last ones are not settled, and lists them while
     /// there is room.
-    pub(super) fn add(&mut self, kind: ChainKind, subject: &Id, first: u64, last: u64, not_final: u64) {
+    pub(super) fn add(&mut self, kind: ChainKind, subject: &Id, first: u64, last: u64, unsettled: u64) {
         self.events += last - first + 1;
-        self.not_final += not_final;
+        self.unsettled += unsettled;
         self.chains += 1;
         if self.missing.len() < LISTED {
             self.missing.push(Unread {
@@ -257,10 +257,10 @@ impl fmt::Display for Behind {
             "behind: {} events of {} chains are not in the database",
             self.events, self.chains
         )?;
-        match self.not_final {
+        match self.unsettled {
             0 => writeln!(f, "; run the indexer and verify again")?,
-            all if all == self.events => writeln!(f, ", which are not final yet; verify again once they are")?,
-            some => writeln!(f, ", {some} of them not final yet; run the indexer and verify again")?,
+            all if all == self.events => writeln!(f, ", which are not settled yet; verify again once they are")?,
+            some => writeln!(f, ", {some} of them not settled yet; run the indexer and verify again")?,
         }
         for unread in &self.missing {
             writeln!(f, "  not read: {unread}")?;

@@ -3,8 +3,8 @@
 use chartseal_indexer::{
     Error, Indexer, Options, Scope,
     sink::{Lock, SinkError},
-    source::{Limits, SourceError},
-    verify,
+    source::{Commitment, Limits, SourceError},
+    verify, verify_at,
 };
 use chartseal_program::{events::AdminProposed, seeds::NO_ID};
 use tokio_util::sync::CancellationToken;
@@ -275,19 +275,28 @@ async fn a_gap_in_a_chain_stops_the_indexer() {
 }
 
 #[tokio::test]
-async fn nothing_is_read_that_is_not_finalized() {
-    let node = Node::start(story::tell()).await;
-    let database = Database::new().await;
-    let mut indexer = index(&node, &database).await;
-    indexer.reach_slot(1, &CancellationToken::new()).await.unwrap();
-    for scope in [Scope::Ledger, Scope::Rows] {
-        verify(&node.url, &database.url, scope).await.unwrap();
+async fn nothing_is_read_that_is_not_confirmed_or_where_asked_for_not_final() {
+    for commitment in [Commitment::Confirmed, Commitment::Finalized] {
+        let node = Node::start(story::tell()).await;
+        let database = Database::new().await;
+        let mut indexer = Indexer::new(Options {
+            commitment,
+            ..options(&node, &database)
+        });
+        indexer.reach_slot(1, &CancellationToken::new()).await.unwrap();
+        for scope in [Scope::Ledger, Scope::Rows] {
+            verify_at(&node.url, &database.url, scope, commitment).await.unwrap();
+        }
+        let knowledge = node.knows();
+        match commitment {
+            Commitment::Confirmed => assert_eq!(knowledge.unsettled, Vec::<String>::new()),
+            Commitment::Finalized => assert_eq!(knowledge.unfinal, Vec::<String>::new()),
+        }
     }
-    assert_eq!(node.knows().unsettled, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn what_a_node_lists_before_it_is_final_waits_until_it_is() {
+async fn what_a_node_lists_before_it_is_confirmed_waits_until_it_is() {
     let ledger = story::tell();
     let total = ledger.transactions.len();
     let node = Node::start(ledger).await;
@@ -295,7 +304,7 @@ async fn what_a_node_lists_before_it_is_final_waits_until_it_is() {
     node.knows().early = total;
     let mut indexer = index(&node, &database).await;
     assert_eq!(indexer.stats().transactions, 0);
-    // Pages of which nothing is final do not hide those that are.
+    // Pages of which nothing is confirmed do not hide those that are.
     node.knows().early = total / 2;
     indexer.catch_up(&CancellationToken::new()).await.unwrap();
     let some = indexer.stats().transactions;
@@ -334,7 +343,8 @@ async fn another_ledger_is_refused() {
     let database = Database::new().await;
     index(&node, &database).await;
     let mut another = Ledger::new();
-    for _ in 0..3 {
+    // As far as the one that it is taken for, or the node would have to be waited for.
+    for _ in 0..=node.knows().ledger.transactions.len() {
         another.add_failed();
     }
     another

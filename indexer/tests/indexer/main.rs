@@ -13,6 +13,7 @@ mod chain_end;
 mod cluster;
 mod decoding;
 mod fhir;
+mod forks;
 mod indexing;
 mod ledger;
 mod node;

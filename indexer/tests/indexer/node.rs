@@ -26,8 +26,12 @@ pub(crate) struct Knowledge {
     pub(crate) ledger: Ledger,
     /// Only so many transactions are confirmed; nothing is held back where it is none.
     pub(crate) confirmed: Option<usize>,
-    /// It lists so many of the newest transactions although they are not final, and gives no blocks of them.
+    /// Only so many transactions are final; all that are confirmed where it is none.
+    pub(crate) settled: Option<usize>,
+    /// It lists so many of the newest transactions although they are not confirmed, and gives no blocks of them.
     pub(crate) early: usize,
+    /// Transactions that it does not list, though there are later ones: its index lags.
+    pub(crate) unlisted: Vec<[u8; 64]>,
     /// Transactions that it lists and does not give.
     pub(crate) withheld: Vec<[u8; 64]>,
     /// Every so many answers, one is an error.
@@ -44,10 +48,12 @@ pub(crate) struct Knowledge {
     pub(crate) version: u64,
     /// It keeps no inner instructions.
     pub(crate) forgets_inner: bool,
-    /// Methods that were asked for at less than finalized.
+    /// Methods that were asked for at less than confirmed.
     pub(crate) unsettled: Vec<String>,
     /// What it was asked for.
     pub(crate) asked: Vec<String>,
+    /// Methods that were asked for at less than finalized.
+    pub(crate) unfinal: Vec<String>,
     answers: u64,
 }
 
@@ -60,14 +66,36 @@ impl Knowledge {
         &self.ledger.transactions[..self.confirmed()]
     }
 
-    /// The slot of the first transaction that is not final.
+    /// How settled a transaction is, in a node's words: its whole block is.
+    fn status(&self, index: usize) -> &'static str {
+        let slot = self.transactions()[index].slot;
+        let settled = self.settled.and_then(|settled| self.transactions().get(settled));
+        match slot {
+            slot if self.early_from().is_some_and(|early| slot >= early) => "processed",
+            slot if settled.is_some_and(|settled| slot >= settled.slot) => "confirmed",
+            _ => "finalized",
+        }
+    }
+
+    /// The slot of the first transaction that is not confirmed.
     fn early_from(&self) -> Option<u64> {
-        let final_ones = self.transactions().len() - self.early;
-        self.transactions().get(final_ones).map(|transaction| transaction.slot)
+        let confirmed = self.transactions().len() - self.early;
+        self.transactions().get(confirmed).map(|transaction| transaction.slot)
     }
 
     fn tip(&self) -> u64 {
         self.transactions().last().map_or(0, |transaction| transaction.slot) + 1
+    }
+
+    /// The newest final slot: that of the last final transaction, or the tip where all are.
+    fn final_tip(&self) -> u64 {
+        let last = (0..self.transactions().len())
+            .rev()
+            .find(|index| self.status(*index) == "finalized");
+        match last {
+            Some(last) if last + 1 == self.transactions().len() => self.tip(),
+            last => last.map_or(0, |last| self.transactions()[last].slot),
+        }
     }
 }
 
@@ -132,14 +160,18 @@ async fn answer(
     }
     let method = question["method"].as_str().unwrap();
     knowledge.asked.push(method.to_owned());
-    let mut stated = question["params"]
+    let stated: Vec<&str> = question["params"]
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|part| part.get("commitment"));
+        .filter_map(|part| part.get("commitment")?.as_str())
+        .collect();
     // A status comes with how settled it is.
-    if method != "getSignatureStatuses" && !stated.any(|commitment| commitment == "finalized") {
-        knowledge.unsettled.push(method.to_owned());
+    if method != "getSignatureStatuses" && stated != ["finalized"] {
+        knowledge.unfinal.push(method.to_owned());
+        if stated != ["confirmed"] {
+            knowledge.unsettled.push(method.to_owned());
+        }
     }
     let fails = knowledge
         .fails_every
@@ -152,6 +184,9 @@ async fn answer(
             Err(error(knowledge.block_error.unwrap(), "No block"))
         }
         false if asks_for_less(&question["params"], knowledge.version) => Err(error(-32015, "Transaction version")),
+        false if lags(&knowledge, &question["params"]) => {
+            Err(error(-32016, "Minimum context slot has not been reached"))
+        }
         false => result(&knowledge, method, &question["params"]).ok_or_else(|| error(-32601, "Method not found")),
     };
     let mut response = json!({ "jsonrpc": "2.0", "id": question["id"] });
@@ -168,8 +203,19 @@ fn asks_for_less(params: &Value, version: u64) -> bool {
     newest.is_some_and(|newest| newest < version)
 }
 
+/// Whether it has not come as far as it is asked to have.
+fn lags(knowledge: &Knowledge, params: &Value) -> bool {
+    let config = &params[1];
+    let tip = match config["commitment"] == "finalized" {
+        true => knowledge.final_tip(),
+        false => knowledge.tip(),
+    };
+    config["minContextSlot"].as_u64().is_some_and(|least| tip < least)
+}
+
 fn result(knowledge: &Knowledge, method: &str, params: &Value) -> Option<Value> {
     Some(match method {
+        "getSlot" if params[0]["commitment"] == "finalized" => json!(knowledge.final_tip()),
         "getSlot" => json!(knowledge.tip()),
         "getSignaturesForAddress" => signatures(knowledge, &params[1]),
         "getSignatureStatuses" => statuses(knowledge, &params[0]),
@@ -193,8 +239,14 @@ fn signatures(knowledge: &Knowledge, config: &Value) -> Value {
     let before = config["before"].as_str();
     let limit = config["limit"].as_u64().unwrap() as usize;
     let newest_first = knowledge.transactions().iter().enumerate().rev();
+    let wanted = |index: &usize| match config["commitment"] == "finalized" {
+        true => knowledge.status(*index) == "finalized",
+        false => true,
+    };
+    let newest_first = newest_first.filter(|(index, _)| wanted(index));
+    let listed = newest_first.filter(|(_, transaction)| !knowledge.unlisted.contains(&transaction.signature));
     let after_before =
-        newest_first.skip_while(|(_, transaction)| before.is_some_and(|before| show(&transaction.signature) != before));
+        listed.skip_while(|(_, transaction)| before.is_some_and(|before| show(&transaction.signature) != before));
     let entries = after_before
         .skip(usize::from(before.is_some()))
         .take(limit)
@@ -203,11 +255,9 @@ fn signatures(knowledge: &Knowledge, config: &Value) -> Value {
                 .ledger
                 .is_failed(index)
                 .then(|| json!({ "InstructionError": [0, { "Custom": 1 }] }));
-            let early = knowledge.early_from().is_some_and(|slot| transaction.slot >= slot);
-            let status = if early { "confirmed" } else { "finalized" };
             json!({
                 "signature": show(&transaction.signature), "slot": transaction.slot, "err": error, "memo": null,
-                "blockTime": transaction.block_time, "confirmationStatus": status,
+                "blockTime": transaction.block_time, "confirmationStatus": knowledge.status(index),
             })
         });
     entries.collect()
@@ -218,11 +268,11 @@ fn statuses(knowledge: &Knowledge, signatures: &Value) -> Value {
         let found = knowledge
             .transactions()
             .iter()
-            .find(|t| Some(show(&t.signature).as_str()) == signature.as_str());
-        found.map(|transaction| {
+            .position(|t| Some(show(&t.signature).as_str()) == signature.as_str());
+        found.map(|index| {
             json!({
-                "slot": transaction.slot, "confirmations": null, "status": { "Ok": null }, "err": null,
-                "confirmationStatus": "finalized",
+                "slot": knowledge.transactions()[index].slot, "confirmations": null, "status": { "Ok": null }, "err": null,
+                "confirmationStatus": knowledge.status(index),
             })
         })
     };
@@ -231,9 +281,16 @@ fn statuses(knowledge: &Knowledge, signatures: &Value) -> Value {
 }
 
 fn block(knowledge: &Knowledge, slot: u64, config: &Value) -> Value {
+    let of = |slot| {
+        let mut transactions = knowledge.transactions().iter();
+        let hash = transactions
+            .find(|transaction| transaction.slot == slot)
+            .map(|transaction| transaction.blockhash);
+        bs58::encode(hash.unwrap_or_else(|| blockhash(slot))).into_string()
+    };
     let mut block = json!({
-        "previousBlockhash": bs58::encode(blockhash(slot - 1)).into_string(),
-        "blockhash": bs58::encode(blockhash(slot)).into_string(),
+        "previousBlockhash": of(slot - 1),
+        "blockhash": of(slot),
         "parentSlot": slot - 1, "blockTime": 1_750_000_000 + slot, "blockHeight": slot,
     });
     if config["transactionDetails"] == "full" && !knowledge.hides_transactions {

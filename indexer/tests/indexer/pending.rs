@@ -1,4 +1,4 @@
-//! A local validator shows and lists what is not final yet. That is not read, and not taken for loss.
+//! A local validator shows and lists what is not confirmed yet. That is not read, and not taken for loss.
 
 use chartseal_indexer::{Scope, Verdict, verify};
 
@@ -11,7 +11,7 @@ async fn indexed(ledger: Ledger) -> (Node, Database) {
     (node, database)
 }
 
-/// Reads on until a slot is full, so that what comes after it is final later.
+/// Reads on until a slot is full, so that what comes after it is confirmed later.
 fn fill_the_slot(ledger: &mut Ledger) {
     while !ledger.transactions.len().is_multiple_of(3) {
         story::read_once_more(ledger);
@@ -19,27 +19,27 @@ fn fill_the_slot(ledger: &mut Ledger) {
 }
 
 #[tokio::test]
-async fn what_is_not_final_yet_is_lag_and_said_to_be() {
+async fn what_is_unsettled_yet_is_lag_and_said_to_be() {
     let mut ledger = story::tell();
     fill_the_slot(&mut ledger);
     let (node, database) = indexed(ledger).await;
     for _ in 0..4 {
         story::read_once_more(&mut node.knows().ledger);
     }
-    for (early, said) in [(4, ", which are not final yet"), (1, ", 1 of them not final yet")] {
+    for (early, said) in [(4, ", which are not settled yet"), (1, ", 1 of them not settled yet")] {
         node.knows().early = early;
         for scope in [Scope::Ledger, Scope::Rows] {
             let report = verify(&node.url, &database.url, scope).await.unwrap();
             assert_eq!(report.verdict(), Verdict::Behind, "{report}");
             assert!(!report.whole && report.findings.is_empty());
-            assert_eq!((report.behind.events, report.behind.not_final), (4, early as u64));
+            assert_eq!((report.behind.events, report.behind.unsettled), (4, early as u64));
             assert!(report.to_string().contains(said), "{report}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_was_forgotten_is_missing_also_where_something_else_is_not_final_yet() {
+async fn what_was_forgotten_is_missing_also_where_something_else_is_unsettled_yet() {
     let mut ledger = story::tell();
     story::read_once_more(&mut ledger);
     let (node, database) = indexed(ledger).await;

@@ -1,6 +1,6 @@
 //! What a source delivers, and what it says where it cannot.
 
-use chartseal_indexer::source::{Limits, RpcSource, SourceError, Transaction};
+use chartseal_indexer::source::{Commitment, Limits, RpcSource, SourceError, Transaction};
 use futures_util::TryStreamExt;
 
 use crate::{node::Node, story};
@@ -11,7 +11,7 @@ async fn delivered(node: &Node) -> Result<Vec<Transaction>, SourceError> {
 }
 
 async fn delivered_with(node: &Node, limits: Limits) -> Result<Vec<Transaction>, SourceError> {
-    let source = RpcSource::new(&node.url, limits);
+    let source = RpcSource::new(&node.url, limits, Commitment::Finalized);
     let listed = source.list_after(None).await?;
     let delivered: Vec<_> = source.deliver(&listed).try_collect().await?;
     Ok(delivered.into_iter().filter_map(|one| one.transaction).collect())

@@ -1,4 +1,4 @@
-//! Whether the indexer keeps up, as its own proof says it. What is not final yet it leaves for later, so being behind by
+//! Whether the indexer keeps up, as its own proof says it. What is not settled yet it leaves for later, so being behind by
 //! that is as it should be; being behind by anything else is, for as long as it reads on.
 
 use std::process::Stdio;
@@ -19,8 +19,8 @@ const ASK: Duration = Duration::from_millis(500);
 #[derive(Debug, PartialEq, Eq)]
 enum Lag {
     None,
-    /// So many events are not there, and none of them is final.
-    NotFinal(u64),
+    /// So many events are not there, and none of them is confirmed.
+    Unsettled(u64),
     /// So many events could have been read, since that transaction.
     Unread {
         events: u64,
@@ -38,8 +38,8 @@ pub(super) fn check(state: &State, programs: &Programs) -> Result<Option<String>
     loop {
         let (events, since) = match prove(state, programs)? {
             Lag::None => return Ok(None),
-            Lag::NotFinal(events) => {
-                return Ok(Some(format!("behind by {}, not final yet", counted(events))));
+            Lag::Unsettled(events) => {
+                return Ok(Some(format!("behind by {}, not settled yet", counted(events))));
             }
             Lag::Unread { events, since } => (events, since),
         };
@@ -98,11 +98,11 @@ fn judge(report: &Value) -> Result<Lag> {
         let number = report["behind"][what].as_u64();
         number.context("the proof is of another form")
     };
-    Ok(match (behind("events")?, behind("not_final")?) {
+    Ok(match (behind("events")?, behind("unsettled")?) {
         (0, _) => Lag::None,
-        (events, not_final) if events == not_final => Lag::NotFinal(events),
-        (events, not_final) => Lag::Unread {
-            events: events.saturating_sub(not_final),
+        (events, unsettled) if events == unsettled => Lag::Unsettled(events),
+        (events, unsettled) => Lag::Unread {
+            events: events.saturating_sub(unsettled),
             since: report["signature"].as_str().map(str::to_owned),
         },
     })
@@ -113,14 +113,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn report(events: u64, not_final: u64) -> Value {
-        json!({ "signature": "5x", "findings": [], "behind": { "events": events, "not_final": not_final } })
+    fn report(events: u64, unsettled: u64) -> Value {
+        json!({ "signature": "5x", "findings": [], "behind": { "events": events, "unsettled": unsettled } })
     }
 
     #[test]
-    fn what_is_not_final_is_told_from_what_could_have_been_read() {
+    fn what_is_unsettled_is_told_from_what_could_have_been_read() {
         assert_eq!(judge(&report(0, 0)).unwrap(), Lag::None);
-        assert_eq!(judge(&report(3, 3)).unwrap(), Lag::NotFinal(3));
+        assert_eq!(judge(&report(3, 3)).unwrap(), Lag::Unsettled(3));
         let since = Some("5x".to_owned());
         assert_eq!(judge(&report(3, 1)).unwrap(), Lag::Unread { events: 2, since });
         assert!(judge(&json!({})).is_err());

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::sink::SinkError;
 
-#[allow(dead_code)]
 /// Deletes every row that follows from the events of these chains, in all tables but `events` and `chains`.
 ///
 /// Rows of other chains may refer to those that go. So the caller defers foreign keys, and writes what is to stay anew in

@@ -24,7 +24,6 @@ mod rollups;
 mod safeguards;
 mod standings;
 
-#[allow(unused_imports, dead_code)]
 pub(in crate::sink) use forget::forget;
 pub(crate) use list::{TABLES, Table};
 pub(in crate::sink) use rollups::recount;

@@ -5,8 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use chartseal_indexer::{
     decode::Located,
-    sink::{Lock, Sink},
-    source::Checkpoint,
+    sink::{Batch, Entry, Lock, Sink},
 };
 
 use super::{Line, Load, Plan, profile, progress, rows};
@@ -79,17 +78,28 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
 /// Seconds that it takes to store all of them.
 async fn store(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> Result<f64> {
     // The indexer holds a batch's events in one list too; making it is not what is measured.
-    let batches: Vec<Vec<Located>> = transactions.chunks(batch.max(1)).map(<[_]>::concat).collect();
+    let batches: Vec<Batch> = transactions.chunks(batch.max(1)).map(as_read).collect();
     let since = Instant::now();
-    for events in &batches {
-        let last = events.last().context("a batch without events")?;
-        let frontier = Checkpoint {
-            signature: last.place.signature,
-            slot: last.place.slot,
-        };
-        sink.store(events, Some(frontier)).await?;
+    for batch in &batches {
+        sink.store(batch).await?;
     }
     Ok(since.elapsed().as_secs_f64())
+}
+
+/// Transactions as the indexer reads them when they are final.
+fn as_read(transactions: &[Vec<Located>]) -> Batch {
+    let entry = |events: &Vec<Located>| {
+        events.first().map(|first| Entry {
+            signature: first.place.signature,
+            slot: first.place.slot,
+            blockhash: Some(first.place.blockhash),
+        })
+    };
+    Batch {
+        entries: transactions.iter().filter_map(entry).collect(),
+        events: transactions.concat(),
+        settled: true,
+    }
 }
 
 async fn drop_database(cluster: &Cluster, name: &str) -> Result<()> {

@@ -1,20 +1,36 @@
 //! Drives source, decoder and sink, and outlives a node or a database that is away for a while.
+//!
+//! A pass lists what the ledger has after the frontier and stores it, and then settles what has become final meanwhile.
+//! Whatever looks wrong about what is not final is held against the ledger again and taken back where its block was
+//! dropped ([`settle`]); the same about what is final stops the indexer.
 
-use std::time::Duration;
+mod batch;
+mod progress;
+mod settle;
+mod writer;
 
-use futures_util::StreamExt;
+use std::time::{Duration, Instant};
+
 use tokio_util::sync::CancellationToken;
+
+pub use progress::{Health, Progress};
 
 use crate::{
     Error,
-    decode::{Located, decode},
     outage::Outage,
-    sink::{Lock, Sink},
-    source::{Checkpoint, Delivered, Limits, Listed, RpcSource, Signature, show},
+    sink::Lock,
+    source::{Checkpoint, Commitment, Limits, Listed, RpcSource, Signature},
 };
+use batch::Cut;
+use progress::Publisher;
+use writer::Writer;
 
-/// How long a batch that is being written may still take after the indexer was asked to stop.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How often what became final is looked for.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often one who does not wait for an outage tries again what a fork of the ledger disturbed, and the wait between.
+const TRIES: u32 = 20;
+const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 /// What to index, from where to where, and how eagerly.
 #[derive(Clone, Debug)]
@@ -23,6 +39,8 @@ pub struct Options {
     pub rpc: String,
     /// URL of the database.
     pub database: String,
+    /// How settled a transaction must be to be read.
+    pub commitment: Commitment,
     /// Read the ledger from its beginning once more. What is stored is compared and not stored again.
     pub from_start: bool,
     /// How long to wait before looking for new transactions.
@@ -41,9 +59,10 @@ impl Options {
         Self {
             rpc: rpc.to_owned(),
             database: database.to_owned(),
+            commitment: Commitment::default(),
             from_start: false,
             poll: Duration::from_millis(400),
-            batch: 500,
+            batch: Cut::TRANSACTIONS,
             lock: Lock::Wait,
             limits: Limits::default(),
         }
@@ -61,6 +80,8 @@ pub struct Stats {
     pub events: u64,
     /// Events that were stored before, and came again.
     pub known: u64,
+    /// Events that were taken back, because their blocks were dropped.
+    pub taken_back: u64,
     /// Calls that look like an event of ours and are none.
     pub look_alikes: u64,
 }
@@ -70,35 +91,42 @@ pub struct Stats {
 pub struct Indexer {
     options: Options,
     source: RpcSource,
-    sink: Option<Sink>,
-    stats: Stats,
+    writer: Writer,
     from_start: bool,
     ledger: Outage,
-    database: Outage,
+    /// When what became final was last looked for.
+    settled: Option<Instant>,
+    progress: Publisher,
 }
 
 impl Indexer {
     /// An indexer that has not connected yet.
     pub fn new(options: Options) -> Self {
+        let progress = Publisher::default();
         Self {
-            source: RpcSource::new(&options.rpc, options.limits),
-            sink: None,
-            stats: Stats::default(),
+            source: RpcSource::new(&options.rpc, options.limits, options.commitment),
+            writer: Writer::new(&options.database, options.lock, progress.clone()),
             from_start: options.from_start,
             ledger: Outage::new("the RPC node"),
-            database: Outage::new("Postgres"),
+            settled: None,
+            progress,
             options,
         }
     }
 
     /// What was done so far.
     pub fn stats(&self) -> &Stats {
-        &self.stats
+        &self.writer.stats
     }
 
     /// How far the database is; nothing before the first connection, or where it is empty.
-    pub fn checkpoint(&self) -> Option<&Checkpoint> {
-        self.sink.as_ref().and_then(Sink::checkpoint)
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.writer.frontier()
+    }
+
+    /// How far it is and how it fares, as it changes.
+    pub fn progress(&self) -> tokio::sync::watch::Receiver<Progress> {
+        self.progress.subscribe()
     }
 
     /// Indexes until it is asked to stop.
@@ -123,6 +151,12 @@ impl Indexer {
     /// # Errors
     /// Whatever stands in the way.
     pub async fn catch_up(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        for _ in 1..TRIES {
+            match self.pass(stop).await {
+                Err(Error::Unsettled(_)) => pause(TRY_AGAIN, stop).await?,
+                outcome => return outcome,
+            }
+        }
         self.pass(stop).await
     }
 
@@ -165,130 +199,86 @@ impl Indexer {
 
     /// How long to wait because of an error, or the error where waiting does not help.
     fn patience(&mut self, error: Error) -> Result<Duration, Error> {
+        self.progress.failed(&error);
         match &error {
             error if !error.is_passing() => {}
-            Error::Sink(cause) => return Ok(self.database.failed(cause)),
+            Error::Sink(cause) => return Ok(self.writer.outage.failed(cause)),
             _ => return Ok(self.ledger.failed(&error)),
         }
         Err(error)
     }
 
-    /// Stores everything that the ledger has beyond the checkpoint.
+    /// Stores everything that the ledger has beyond the frontier, and settles what is final.
     async fn pass(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        let checkpoint = self.open(stop).await?;
-        let after = if self.from_start { None } else { checkpoint.as_ref() };
-        let listed = until(stop, self.source.list_after(after)).await??;
-        let again = match checkpoint {
-            Some(checkpoint) if self.from_start => beyond(&listed, &checkpoint)?,
+        self.writer.open(stop).await?;
+        let before = self.writer.stats;
+        let read = match self.read_on(stop).await {
+            // Of what is not final something was dropped, or the node does not list all of it yet.
+            Err(Error::Unsettled(cause)) => match self.check_tail(stop).await? {
+                0 => Err(Error::Unsettled(cause)),
+                _ => self.read_on(stop).await,
+            },
+            read => read,
+        };
+        read?;
+        if self.settled.is_none_or(|last| last.elapsed() >= SETTLE_EVERY) {
+            if self.settle(stop).await? > 0 {
+                self.read_on(stop).await?;
+            }
+            self.settled = Some(Instant::now());
+        }
+        self.ledger.over();
+        self.writer.outage.over();
+        self.progress.well();
+        let stats = self.writer.stats;
+        if stats.events > before.events {
+            let slot = self.checkpoint().map_or(0, |checkpoint| checkpoint.slot);
+            tracing::info!(events = stats.events - before.events, slot, "stored");
+        }
+        Ok(())
+    }
+
+    /// Stores everything that the ledger has beyond the frontier.
+    async fn read_on(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        let frontier = self.writer.frontier();
+        let after = if self.from_start { None } else { frontier.as_ref() };
+        let listed = until(stop, self.source.list_after(after)).await?;
+        let listed = listed.map_err(|error| self.writer.doubt(error.into(), false))?;
+        let again = match frontier {
+            Some(frontier) if self.from_start => {
+                beyond(&listed, &frontier).map_err(|error| self.writer.doubt(error.into(), false))?
+            }
             _ => 0,
         };
-        let before = self.stats;
         let (known, new) = listed.split_at(again);
+        self.writer.none_twice(new)?;
         self.store(known, false, stop).await?;
         self.from_start = false;
-        self.store(new, true, stop).await?;
-        self.ledger.over();
-        self.database.over();
-        if self.stats.events > before.events {
-            let slot = self.checkpoint().map_or(0, |checkpoint| checkpoint.slot);
-            tracing::info!(events = self.stats.events - before.events, slot, "stored");
-        }
-        Ok(())
+        self.store(new, true, stop).await
     }
 
-    /// Connects, unless it is connected.
-    async fn open(&mut self, stop: &CancellationToken) -> Result<Option<Checkpoint>, Error> {
-        if self.sink.is_none() {
-            self.sink = Some(until(stop, Sink::open(&self.options.database, self.options.lock)).await??);
-        }
-        Ok(self.checkpoint().copied())
-    }
-
-    /// Stores what was listed, batch by batch, and moves the checkpoint along if `advance`.
+    /// Stores what was listed, batch by batch: the next is fetched while one is written, and not more than that.
     async fn store(&mut self, listed: &[Listed], advance: bool, stop: &CancellationToken) -> Result<(), Error> {
-        for part in listed.chunks(self.options.batch.max(1)) {
-            let mut batch = Batch::default();
-            // What came before an error is stored all the same.
-            let outcome = until(stop, batch.fill(&self.source, part)).await?;
-            self.write(batch, advance, stop).await?;
-            outcome?;
-            self.ledger.over();
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, batch: Batch, advance: bool, stop: &CancellationToken) -> Result<(), Error> {
-        let Some(last) = batch.last else { return Ok(()) };
-        let Some(mut sink) = self.sink.take() else {
-            return Ok(());
-        };
-        // Whatever goes wrong from here on, the sink is dropped and with it the connection and its lock.
-        let written = tokio::select! {
-            written = sink.store(&batch.events, advance.then(|| last.checkpoint())) => written?,
-            () = async { stop.cancelled().await; tokio::time::sleep(STOP_GRACE).await } => return Err(Error::Stopped),
-        };
-        self.sink = Some(sink);
-        self.database.over();
-        self.stats.transactions += batch.read;
-        self.stats.failed += batch.failed;
-        self.stats.look_alikes += batch.look_alikes;
-        self.stats.events += written.new;
-        self.stats.known += written.known;
-        Ok(())
-    }
-}
-
-/// Transactions that are stored together.
-#[derive(Default)]
-struct Batch {
-    events: Vec<Located>,
-    /// The last transaction that is complete here, with all before it.
-    last: Option<Listed>,
-    read: u64,
-    failed: u64,
-    look_alikes: u64,
-}
-
-impl Batch {
-    async fn fill(&mut self, source: &RpcSource, listed: &[Listed]) -> Result<(), Error> {
-        let mut delivered = std::pin::pin!(source.deliver(listed));
-        while let Some(delivered) = delivered.next().await {
-            self.add(&delivered?)?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, delivered: &Delivered) -> Result<(), Error> {
-        match &delivered.transaction {
-            None => self.failed += 1,
-            Some(transaction) => {
-                let decoded = decode(transaction)?;
-                if decoded.look_alikes > 0 {
-                    let signature = show(&transaction.signature);
-                    tracing::warn!(
-                        count = decoded.look_alikes,
-                        signature,
-                        "ignored what looks like our event and is none"
-                    );
-                }
-                self.events.extend(decoded.events);
-                self.look_alikes += decoded.look_alikes;
-                self.read += 1;
+        let cut = Cut::after(self.options.batch);
+        let (source, writer) = (&self.source, &mut self.writer);
+        let (send, mut receive) = tokio::sync::mpsc::channel(1);
+        let filling = async move { until(stop, batch::fill(source, listed, cut, send)).await? };
+        let writing = async move {
+            while let Some(part) = receive.recv().await {
+                writer.write(part, advance, stop).await?;
             }
-        }
-        self.last = Some(delivered.listed);
-        Ok(())
+            Ok(())
+        };
+        let (filled, written): (Result<(), Error>, Result<(), Error>) = tokio::join!(filling, writing);
+        // What was written last says more than that nothing more was taken.
+        written.and(filled)
     }
 }
 
 /// How many of the listed transactions are up to and including the checkpoint.
-fn beyond(listed: &[Listed], checkpoint: &Checkpoint) -> Result<usize, Error> {
+fn beyond(listed: &[Listed], checkpoint: &Checkpoint) -> Result<usize, crate::source::SourceError> {
     let place = listed.iter().position(|entry| entry.checkpoint() == *checkpoint);
-    let lost = || crate::source::SourceError::CheckpointLost {
-        signature: show(&checkpoint.signature),
-        slot: checkpoint.slot,
-    };
-    Ok(place.ok_or_else(lost)? + 1)
+    Ok(place.ok_or_else(|| checkpoint.lost())? + 1)
 }
 
 /// Does something unless it is asked to stop.

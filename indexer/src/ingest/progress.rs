@@ -1,0 +1,94 @@
+//! How far an indexer is and how it fares, for whoever watches it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::{Error, source::Checkpoint};
+
+/// How an indexer fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It has not come so far yet as to tell.
+    #[default]
+    Starting,
+    /// Another indexer writes to the database: this one takes over when that one ends. Or the database does not answer yet.
+    StandingBy,
+    /// Its last pass stored all that there was.
+    Well,
+    /// Something is away, and it tries until that is back: what was said last.
+    Waiting(String),
+    /// It has ended, because of this.
+    Ended(String),
+}
+
+/// How far an indexer is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The last transaction that was read.
+    pub frontier: Option<Checkpoint>,
+    /// The last transaction that was read and is final.
+    pub settled: Option<Checkpoint>,
+    /// Transactions that were read and are not final.
+    pub unsettled: usize,
+    pub health: Health,
+}
+
+/// Says how far the indexer is.
+#[derive(Clone, Debug)]
+pub(super) struct Publisher(Arc<watch::Sender<Progress>>);
+
+impl Default for Publisher {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Progress::default())))
+    }
+}
+
+impl Publisher {
+    pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
+        self.0.subscribe()
+    }
+
+    pub(super) fn moved(&self, frontier: Option<Checkpoint>, settled: Option<Checkpoint>, unsettled: usize) {
+        gauge("chartseal_frontier_slot", frontier);
+        gauge("chartseal_settled_slot", settled);
+        self.0.send_modify(|progress| {
+            (progress.frontier, progress.settled, progress.unsettled) = (frontier, settled, unsettled);
+        });
+    }
+
+    pub(super) fn stands_by(&self, stands_by: bool) {
+        self.is(if stands_by {
+            Health::StandingBy
+        } else {
+            Health::Starting
+        });
+    }
+
+    pub(super) fn well(&self) {
+        self.is(Health::Well);
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
+        metrics::counter!("chartseal_errors_total", "kind" => error.kind()).increment(1);
+        self.is(match error.is_passing() {
+            true => Health::Waiting(error.to_string()),
+            false => Health::Ended(error.to_string()),
+        });
+    }
+
+    fn is(&self, health: Health) {
+        self.0.send_if_modified(|progress| {
+            let changes = progress.health != health;
+            progress.health = health;
+            changes
+        });
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn gauge(name: &'static str, checkpoint: Option<Checkpoint>) {
+    if let Some(checkpoint) = checkpoint {
+        metrics::gauge!(name).set(checkpoint.slot as f64);
+    }
+}
