@@ -30,5 +30,6 @@ mod speaker;
 mod state;
 mod story;
 mod sums;
+mod taken_back;
 mod tampering;
 mod wake;
