@@ -56,12 +56,15 @@ impl Peer {
 pub enum Herald {
     /// The node's WebSocket.
     Socket,
+    /// A Yellowstone gRPC endpoint.
+    Yellowstone,
 }
 
 impl Herald {
     fn word(self) -> &'static str {
         match self {
             Self::Socket => "socket",
+            Self::Yellowstone => "yellowstone",
         }
     }
 }
@@ -258,7 +261,7 @@ fn describe() {
     );
     describe_counter!(
         TOLD,
-        "Transactions that were told of (by socket, the node's WebSocket) before they were asked for."
+        "Transactions that were told of (by socket, the node's WebSocket, or yellowstone, a gRPC endpoint) before they were asked for."
     );
     describe_counter!(
         BEGUN_ANEW,
@@ -291,8 +294,8 @@ fn describe() {
         (EVENTS, "outcome", &["stored", "known"][..]),
         (TRANSACTIONS, "outcome", &["read", "failed"]),
         (RECONNECTS, "peer", &["node", "database"]),
-        (TOLD, "by", &["socket"]),
-        (BEGUN_ANEW, "by", &["socket"]),
+        (TOLD, "by", &["socket", "yellowstone"]),
+        (BEGUN_ANEW, "by", &["socket", "yellowstone"]),
         (ERRORS, "kind", &["node", "database", "event", "other"]),
         (DELIVERIES, "outcome", &["delivered", "failed", "dead"]),
     ] {

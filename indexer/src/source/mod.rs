@@ -5,6 +5,8 @@
 //! still be dropped. What it delivers is free of any wire format, so that other sources can stand beside the RPC.
 
 mod accounts;
+#[cfg(feature = "yellowstone")]
+mod ahead;
 mod block;
 mod error;
 mod heads;
@@ -12,6 +14,8 @@ mod rpc;
 mod socket;
 mod wake;
 mod wire;
+#[cfg(feature = "yellowstone")]
+mod yellowstone;
 
 pub use accounts::ReadAccount;
 pub use chartseal_websocket::WebSocket;
@@ -20,6 +24,8 @@ pub use heads::Head;
 pub(crate) use heads::head_in;
 pub use rpc::{Limits, Listing, RpcSource};
 pub use wake::Wake;
+#[cfg(feature = "yellowstone")]
+pub use yellowstone::Yellowstone;
 
 use anchor_lang::prelude::Address;
 use solana_commitment_config::CommitmentConfig;

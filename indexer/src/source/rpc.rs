@@ -62,6 +62,9 @@ pub struct RpcSource {
     rpc: RpcClient,
     limits: Limits,
     commitment: Commitment,
+    /// What was told of before it is asked for.
+    #[cfg(feature = "yellowstone")]
+    pub(super) ahead: Option<Arc<super::ahead::Ahead>>,
 }
 
 impl std::fmt::Debug for RpcSource {
@@ -81,6 +84,19 @@ impl RpcSource {
             rpc: RpcClient::new_with_timeout_and_commitment(url.to_owned(), limits.timeout, commitment.config()),
             limits,
             commitment,
+            #[cfg(feature = "yellowstone")]
+            ahead: None,
+        }
+    }
+
+    /// A listed transaction that was told of, and so need not be asked for.
+    fn told_of(&self, listed: &Listed) -> Option<Transaction> {
+        #[cfg(feature = "yellowstone")]
+        return self.ahead.as_ref()?.take(listed);
+        #[cfg(not(feature = "yellowstone"))]
+        {
+            let _ = listed;
+            None
         }
     }
 
@@ -244,10 +260,7 @@ impl RpcSource {
                 async move {
                     let transaction = match entry.failed {
                         true => None,
-                        false => match blocks.transaction(entry, self).await? {
-                            Some(given) => given,
-                            None => self.transaction(entry, &blockhashes).await?,
-                        },
+                        false => self.succeeded(entry, &blockhashes, &blocks).await?,
                     };
                     Ok(Delivered {
                         listed: *entry,
@@ -256,6 +269,22 @@ impl RpcSource {
                 }
             })
             .buffered(self.limits.parallel)
+    }
+
+    /// A transaction that is listed as one that succeeded, from whoever has it first.
+    async fn succeeded(
+        &self,
+        listed: &Listed,
+        blockhashes: &Blockhashes,
+        blocks: &Blocks,
+    ) -> Result<Option<Transaction>, SourceError> {
+        if let Some(told) = self.told_of(listed) {
+            return Ok(Some(told));
+        }
+        match blocks.transaction(listed, self).await? {
+            Some(given) => Ok(given),
+            None => self.transaction(listed, blockhashes).await,
+        }
     }
 
     /// One request, tried a few times.

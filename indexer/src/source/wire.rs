@@ -32,7 +32,8 @@ pub(super) fn transaction(
             signature: super::show(signature),
         });
     };
-    let calls = calls(&keys, &message.instructions, inner).ok_or_else(|| nonsense("its instructions do not fit it"))?;
+    let calls = from_json(&message.instructions, inner).and_then(|(outer, groups)| calls(&keys, outer, groups));
+    let calls = calls.ok_or_else(|| nonsense("its instructions do not fit it"))?;
     Ok(Some(Transaction {
         signature: *signature,
         slot: answer.slot,
@@ -55,46 +56,67 @@ fn keys(stated: &[String], meta: &UiTransactionStatusMeta) -> Option<Vec<Address
         .collect()
 }
 
+/// An instruction with its accounts named by their places among the keys, as every wire format has it.
+pub(super) struct Compiled {
+    pub(super) program: usize,
+    pub(super) accounts: Vec<u8>,
+    pub(super) data: Vec<u8>,
+    /// Its place in the call stack; of an outer instruction it is known.
+    pub(super) depth: Option<u32>,
+}
+
+/// The inner instructions of the outer one with this index.
+pub(super) type Group = (usize, Vec<Compiled>);
+
 /// Outer instructions, each followed by its inner ones. `None` where an index points nowhere, or a node leaves out
 /// what an inner instruction's place in the call stack is, without which nobody could tell who called it.
-fn calls(keys: &[Address], outer: &[UiCompiledInstruction], groups: &[UiInnerInstructions]) -> Option<Vec<Call>> {
+pub(super) fn calls(keys: &[Address], outer: Vec<Compiled>, mut groups: Vec<Group>) -> Option<Vec<Call>> {
     let mut calls = Vec::new();
-    for (index, instruction) in outer.iter().enumerate() {
+    for (index, instruction) in outer.into_iter().enumerate() {
         let outer_index = u16::try_from(index).ok()?;
         calls.push(call(keys, instruction, outer_index, None, 1)?);
-        for group in groups.iter().filter(|group| usize::from(group.index) == index) {
-            for (inner, instruction) in group.instructions.iter().enumerate() {
-                let UiInstruction::Compiled(instruction) = instruction else {
-                    return None;
-                };
+        for (_, inner) in groups.extract_if(.., |(of, _)| *of == index) {
+            for (inner, instruction) in inner.into_iter().enumerate() {
                 let inner = u16::try_from(inner).ok()?;
-                calls.push(call(
-                    keys,
-                    instruction,
-                    outer_index,
-                    Some(inner),
-                    instruction.stack_height?,
-                )?);
+                let depth = instruction.depth?;
+                calls.push(call(keys, instruction, outer_index, Some(inner), depth)?);
             }
         }
     }
     Some(calls)
 }
 
-fn call(
-    keys: &[Address],
-    instruction: &UiCompiledInstruction,
-    outer: u16,
-    inner: Option<u16>,
-    depth: u32,
-) -> Option<Call> {
-    let key = |index: &u8| keys.get(usize::from(*index)).copied();
+fn call(keys: &[Address], instruction: Compiled, outer: u16, inner: Option<u16>, depth: u32) -> Option<Call> {
+    let key = |index: usize| keys.get(index).copied();
+    let accounts = instruction.accounts.iter().map(|index| key(usize::from(*index)));
     Some(Call {
         outer,
         inner,
         depth,
-        program: key(&instruction.program_id_index)?,
-        accounts: instruction.accounts.iter().map(key).collect::<Option<_>>()?,
-        data: bs58::decode(&instruction.data).into_vec().ok()?,
+        program: key(instruction.program)?,
+        accounts: accounts.collect::<Option<_>>()?,
+        data: instruction.data,
     })
+}
+
+fn from_json(outer: &[UiCompiledInstruction], groups: &[UiInnerInstructions]) -> Option<(Vec<Compiled>, Vec<Group>)> {
+    let compiled = |instruction: &UiCompiledInstruction| {
+        Some(Compiled {
+            program: usize::from(instruction.program_id_index),
+            accounts: instruction.accounts.clone(),
+            data: bs58::decode(&instruction.data).into_vec().ok()?,
+            depth: instruction.stack_height,
+        })
+    };
+    let inner = |instruction: &UiInstruction| match instruction {
+        UiInstruction::Compiled(instruction) => compiled(instruction),
+        UiInstruction::Parsed(_) => None,
+    };
+    let group = |group: &UiInnerInstructions| {
+        let instructions: Option<_> = group.instructions.iter().map(inner).collect();
+        Some((usize::from(group.index), instructions?))
+    };
+    let outer: Option<_> = outer.iter().map(compiled).collect();
+    let groups: Option<_> = groups.iter().map(group).collect();
+    Some((outer?, groups?))
 }

@@ -33,3 +33,5 @@ mod sums;
 mod taken_back;
 mod tampering;
 mod wake;
+#[cfg(feature = "yellowstone")]
+mod yellowstone;
