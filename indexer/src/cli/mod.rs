@@ -6,6 +6,7 @@
 mod analysts;
 mod audit;
 mod fhir;
+mod hearing;
 mod http;
 mod run;
 mod serve;

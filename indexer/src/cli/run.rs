@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Commitment, Database, http::Http};
+use super::{Commitment, Database, hearing::Hearing, http::Http};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -37,6 +37,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
     listen: Option<SocketAddr>,
     #[command(flatten)]
+    hearing: Hearing,
+    #[command(flatten)]
     http: Http,
 }
 
@@ -47,13 +49,15 @@ impl Run {
             Some(listen) => Some(self.http.door(listen).await?),
             None => None,
         };
-        let mut indexer = Indexer::new(Options {
+        let mut options = Options {
             commitment: self.commitment.into(),
             from_start: self.from_start,
             poll: Duration::from_millis(self.poll_ms),
             lock: if self.once { Lock::Refuse } else { Lock::Wait },
             ..Options::new(&self.rpc, &self.database.url)
-        });
+        };
+        self.hearing.choose(&mut options)?;
+        let mut indexer = Indexer::new(options);
         let indexing = async {
             let outcome = match self.once {
                 true => indexer.catch_up(&stop).await,

@@ -19,7 +19,7 @@ use crate::{
     Error,
     outage::Outage,
     sink::Lock,
-    source::{Checkpoint, Commitment, Limits, Listed, RpcSource, Signature},
+    source::{Checkpoint, Commitment, Limits, Listed, RpcSource, Signature, Wake, WebSocket},
 };
 use batch::Cut;
 use progress::Publisher;
@@ -51,6 +51,11 @@ pub struct Options {
     pub lock: Lock,
     /// How much to ask the node for at a time.
     pub limits: Limits,
+    /// Where the node tells of transactions by itself.
+    pub websocket: WebSocket,
+    /// Where transactions are pushed from, too.
+    #[cfg(feature = "yellowstone")]
+    pub yellowstone: Option<crate::source::Yellowstone>,
 }
 
 impl Options {
@@ -65,6 +70,9 @@ impl Options {
             batch: Cut::TRANSACTIONS,
             lock: Lock::Wait,
             limits: Limits::default(),
+            websocket: WebSocket::default(),
+            #[cfg(feature = "yellowstone")]
+            yellowstone: None,
         }
     }
 }
@@ -134,16 +142,29 @@ impl Indexer {
     /// # Errors
     /// What does not go away by itself: an event that cannot be read, a ledger that is another one, a gap.
     pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        let mut wake = self.listen();
         loop {
-            let wait = match self.pass(stop).await {
-                Ok(()) => self.options.poll,
+            let waited = match self.pass(stop).await {
+                Ok(()) => until(stop, wake.next(self.options.poll)).await,
                 Err(Error::Stopped) => return Ok(()),
-                Err(error) => self.patience(error)?,
+                Err(error) => pause(self.patience(error)?, stop).await,
             };
-            if pause(wait, stop).await.is_err() {
+            if waited.is_err() {
                 return Ok(());
             }
         }
+    }
+
+    /// Hears of transactions from now on, wherever anybody tells of them.
+    fn listen(&mut self) -> Wake {
+        let commitment = self.options.commitment.config();
+        #[cfg_attr(not(feature = "yellowstone"), allow(unused_mut))]
+        let mut wake = Wake::start(&self.options.websocket, &self.options.rpc, commitment);
+        #[cfg(feature = "yellowstone")]
+        if let Some(place) = &self.options.yellowstone {
+            self.source.read_ahead(place, &mut wake);
+        }
+        wake
     }
 
     /// Indexes what the ledger has now, and fails where node or database are away.

@@ -151,6 +151,7 @@ mod tests {
             signature: told.signature,
             slot: told.slot,
             failed: false,
+            settled: false,
         }
     }
 }

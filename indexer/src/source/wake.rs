@@ -73,7 +73,7 @@ impl Wake {
     pub fn start(websocket: &WebSocket, rpc: &str, commitment: CommitmentConfig) -> Self {
         let mut wake = Self::default();
         match websocket.of(rpc) {
-            Some(url) => wake.keep(tokio::spawn(socket::listen(url, commitment, wake.bell()))),
+            Some(url) => wake.keep(&tokio::spawn(socket::listen(url, commitment, wake.bell()))),
             None => tracing::debug!("no WebSocket: the node is asked for what is new"),
         }
         wake
@@ -84,7 +84,7 @@ impl Wake {
     }
 
     /// Ends this with itself.
-    pub(super) fn keep(&mut self, listener: JoinHandle<()>) {
+    pub(super) fn keep(&mut self, listener: &JoinHandle<()>) {
         self.listeners.push(listener.abort_handle());
     }
 

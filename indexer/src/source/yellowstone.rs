@@ -104,10 +104,11 @@ enum Broken {
 
 impl RpcSource {
     /// Reads ahead what is told of there, for as long as `wake` is there, which it wakes.
-    pub fn read_ahead(&mut self, place: &Yellowstone, commitment: CommitmentConfig, wake: &mut Wake) {
+    pub fn read_ahead(&mut self, place: &Yellowstone, wake: &mut Wake) {
+        let commitment = self.commitment().config();
         let ahead = Arc::new(Ahead::default());
         self.ahead = Some(Arc::clone(&ahead));
-        wake.keep(tokio::spawn(listen(place.clone(), commitment, ahead, wake.bell())));
+        wake.keep(&tokio::spawn(listen(place.clone(), commitment, ahead, wake.bell())));
     }
 }
 

@@ -29,13 +29,13 @@ const EVENTS: &str = "SELECT count(*) FROM events";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An indexer that runs until the test has seen enough.
-struct Running {
+pub(crate) struct Running {
     stop: CancellationToken,
     task: JoinHandle<Stats>,
 }
 
 impl Running {
-    fn start(options: Options) -> Self {
+    pub(crate) fn start(options: Options) -> Self {
         let stop = CancellationToken::new();
         let token = stop.clone();
         let task = tokio::spawn(async move {
@@ -46,7 +46,7 @@ impl Running {
         Self { stop, task }
     }
 
-    async fn stop(self) -> Stats {
+    pub(crate) async fn stop(self) -> Stats {
         self.stop.cancel();
         tokio::time::timeout(Duration::from_secs(8), self.task)
             .await
@@ -56,7 +56,7 @@ impl Running {
 }
 
 /// Waits until so many events are stored.
-async fn wait_for(connection: &mut PgConnection, events: usize) {
+pub(crate) async fn wait_for(connection: &mut PgConnection, events: usize) {
     let waiting = async {
         loop {
             let there = sqlx::query_scalar::<_, i64>(EVENTS).fetch_one(&mut *connection).await;

@@ -3,10 +3,20 @@
 
 use std::time::Duration;
 
-use chartseal_indexer::source::{Wake, WebSocket};
+use chartseal_indexer::{
+    Options,
+    source::{Wake, WebSocket},
+};
 use solana_commitment_config::CommitmentConfig;
 
-use crate::speaker::{Manner, Say, Speaker};
+use crate::{
+    cluster::Database,
+    indexing::options,
+    node::Node,
+    outages::{Running, wait_for},
+    speaker::{Manner, Say, Speaker},
+    story,
+};
 
 /// Longer than any test may take: whoever goes on was woken.
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -84,4 +94,38 @@ async fn a_socket_that_begins_to_work_is_listened_to() {
     speaker.manner.send_replace(Manner::Tells);
     in_time(wake.next(NEVER)).await;
     assert!(wake.is_listening());
+}
+
+#[tokio::test]
+async fn what_happens_while_it_begins_to_listen_and_what_is_told_is_stored_although_nobody_polls() {
+    let mut ledger = story::tell();
+    let total = ledger.transactions.len();
+    for _ in 0..2 {
+        story::read_once_more(&mut ledger);
+    }
+    let events: Vec<usize> = [total / 2, total, total + 1, total + 2]
+        .map(|read| ledger.events_in(read))
+        .into();
+    let node = Node::start(ledger).await;
+    node.knows().confirmed = Some(total / 2);
+    let speaker = Speaker::start(Manner::Silent).await;
+    let database = Database::new().await;
+    let running = Running::start(Options {
+        poll: NEVER,
+        websocket: speaker.address.clone(),
+        ..options(&node, &database)
+    });
+    let mut connection = database.connect().await;
+    wait_for(&mut connection, events[0]).await;
+
+    // It listened to nothing yet, so nobody told it.
+    node.knows().confirmed = Some(total);
+    speaker.manner.send_replace(Manner::Tells);
+    wait_for(&mut connection, events[1]).await;
+    for more in 1..=2 {
+        node.knows().confirmed = Some(total + more);
+        speaker.say(Say::Notice);
+        wait_for(&mut connection, events[1 + more]).await;
+    }
+    running.stop().await;
 }

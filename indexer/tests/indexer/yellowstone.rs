@@ -7,7 +7,7 @@ use std::{
 };
 
 use anchor_lang::prelude::Address;
-use chartseal_indexer::source::{Limits, RpcSource, Transaction, Wake, WebSocket, Yellowstone};
+use chartseal_indexer::source::{Commitment, Limits, RpcSource, Transaction, Wake, WebSocket, Yellowstone};
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use solana_commitment_config::CommitmentConfig;
 use tokio::{net::TcpListener, sync::broadcast, task::JoinHandle};
@@ -234,9 +234,12 @@ impl Scene {
     async fn begin() -> Self {
         let node = Node::start(story::tell()).await;
         let served = Endpoint::serve(None).await;
-        let (mut source, mut wake) = (RpcSource::new(&node.url, Limits::default()), silent());
+        let (mut source, mut wake) = (
+            RpcSource::new(&node.url, Limits::default(), Commitment::Confirmed),
+            silent(),
+        );
         let place = Yellowstone::new(&served.url, None).unwrap();
-        source.read_ahead(&place, CommitmentConfig::confirmed(), &mut wake);
+        source.read_ahead(&place, &mut wake);
         in_time(wake.next(NEVER)).await;
         Self {
             node,
@@ -376,8 +379,11 @@ async fn a_token_is_sent_and_without_it_the_node_alone_is_read() {
         let token = token.map(|token| Zeroizing::new(token.to_owned()));
         let place = Yellowstone::new(&served.url, token).unwrap();
         assert!(!format!("{place:?}").contains("hush"));
-        let (mut source, mut wake) = (RpcSource::new(&node.url, Limits::default()), silent());
-        source.read_ahead(&place, CommitmentConfig::confirmed(), &mut wake);
+        let (mut source, mut wake) = (
+            RpcSource::new(&node.url, Limits::default(), Commitment::Confirmed),
+            silent(),
+        );
+        source.read_ahead(&place, &mut wake);
         match listens {
             true => in_time(wake.next(NEVER)).await,
             false => {

@@ -242,7 +242,8 @@ impl Stack<'_> {
             .env(
                 "CHARTSEAL_DATABASE_URL",
                 self.state.database.as_deref().context("Postgres is not up")?,
-            );
+            )
+            .args(["--ws", self.state.ws.as_deref().unwrap_or("off")]);
         self.spawn(part, &mut command)?;
         self.until_well(part)
     }
