@@ -6,7 +6,7 @@
 
 use std::{fmt, time::Duration};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
 
 use crate::sink::{SinkError, connect};
 
@@ -69,7 +69,7 @@ pub enum AnalystError {
 impl From<sqlx::Error> for AnalystError {
     fn from(error: sqlx::Error) -> Self {
         let is_forbidden = |error: &sqlx::Error| {
-            let state = error.as_database_error().and_then(|error| error.code());
+            let state = error.as_database_error().and_then(DatabaseError::code);
             state.is_some_and(|state| state == "42501")
         };
         match is_forbidden(&error) {

@@ -84,7 +84,7 @@ async fn ask(connection: &mut PgConnection, role: &str, sql: &str) -> Vec<String
 fn months(plan: &[String]) -> Vec<&str> {
     let mut months: Vec<&str> = plan
         .iter()
-        .filter_map(|line| Some(line.split_once(" on accesses_2")?.1.get(..6)?))
+        .filter_map(|line| line.split_once(" on accesses_2")?.1.get(..6))
         .collect();
     months.sort_unstable();
     months.dedup();
