@@ -90,6 +90,10 @@ ALTER TABLE checkpoint ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON checkpoint USING ((SELECT sees_all()) OR (SELECT own_institutions()) <> '{}');
 COMMENT ON POLICY analysts ON checkpoint IS 'All analysts: how far the ledger was read.';
 
+ALTER TABLE tail ENABLE ROW LEVEL SECURITY;
+CREATE POLICY analysts ON tail USING ((SELECT sees_all()) OR (SELECT own_institutions()) <> '{}');
+COMMENT ON POLICY analysts ON tail IS 'All analysts: which transactions can still be dropped.';
+
 ALTER TABLE registry ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON registry USING ((SELECT sees_all()) OR (SELECT own_institutions()) <> '{}');
 COMMENT ON POLICY analysts ON registry IS 'All analysts: who administers the program.';

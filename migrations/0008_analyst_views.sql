@@ -436,6 +436,29 @@ COMMENT ON COLUMN recent_accesses.basis IS 'Why it was allowed.';
 COMMENT ON COLUMN recent_accesses.grant_key IS 'The grant by which it was allowed; null where the basis is another.';
 COMMENT ON COLUMN recent_accesses.request_id IS 'Id that the reader chose.';
 
+-- What can still be dropped ----------------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW unsettled_events WITH (security_invoker = true) AS
+SELECT e.chain, encode(e.subject, 'hex') AS subject, e.seq, e.name, e.at, e.slot, e.signature, e.subject AS subject_id
+FROM tail t
+JOIN events e ON e.signature = t.signature;
+COMMENT ON VIEW unsettled_events IS 'Events of transactions that are confirmed and not final. Where the ledger drops one, its event goes, and every row that followed from it is made anew.';
+COMMENT ON COLUMN unsettled_events.chain IS 'The hash chain that the event is a link of.';
+COMMENT ON COLUMN unsettled_events.subject IS 'Whose chain, hex.';
+COMMENT ON COLUMN unsettled_events.seq IS 'Place in that chain: rows that name it, or a later one, are not final.';
+COMMENT ON COLUMN unsettled_events.name IS 'The event''s name in the program.';
+COMMENT ON COLUMN unsettled_events.at IS 'When it happened, by the chain''s clock.';
+COMMENT ON COLUMN unsettled_events.slot IS 'Its slot on the ledger.';
+COMMENT ON COLUMN unsettled_events.signature IS 'The transaction that emitted it.';
+COMMENT ON COLUMN unsettled_events.subject_id IS 'Whose chain, as the tables have it.';
+
+-- Runs as the tables' owner, because an institution does not see the events of patients. It tells one time.
+CREATE OR REPLACE FUNCTION settled_before() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT coalesce(min(e.at), 'infinity') FROM chartseal.tail t JOIN chartseal.events e ON e.signature = t.signature
+$$;
+COMMENT ON FUNCTION settled_before() IS 'Rows whose time lies before this one are final; infinity where all are.';
+
 -- Who could read what, at any moment --------------------------------------------------------------------------------
 
 -- Runs as the tables' owner, because a grant may descend from one whose grantee is somebody else's matter. It says no
