@@ -32,6 +32,14 @@ struct Args {
     /// How many of them a second.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: u32,
+    /// Accesses that are in the tables when analysts ask, one size after the other.
+    #[arg(
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        default_value = "1000000,3000000,10000000"
+    )]
+    accesses: Vec<u64>,
     /// Time them on a local validator instead of the embedded ledger: the program that sandbox/localnet builds.
     #[arg(long, value_name = "PROGRAM")]
     validator: Option<PathBuf>,
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
         batch: args.batch,
         transactions: args.transactions,
         rate: args.rate,
+        accesses: args.accesses,
         validator: args.validator,
         only: args.only,
         profile: args.profile,

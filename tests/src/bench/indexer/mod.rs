@@ -4,6 +4,7 @@
 mod lag;
 mod load;
 mod profile;
+mod queries;
 mod rows;
 mod write;
 
@@ -26,6 +27,8 @@ pub enum Part {
     Write,
     /// From confirmation to the visible row.
     Lag,
+    /// What analysts ask.
+    Queries,
 }
 
 /// What is asked of the benchmark.
@@ -43,6 +46,8 @@ pub struct Plan {
     pub transactions: usize,
     /// ... and how many of them a second.
     pub rate: u32,
+    /// Accesses that are in the tables when they are asked, one size after the other.
+    pub accesses: Vec<u64>,
     /// The local validator's program; none for the embedded ledger.
     pub validator: Option<PathBuf>,
     /// Only these; all where none is named.
@@ -110,6 +115,14 @@ pub fn run(plan: &Plan) -> Result<()> {
     }
     if wanted(Part::Lag) {
         print(&lag::measure(plan, &runtime)?)?;
+    }
+    if wanted(Part::Queries) {
+        let folder = work_folder()?;
+        let cluster = Cluster::start(folder.path())?;
+        for line in runtime.block_on(queries::measure(plan, &cluster))? {
+            print(&line)?;
+        }
+        cluster.stop()?;
     }
     Ok(())
 }
