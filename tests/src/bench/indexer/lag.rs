@@ -57,16 +57,18 @@ pub(super) fn measure(plan: &Plan, runtime: &tokio::runtime::Runtime) -> Result<
     let ground = plan.validator.clone().map_or(Ground::Embedded, Ground::Validator);
     progress(&format!("starting a stack ({})", ground.name()));
     let stack = Stack::start_on(&ground, work_folder()?, &wallet.pubkey().to_string(), &[])?;
+    let (rpc, database) = (stack.endpoints().rpc.clone(), stack.endpoints().database.clone());
+    // So that there are tables to look at, whenever the indexer begins.
+    runtime.block_on(chartseal_indexer::migrate(&database))?;
     let mut command = kept(stack.folder(), "chartseal-indexer")?;
     let log = std::fs::File::create(stack.folder().join("indexer.log")).context("cannot write the indexer's log")?;
     command
-        .args(["run", "--rpc", &stack.endpoints().rpc])
-        .env("CHARTSEAL_DATABASE_URL", &stack.endpoints().database)
+        .args(["run", "--rpc", &rpc])
+        .env("CHARTSEAL_DATABASE_URL", &database)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);
     let indexer = Process::start("the indexer", &mut command)?;
-    let (rpc, database) = (stack.endpoints().rpc.clone(), stack.endpoints().database.clone());
     let patient = Patient::new(&rpc, wallet)?;
     let line = runtime
         .block_on(lag(plan, patient, &rpc, &database))
