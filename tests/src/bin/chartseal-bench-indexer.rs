@@ -24,7 +24,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     rows: usize,
     /// Transactions that are stored at once, as `chartseal-indexer run` does it by default.
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
     batch: usize,
     /// Transactions whose way to Postgres is timed.
     #[arg(long, value_name = "N", default_value_t = 2_000)]

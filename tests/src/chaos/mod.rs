@@ -301,11 +301,8 @@ impl Storm {
 /// Whether everything up to and including this transaction is stored, and known to be final.
 async fn reached(database: &str, signature: &[u8]) -> Result<bool> {
     let mut connection = connect(database).await?;
-    let found = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM checkpoint c WHERE signature = $1
-                        AND coalesce(to_jsonb(c) ->> 'settled_signature', to_jsonb(c) ->> 'signature')
-                            = to_jsonb(c) ->> 'signature')",
-    )
-    .bind(signature);
+    let found =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM checkpoint WHERE signature = $1 AND settled_signature = $1)")
+            .bind(signature);
     Ok(found.fetch_one(&mut connection).await?)
 }

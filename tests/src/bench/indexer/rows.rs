@@ -41,8 +41,10 @@ pub(super) async fn store(connection: &mut PgConnection, events: &[Located]) -> 
             other => bail!("{} is not in the middle of the load", other.name()),
         }
         sqlx::query(
-            "INSERT INTO checkpoint (program, signature, slot) VALUES ($1, $2, $3)
-             ON CONFLICT (single) DO UPDATE SET signature = excluded.signature, slot = excluded.slot",
+            "INSERT INTO checkpoint (program, signature, slot, settled_signature, settled_slot) VALUES ($1, $2, $3, $2, $3)
+             ON CONFLICT (single)
+             DO UPDATE SET signature = excluded.signature, slot = excluded.slot,
+                           settled_signature = excluded.settled_signature, settled_slot = excluded.settled_slot",
         )
         .bind(chartseal_program::ID.to_bytes())
         .bind(located.place.signature)

@@ -75,10 +75,10 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
     ])
 }
 
-/// Seconds that it takes to store all of them.
+/// Seconds that it takes to store all of them, as an indexer does that reads what is final already.
 async fn store(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> Result<f64> {
     // The indexer holds a batch's events in one list too; making it is not what is measured.
-    let batches: Vec<Batch> = transactions.chunks(batch.max(1)).map(as_read).collect();
+    let batches: Vec<Batch> = transactions.chunks(batch.max(1)).map(batch_of).collect();
     let since = Instant::now();
     for batch in &batches {
         sink.store(batch).await?;
@@ -86,17 +86,19 @@ async fn store(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> 
     Ok(since.elapsed().as_secs_f64())
 }
 
-/// Transactions as the indexer reads them when they are final.
-fn as_read(transactions: &[Vec<Located>]) -> Batch {
-    let entry = |events: &Vec<Located>| {
-        events.first().map(|first| Entry {
-            signature: first.place.signature,
-            slot: first.place.slot,
-            blockhash: Some(first.place.blockhash),
-        })
-    };
+fn batch_of(transactions: &[Vec<Located>]) -> Batch {
+    let places = transactions
+        .iter()
+        .filter_map(|events| events.first())
+        .map(|first| first.place);
     Batch {
-        entries: transactions.iter().filter_map(entry).collect(),
+        entries: places
+            .map(|place| Entry {
+                signature: place.signature,
+                slot: place.slot,
+                blockhash: Some(place.blockhash),
+            })
+            .collect(),
         events: transactions.concat(),
         settled: true,
     }
