@@ -18,6 +18,7 @@ pub mod decode;
 pub mod fhir;
 pub mod metrics;
 pub mod notify;
+pub mod reconcile;
 pub mod serve;
 pub mod sink;
 pub mod source;

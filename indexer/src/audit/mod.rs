@@ -21,7 +21,7 @@ use crate::{
     Error,
     sink::{Position, connect},
     source::{Commitment, Limits, RpcSource, head_in},
-    verify::require_schema,
+    verify::require_readable,
 };
 
 /// How often a database that is behind is looked at again, and how long to wait in between.
@@ -91,7 +91,7 @@ pub async fn export(
 ) -> Result<Exported, ExportError> {
     let source = RpcSource::new(rpc, Limits::default(), Commitment::Confirmed);
     let mut connection = connect(database).await?;
-    require_schema(&mut connection).await?;
+    require_readable(&mut connection).await?;
     let mut attempt = 1;
     let audit = loop {
         let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;

@@ -8,6 +8,7 @@ mod audit;
 mod fhir;
 mod hearing;
 mod http;
+mod reconcile;
 mod run;
 mod serve;
 mod tokens;
@@ -45,6 +46,11 @@ enum Command {
     /// added; 4 behind: the ledger has events that were not read. Run the indexer then, and verify again: a database
     /// that was set back to an earlier state is behind too.
     Verify(verify::Verify),
+    /// Compare every account of the program with its rows, field by field and both ways.
+    ///
+    /// Exit codes: 0 they say the same; 1 error, nothing can be said; 3 something differs; 4 something moves on one side
+    /// while the other is read, or was not indexed yet.
+    Reconcile(reconcile::Reconcile),
     /// Logs with their proofs, for whoever has neither a node nor a database.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -127,6 +133,7 @@ impl Cli {
             }
             Command::Fhir(fhir) => fhir.execute().await,
             Command::Verify(verify) => verify.execute().await,
+            Command::Reconcile(reconcile) => reconcile.execute().await,
             Command::Audit(audit) => audit.execute().await,
             Command::Serve(serve) => serve.execute().await,
             Command::Analysts(analysts) => analysts.execute().await,

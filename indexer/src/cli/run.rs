@@ -1,12 +1,13 @@
 //! `run`: indexes until it is stopped.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use chartseal_indexer::{
     Indexer, Options,
     notify::{Worker, deliver},
     sink::Lock,
+    verify::{Continuous, Pace},
 };
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +34,12 @@ pub(super) struct Run {
     /// Index what the ledger has now and end. Fails where the node or Postgres are away
     #[arg(long)]
     once: bool,
+    /// How often to compare what is new with the heads on the ledger; 0 is never
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    verify_every: u64,
+    /// How often to prove all rows by their chains. It reads all of them
+    #[arg(long, value_name = "SECONDS", default_value = "21600")]
+    verify_fully_every: NonZeroU64,
     /// Answer over HTTP there too: health, metrics, questions. Without a certificate only on this machine
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
     listen: Option<SocketAddr>,
@@ -78,8 +85,18 @@ impl Run {
                 false => deliver(&self.database.url, Worker::default(), &stop).await,
             }
         };
+        let verifying = async {
+            if !self.once && self.verify_every > 0 {
+                let pace = Pace {
+                    every: Duration::from_secs(self.verify_every),
+                    fully_every: Duration::from_secs(self.verify_fully_every.get()),
+                };
+                let verification = Continuous::new(&self.rpc, &self.database.url, self.commitment.into(), pace);
+                verification.run(&stop).await;
+            }
+        };
         // None goes on without the others: whoever ends takes them with it.
-        let (outcome, answered, notified) = tokio::join!(indexing, answering, notifying);
+        let (outcome, answered, notified, ()) = tokio::join!(indexing, answering, notifying, verifying);
         let stats = indexer.stats();
         tracing::info!(
             transactions = stats.transactions,

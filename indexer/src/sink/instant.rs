@@ -19,6 +19,15 @@ const CALENDAR: std::ops::Range<i64> = -210_866_803_200..9_224_318_016_000;
 const MICROSECONDS: i64 = 1_000_000;
 
 impl Instant {
+    /// Seconds since 1970, or Postgres' word for what lies outside of its calendar.
+    pub(crate) fn as_json(self) -> serde_json::Value {
+        match self.to_postgres() {
+            i64::MIN => "-infinity".into(),
+            i64::MAX => "infinity".into(),
+            _ => self.0.into(),
+        }
+    }
+
     /// Microseconds since 2000; the extremes stand for the infinities.
     fn to_postgres(self) -> i64 {
         match self.0 {

@@ -1,10 +1,14 @@
 //! Accounts as they are on the ledger, asked for by address, with the slot in which the node read them.
 
-use anchor_lang::prelude::Address;
+use anchor_lang::{Discriminator, prelude::Address};
+use bytemuck::AnyBitPattern;
 use serde_json::json;
 use solana_account_decoder_client_types::UiAccount;
 use solana_commitment_config::CommitmentConfig;
-use solana_rpc_client_api::{request::RpcRequest, response::Response};
+use solana_rpc_client_api::{
+    request::RpcRequest,
+    response::{OptionalContext, Response, RpcKeyedAccount},
+};
 
 use super::{RpcSource, SourceError, rpc::bytes};
 
@@ -52,6 +56,37 @@ impl RpcSource {
             }
         }
         Ok(read)
+    }
+
+    /// Every account of a kind, with its address.
+    ///
+    /// # Errors
+    /// Where the node does not answer, or an account is not of its kind's size.
+    pub async fn program_accounts<T: AnyBitPattern + Discriminator>(&self) -> Result<Vec<(Address, T)>, SourceError> {
+        let config = json!({
+            "encoding": "base64",
+            "commitment": self.commitment().config().commitment,
+            "filters": [{ "memcmp": {
+                "offset": 0,
+                "bytes": bs58::encode(T::DISCRIMINATOR).into_string(),
+                "encoding": "base58",
+            } }],
+        });
+        let accounts: OptionalContext<Vec<RpcKeyedAccount>> = self
+            .ask(
+                RpcRequest::GetProgramAccounts,
+                json!([chartseal_program::ID.to_string(), config]),
+            )
+            .await?;
+        let read = |account: RpcKeyedAccount| {
+            let wrong = || SourceError::Nonsense(format!("account {}", account.pubkey));
+            let address: [u8; 32] = bytes(&account.pubkey).ok_or_else(wrong)?;
+            let data = account.account.data.decode().ok_or_else(wrong)?;
+            let fields = data.strip_prefix(T::DISCRIMINATOR).ok_or_else(wrong)?;
+            let account = bytemuck::try_pod_read_unaligned(fields).map_err(|_| wrong())?;
+            Ok((Address::new_from_array(address), account))
+        };
+        accounts.parse_value().into_iter().map(read).collect()
     }
 
     /// The hash of the cluster's first block, which names the cluster.

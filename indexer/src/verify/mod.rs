@@ -9,14 +9,18 @@
 //! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views,
 //! functions and row security are compared with those of the migrations, and rules and triggers are found.
 
+mod batches;
 mod chains;
 mod compare;
+mod continuous;
 mod heads;
 mod replay;
 mod report;
 mod rows;
 mod schema;
 
+pub use batches::BatchCount;
+pub use continuous::{Continuous, Pace, VerificationState};
 pub use report::{Behind, ChainCount, Finding, Problem, Report, Scope, TableCount, Unread, Verdict};
 
 use sqlx::{Connection, PgConnection};
@@ -47,8 +51,7 @@ pub async fn verify(rpc: &str, database: &str, scope: Scope) -> Result<Report, E
 pub async fn verify_at(rpc: &str, database: &str, scope: Scope, commitment: Commitment) -> Result<Report, Error> {
     let source = RpcSource::new(rpc, Limits::default(), commitment);
     let mut connection = connect(database).await?;
-    require_schema(&mut connection).await?;
-    schema::require_all_rows(&mut connection).await?;
+    require_readable(&mut connection).await?;
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     let report = Verification {
         source: &source,
@@ -61,7 +64,7 @@ pub async fn verify_at(rpc: &str, database: &str, scope: Scope, commitment: Comm
     Ok(report)
 }
 
-pub(crate) async fn require_schema(connection: &mut PgConnection) -> Result<(), Error> {
+pub(super) async fn require_schema(connection: &mut PgConnection) -> Result<(), Error> {
     let there = sqlx::query_scalar!(r#"SELECT to_regclass('chartseal.checkpoint') IS NOT NULL AS "there!""#)
         .fetch_one(connection)
         .await?;
@@ -69,6 +72,12 @@ pub(crate) async fn require_schema(connection: &mut PgConnection) -> Result<(), 
         true => Ok(()),
         false => Err(SinkError::NoSchema.into()),
     }
+}
+
+/// Refuses a database without our schema, and a role that does not see all of it.
+pub(crate) async fn require_readable(connection: &mut PgConnection) -> Result<(), Error> {
+    require_schema(connection).await?;
+    Ok(schema::require_all_rows(connection).await?)
 }
 
 /// One verification under way.
@@ -116,6 +125,10 @@ impl Verification<'_> {
             true => compare::tables(self.snapshot, &mut self.findings).await?,
             false => Vec::new(),
         };
+        let batches = match scope {
+            Scope::Ledger => Some(batches::prove(self.snapshot, self.source, &mut self.findings).await?),
+            Scope::Rows => None,
+        };
         let (findings, omitted) = self.findings.into_list();
         Ok(Report {
             whole: findings.is_empty() && behind.events == 0,
@@ -125,6 +138,7 @@ impl Verification<'_> {
             events: chains.events,
             chains: chains.counts(),
             tables,
+            batches,
             behind,
             findings,
             omitted,

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use chartseal_program::{log::ChainKind, seeds::Id};
 use serde::Serialize;
 
+use super::batches::BatchCount;
+
 /// Findings that a report lists; the rest is counted.
 const LISTED: usize = 1_000;
 
@@ -128,6 +130,8 @@ pub struct Report {
     pub chains: Vec<ChainCount>,
     /// Tables that were compared: none where broken chains stood in the way.
     pub tables: Vec<TableCount>,
+    /// Records of batches that were proved by their transactions; nothing where these were not read.
+    pub batches: Option<BatchCount>,
     pub behind: Behind,
     pub findings: Vec<Finding>,
     /// Findings beyond those that are listed.
@@ -314,6 +318,13 @@ impl fmt::Display for Report {
         }
         for count in &self.tables {
             writeln!(f, "  {:<22} {:>10} rows", count.table, count.rows)?;
+        }
+        if let Some(batches) = &self.batches {
+            writeln!(
+                f,
+                "{} of {} records that came from {} batches are leaves of theirs; the batches' own lists are sealed",
+                batches.proved, batches.promoted, batches.anchored
+            )?;
         }
         match (&self.signature, self.slot) {
             (Some(signature), Some(slot)) => write!(f, "read up to slot {slot}, transaction {signature}"),

@@ -33,5 +33,6 @@ mod sums;
 mod taken_back;
 mod tampering;
 mod wake;
+mod watching;
 #[cfg(feature = "yellowstone")]
 mod yellowstone;

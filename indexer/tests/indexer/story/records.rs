@@ -1,5 +1,14 @@
 //! Records that come by a policy, by a delegate and out of a batch, and one that is erased.
 
+use std::sync::LazyLock;
+
+use anchor_lang::InstructionData;
+use chartseal_program::{
+    instruction,
+    instructions::PromoteBatchedArgs,
+    merkle::{Leaf, Tree},
+};
+
 use super::{
     people::{DELEGATE, delegate, heir},
     *,
@@ -10,6 +19,25 @@ pub(crate) const BY_DELEGATE: Id = [0x33; 16];
 pub(super) const SHARED: Id = [0x34; 16];
 pub(super) const PROMOTED: Id = [0x35; 16];
 
+/// Where the promoted record stands in its batch.
+const PLACE_IN_BATCH: u32 = 77;
+
+/// The batch's tree. Only the leaf that is promoted is of a record.
+static TREE: LazyLock<Tree> = LazyLock::new(|| {
+    let mut leaves: Vec<[u8; 32]> = (0..10_000u32).map(|n| [n as u8; 32]).collect();
+    leaves[PLACE_IN_BATCH as usize] = Leaf {
+        institution: &HOSPITAL,
+        batch: &BATCH,
+        index: PLACE_IN_BATCH,
+        patient: &HEIR,
+        record: &PROMOTED,
+        class: 5,
+        content: &content(60),
+    }
+    .hash();
+    Tree::new(leaves).unwrap()
+});
+
 pub(super) fn tell(ledger: &mut Ledger) {
     policies(ledger);
     let head = [0; 32];
@@ -18,9 +46,9 @@ pub(super) fn tell(ledger: &mut Ledger) {
         batch: BATCH,
         author: DOCTOR,
         wallet: doctor().wallet,
-        root: [0x92; 32],
+        root: TREE.root(),
         locator: [0x93; 32],
-        count: 10_000,
+        count: TREE.count(),
         head,
     });
     for (record, author, basis, under, n) in [
@@ -40,14 +68,14 @@ pub(super) fn tell(ledger: &mut Ledger) {
             head,
         });
     }
-    ledger.emit(&HEIR, |link| RecordPromoted {
+    let promoted = ledger.event(&HEIR, |link| RecordPromoted {
         link,
         request: [60; 16],
         record: PROMOTED,
         class: 5,
         institution: HOSPITAL,
         batch: BATCH,
-        index: 77,
+        index: PLACE_IN_BATCH,
         author: DOCTOR,
         actor: heir(),
         purpose: Purpose::Personal,
@@ -56,6 +84,18 @@ pub(super) fn tell(ledger: &mut Ledger) {
         content: content(60),
         head,
     });
+    // Whoever promotes a record shows the path from its leaf.
+    let shown = PromoteBatchedArgs {
+        request: [60; 16],
+        record: PROMOTED,
+        class: 5,
+        purpose: Purpose::Personal,
+        grant: NO_ID,
+        content: content(60),
+        index: PLACE_IN_BATCH,
+        proof: TREE.path(PLACE_IN_BATCH).unwrap(),
+    };
+    ledger.add(&[&[promoted]]).calls[0].data = instruction::PromoteBatched { args: shown }.data();
     for (record, actor, basis, under) in [
         (SHARED, doctor(), Basis::Policy, HOSPITAL),
         (SHARED, delegate(), Basis::Delegate, DELEGATE),
