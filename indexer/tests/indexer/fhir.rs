@@ -22,6 +22,7 @@ use crate::{
 mod analysts;
 mod balp;
 mod files;
+mod r4;
 
 /// A database in which everything happened once, to every kind of thing.
 async fn told() -> Database {
@@ -72,10 +73,11 @@ fn consent<'a>(resources: &'a [Value], system: &str, whose: &[u8], id: &[u8]) ->
 }
 
 #[tokio::test]
-async fn every_resource_has_an_id_of_its_own() {
+async fn every_resource_is_fhir_r4() {
     let database = told().await;
     let resources = resources(&database, Selection::default()).await;
     assert!(resources.len() > 60, "{}", resources.len());
+    resources.iter().for_each(r4::check);
     let mut ids: Vec<_> = resources
         .iter()
         .map(|resource| (&resource["resourceType"], &resource["id"]))
@@ -86,13 +88,14 @@ async fn every_resource_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_bundle_holds_the_same_resources() {
+async fn a_bundle_holds_the_same_resources_and_is_fhir_r4() {
     let database = told().await;
     let lines = resources(&database, Selection::default()).await;
     let (out, _) = write(&database.url, Selection::default(), Format::Bundle).await;
     let bundle: Value = serde_json::from_slice(&out).unwrap();
     let entries = bundle["entry"].as_array().unwrap();
     assert!(entries.iter().map(|entry| &entry["resource"]).eq(&lines));
+    r4::check(&bundle);
 }
 
 #[tokio::test]
@@ -245,6 +248,7 @@ async fn a_grant_that_ended_is_an_inactive_consent() {
     assert_eq!(lines(&mut database.connect().await, revoked).await, [end]);
     let parent = format!("{}/{}", hex::encode(HEIR), hex::encode(ROOT_GRANT));
     assert_eq!(child["sourceReference"]["identifier"]["value"], parent.as_str());
+    resources.iter().for_each(r4::check);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use chartseal_indexer::{
 };
 use serde_json::Value;
 
-use super::{of_kind, resources, told, write};
+use super::{of_kind, r4, resources, told, write};
 use crate::{
     cluster::{connect, number},
     story::INSURER,
@@ -30,6 +30,7 @@ async fn an_analyst_exports_what_it_sees() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    own.iter().for_each(r4::check);
 
     let mut reader = connect(&url).await;
     let audited = "SELECT (SELECT count(*) FROM accesses) + (SELECT count(*) FROM refusals)
