@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chartseal_indexer::analysts::{self, PATIENCE, Sight};
 use chartseal_program::{policy, vocabulary::*};
 use sqlx::{PgConnection, Row};
 
@@ -187,14 +188,9 @@ async fn a_right_ends_with_anything_that_it_rests_on() {
 async fn an_institutions_analyst_is_shown_its_own_readers() {
     let (database, mut connection) = told().await;
     let role = "analyst of readers";
-    chartseal_indexer::analysts::add(
-        &database.url,
-        role,
-        chartseal_indexer::analysts::Sight::Institution(story::HOSPITAL),
-        chartseal_indexer::analysts::PATIENCE,
-    )
-    .await
-    .unwrap();
+    analysts::add(&database.url, role, Sight::Institution(story::HOSPITAL), PATIENCE)
+        .await
+        .unwrap();
     let readers = "SELECT actor_kind || ' ' || coalesce(role, '-') || ' ' || basis || ' ' || coalesce(left(encode(under, 'hex'), 2), '-')
                    FROM readers_at(decode(repeat('23', 16), 'hex'), decode(repeat('34', 16), 'hex'),
                                    (SELECT max(at) FROM accesses WHERE emergency IS NOT NULL)) ORDER BY 1";
@@ -256,4 +252,58 @@ async fn a_role_may_read_for_what_the_program_says() {
         }
         transaction.rollback().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_the_ledger_could_still_drop_is_told_apart() {
+    let (database, mut connection) = told().await;
+    let role = "analyst of what is final";
+    analysts::add(&database.url, role, Sight::Institution(story::HOSPITAL), PATIENCE)
+        .await
+        .unwrap();
+    let final_accesses = "SELECT count(*) FROM accesses WHERE at < settled_before()";
+    sqlx::query("DELETE FROM tail").execute(&mut connection).await.unwrap();
+    let all: i64 = sqlx::query_scalar("SELECT count(*) FROM accesses")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    let settled: i64 = sqlx::query_scalar(final_accesses)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(settled, all);
+
+    // The reading by the delegate and all that came after it.
+    let unsettled = sqlx::query(
+        "INSERT INTO tail (place, signature, slot, blockhash)
+         SELECT row_number() OVER (ORDER BY at), signature, slot, blockhash FROM events
+         WHERE at >= (SELECT at FROM accesses WHERE basis = 'delegate')",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap()
+    .rows_affected();
+    let told: i64 = sqlx::query_scalar("SELECT count(*) FROM unsettled_events")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(told as u64, unsettled);
+    let before = "SELECT count(*) FROM accesses WHERE at < (SELECT at FROM accesses WHERE basis = 'delegate')";
+    let expected: i64 = sqlx::query_scalar(before).fetch_one(&mut connection).await.unwrap();
+    let settled: i64 = sqlx::query_scalar(final_accesses)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(settled, expected);
+    assert!(expected > 0 && expected < all);
+
+    // An institution does not see the events of patients, and is told the same time.
+    let moment = "SELECT settled_before()::text";
+    let of_owner: String = sqlx::query_scalar(moment).fetch_one(&mut connection).await.unwrap();
+    sqlx::query("SET ROLE \"analyst of what is final\"")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let of_institution: String = sqlx::query_scalar(moment).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(of_institution, of_owner);
 }
