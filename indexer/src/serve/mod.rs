@@ -123,7 +123,6 @@ impl Service {
     }
 
     /// All routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         let (router, api) = OpenApiRouter::with_openapi(Document::openapi())
             .merge(self.questions())
