@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use crate::{Error, Verdict};
 
 const SLOT: &str = "chartseal_slot";
-const LAG: &str = "chartseal_frontier_lag_slots";
+const CAUGHT_UP: &str = "chartseal_caught_up_timestamp_seconds";
 const STANDING_BY: &str = "chartseal_standing_by";
 const EVENTS: &str = "chartseal_events_total";
 const TRANSACTIONS: &str = "chartseal_transactions_total";
@@ -84,17 +84,20 @@ pub struct Batch {
     pub look_alikes: u64,
 }
 
-/// Where the indexer is, and how far the ledger is.
+/// Where the indexer is.
 #[allow(clippy::cast_precision_loss, reason = "slots stay far below 2^53")]
-pub fn slots(frontier: Option<u64>, settled: Option<u64>, tip: Option<u64>) {
-    for (position, slot) in [("frontier", frontier), ("settled", settled), ("tip", tip)] {
+pub fn slots(frontier: Option<u64>, settled: Option<u64>) {
+    for (position, slot) in [("frontier", frontier), ("settled", settled)] {
         if let Some(slot) = slot {
             gauge!(SLOT, "position" => position).set(slot as f64);
         }
     }
-    if let (Some(frontier), Some(tip)) = (frontier, tip) {
-        gauge!(LAG).set(tip.saturating_sub(frontier) as f64);
-    }
+}
+
+/// All that the ledger had is stored, now.
+pub fn caught_up() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    gauge!(CAUGHT_UP).set(now.unwrap_or_default().as_secs_f64());
 }
 
 /// Whether another indexer writes and this one waits.
@@ -139,7 +142,7 @@ pub fn reconnects(by: Herald) {
 
 /// Something went wrong.
 pub fn failed(error: &Error) {
-    counter!(ERRORS, "kind" => kind(error)).increment(1);
+    counter!(ERRORS, "kind" => error.kind()).increment(1);
 }
 
 /// What a verification found, and when it ended (seconds since 1970).
@@ -172,18 +175,6 @@ pub fn delivery(outcome: &'static str) {
 /// A stream of notifications began, or ended.
 pub fn streams(change: f64) {
     gauge!(STREAMS).increment(change);
-}
-
-/// An error's kind, in a word.
-fn kind(error: &Error) -> &'static str {
-    match error {
-        Error::Source(_) => "node",
-        Error::Decode(_) => "event",
-        Error::Sink(_) => "database",
-        Error::Stopped => "stopped",
-        #[allow(unreachable_patterns, reason = "an error that is new is told apart here later")]
-        _ => "other",
-    }
 }
 
 /// Shows what was measured.
@@ -227,9 +218,13 @@ impl Exporter {
 fn describe() {
     describe_gauge!(
         SLOT,
-        "Slot of the ledger: position frontier is stored with all before it, settled is final, tip is the node's newest."
+        "Slot of the ledger: position frontier is stored with all before it, settled is final too."
     );
-    describe_gauge!(LAG, "Slots from the frontier to the node's newest.");
+    describe_gauge!(
+        CAUGHT_UP,
+        Unit::Seconds,
+        "When all that the ledger had was last stored, in seconds since 1970: the frontier lags by the time since."
+    );
     describe_gauge!(
         STANDING_BY,
         "1 while another indexer writes to the database and this one waits."
@@ -269,7 +264,7 @@ fn describe() {
     );
     describe_counter!(
         ERRORS,
-        "Errors by kind: node, database, event (one that cannot be read), stopped, other."
+        "Errors by kind: node, database, event (one that cannot be read), fork (what is not final was dropped), stopped."
     );
     describe_gauge!(
         VERIFICATION,
@@ -296,20 +291,20 @@ fn describe() {
         (RECONNECTS, "peer", &["node", "database"]),
         (TOLD, "by", &["socket", "yellowstone"]),
         (BEGUN_ANEW, "by", &["socket", "yellowstone"]),
-        (ERRORS, "kind", &["node", "database", "event", "other"]),
+        (ERRORS, "kind", &["node", "database", "event", "fork"]),
         (DELIVERIES, "outcome", &["delivered", "failed", "dead"]),
     ] {
         for value in values {
             counter!(name, label => *value).absolute(0);
         }
     }
-    for name in [LAG, STANDING_BY, STREAMS, VERIFIED] {
+    for name in [CAUGHT_UP, STANDING_BY, STREAMS, VERIFIED] {
         gauge!(name).set(0.0);
     }
     for state in ["whole", "behind", "broken"] {
         gauge!(VERIFICATION, "state" => state).set(0.0);
     }
-    for position in ["frontier", "settled", "tip"] {
+    for position in ["frontier", "settled"] {
         gauge!(SLOT, "position" => position).set(0.0);
     }
 }
@@ -322,7 +317,8 @@ mod tests {
     #[test]
     fn everything_that_is_shown_says_what_it_means() {
         let exporter = Exporter::install().unwrap();
-        slots(Some(7), Some(5), Some(9));
+        slots(Some(7), Some(5));
+        caught_up();
         batch_written(
             Batch {
                 stored: 3,
@@ -347,7 +343,7 @@ mod tests {
         }
         for line in [
             "chartseal_slot{position=\"frontier\"} 7",
-            "chartseal_frontier_lag_slots 2",
+            "chartseal_slot{position=\"settled\"} 5",
             "chartseal_events_total{outcome=\"stored\"} 3",
             "chartseal_verification_state{state=\"whole\"} 1",
             "chartseal_verification_state{state=\"broken\"} 0",

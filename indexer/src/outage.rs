@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::metrics::{self, Peer};
+
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often to say that it is still away.
@@ -13,15 +15,17 @@ const REMINDER: Duration = Duration::from_secs(60);
 pub(crate) struct Outage {
     /// What may be away, as the log names it.
     what: &'static str,
+    peer: Peer,
     wait: Option<Duration>,
     /// When the log last said so.
     said: Option<Instant>,
 }
 
 impl Outage {
-    pub(crate) fn new(what: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, peer: Peer) -> Self {
         Self {
             what,
+            peer,
             wait: None,
             said: None,
         }
@@ -52,6 +56,7 @@ impl Outage {
         self.said = None;
         if self.wait.take().is_some() {
             tracing::info!("{} is back", self.what);
+            metrics::reconnected(self.peer);
         }
     }
 }
@@ -62,7 +67,7 @@ mod tests {
 
     #[test]
     fn it_is_said_at_once_and_every_minute() {
-        let (mut outage, start) = (Outage::new("it"), Instant::now());
+        let (mut outage, start) = (Outage::new("it", Peer::Node), Instant::now());
         let said = [0, 1, 59, 60, 61, 120].map(|second| outage.remind(start + Duration::from_secs(second)));
         assert_eq!(said, [true, false, false, true, false, true]);
         outage.over();
@@ -71,7 +76,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_cap_and_begin_anew() {
-        let mut outage = Outage::new("it");
+        let mut outage = Outage::new("it", Peer::Node);
         let waits: Vec<Duration> = (0..10).map(|_| outage.failed(&"gone")).collect();
         assert_eq!(waits[..3], [FIRST_WAIT, FIRST_WAIT * 2, FIRST_WAIT * 4]);
         assert_eq!(waits[9], LONGEST_WAIT);

@@ -8,11 +8,13 @@ use std::{
 
 use anyhow::{Result, bail};
 use chartseal_indexer::{
+    Progress,
     metrics::Exporter,
     serve::{Access, Options, Service},
 };
 use chartseal_serving::{Certificate, Door};
 use clap::Args;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How long the head of a request may take, and for how long a connection may say nothing.
@@ -46,12 +48,19 @@ impl Http {
     }
 
     /// Answers until it is to stop.
-    pub(super) async fn answer(&self, door: Door, database: &str, stop: &CancellationToken) -> Result<()> {
+    pub(super) async fn answer(
+        &self,
+        door: Door,
+        database: &str,
+        progress: Option<watch::Receiver<Progress>>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let access = if self.open { Access::Open } else { Access::Tokens };
         let options = Options {
             patience: Duration::from_secs(self.query_seconds.get()),
             connections: self.query_connections.get(),
             stop: stop.clone(),
+            progress,
             ..Options::new(database, access)
         };
         let service = Service::new(options, Exporter::install()?)?;

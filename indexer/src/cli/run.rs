@@ -65,6 +65,7 @@ impl Run {
         };
         self.hearing.choose(&mut options)?;
         let mut indexer = Indexer::new(options);
+        let progress = indexer.progress();
         let indexing = async {
             let outcome = match self.once {
                 true => indexer.catch_up(&stop).await,
@@ -75,7 +76,7 @@ impl Run {
         };
         let answering = async {
             let Some(door) = door else { return Ok(()) };
-            let outcome = self.http.answer(door, &self.database.url, &stop).await;
+            let outcome = self.http.answer(door, &self.database.url, Some(progress), &stop).await;
             stop.cancel();
             outcome
         };

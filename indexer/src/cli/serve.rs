@@ -22,7 +22,7 @@ impl Serve {
         let stop = stop_on_signals()?;
         let door = self.http.door(self.listen).await?;
         println!("{}", door.url());
-        self.http.answer(door, &self.database.url, &stop).await?;
+        self.http.answer(door, &self.database.url, None, &stop).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

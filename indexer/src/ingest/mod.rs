@@ -115,7 +115,7 @@ impl Indexer {
             source: RpcSource::new(&options.rpc, options.limits, options.commitment),
             writer: Writer::new(&options.database, options.lock, progress.clone()),
             from_start: options.from_start,
-            ledger: Outage::new("the RPC node"),
+            ledger: Outage::new("the RPC node", crate::metrics::Peer::Node),
             settled: None,
             progress,
             options,

@@ -1,10 +1,10 @@
 //! How far an indexer is and how it fares, for whoever watches it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::watch;
 
-use crate::{Error, source::Checkpoint};
+use crate::{Error, metrics, source::Checkpoint};
 
 /// How an indexer fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Progress {
     /// Transactions that were read and are not final.
     pub unsettled: usize,
     pub health: Health,
+    /// When all that the ledger had was last stored.
+    pub caught_up: Option<Instant>,
 }
 
 /// Says how far the indexer is.
@@ -50,14 +52,15 @@ impl Publisher {
     }
 
     pub(super) fn moved(&self, frontier: Option<Checkpoint>, settled: Option<Checkpoint>, unsettled: usize) {
-        gauge("chartseal_frontier_slot", frontier);
-        gauge("chartseal_settled_slot", settled);
+        let slot = |checkpoint: Checkpoint| checkpoint.slot;
+        metrics::slots(frontier.map(slot), settled.map(slot));
         self.0.send_modify(|progress| {
             (progress.frontier, progress.settled, progress.unsettled) = (frontier, settled, unsettled);
         });
     }
 
     pub(super) fn stands_by(&self, stands_by: bool) {
+        metrics::standing_by(stands_by);
         self.is(if stands_by {
             Health::StandingBy
         } else {
@@ -66,11 +69,16 @@ impl Publisher {
     }
 
     pub(super) fn well(&self) {
+        metrics::caught_up();
+        self.0.send_if_modified(|progress| {
+            progress.caught_up = Some(Instant::now());
+            false
+        });
         self.is(Health::Well);
     }
 
     pub(super) fn failed(&self, error: &Error) {
-        metrics::counter!("chartseal_errors_total", "kind" => error.kind()).increment(1);
+        metrics::failed(error);
         self.is(match error.is_passing() {
             true => Health::Waiting(error.to_string()),
             false => Health::Ended(error.to_string()),
@@ -83,12 +91,5 @@ impl Publisher {
             progress.health = health;
             changes
         });
-    }
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn gauge(name: &'static str, checkpoint: Option<Checkpoint>) {
-    if let Some(checkpoint) = checkpoint {
-        metrics::gauge!(name).set(checkpoint.slot as f64);
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Stats, batch::Part, progress::Publisher, until};
 use crate::{
     Error,
+    metrics::{self, Peer},
     outage::Outage,
     sink::{Entry, Lock, Sink, SinkError},
     source::{Checkpoint, Listed, SourceError, show},
@@ -36,7 +37,7 @@ impl Writer {
             lock,
             sink: None,
             stats: Stats::default(),
-            outage: Outage::new("Postgres"),
+            outage: Outage::new("Postgres", Peer::Database),
             progress,
         }
     }
@@ -114,11 +115,14 @@ impl Writer {
         self.stats.look_alikes += part.look_alikes;
         self.stats.events += written.new;
         self.stats.known += written.known;
-        metrics::histogram!("chartseal_batch_seconds").record(began.elapsed());
-        metrics::counter!("chartseal_transactions_total").increment(part.read);
-        metrics::counter!("chartseal_failed_transactions_total").increment(part.failed);
-        metrics::counter!("chartseal_look_alikes_total").increment(part.look_alikes);
-        metrics::counter!("chartseal_events_total").increment(written.new);
+        let batch = metrics::Batch {
+            stored: written.new,
+            known: written.known,
+            transactions: part.read,
+            failed: part.failed,
+            look_alikes: part.look_alikes,
+        };
+        metrics::batch_written(batch, began.elapsed());
         Ok(())
     }
 
@@ -136,7 +140,7 @@ impl Writer {
         let events = self.with(stop, async |sink| sink.roll_back(keep).await).await?;
         tracing::warn!(transactions, events, "took back what the ledger dropped");
         self.stats.taken_back += events;
-        metrics::counter!("chartseal_rolled_back_events_total").increment(events);
+        metrics::dropped(transactions as u64);
         Ok(())
     }
 

@@ -1,10 +1,16 @@
 //! Whether the process lives, whether it does what it is for, and what it measured.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Service;
+use crate::{Health, Progress};
+
+/// How long ago all that the ledger had may have been stored.
+const LONGEST_LAG: Duration = Duration::from_secs(60);
 
 /// How one part fares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -37,6 +43,8 @@ pub(crate) struct Readiness {
     ready: bool,
     /// The database answers.
     database: Part,
+    /// The indexer beside it has stored all that there is, or stands by for another one; null where there is none.
+    indexer: Option<Part>,
 }
 
 /// The process lives.
@@ -50,9 +58,11 @@ pub(crate) async fn healthz() -> &'static str {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part is not ready.")))]
 pub(crate) async fn readyz(State(service): State<Service>) -> impl IntoResponse {
     let database = database(&service).await;
+    let indexer = service.progress().map(|progress| indexer(&progress.borrow()));
     let readiness = Readiness {
-        ready: database.ready,
+        ready: database.ready && indexer.as_ref().is_none_or(|part| part.ready),
         database,
+        indexer,
     };
     let status = match readiness.ready {
         true => StatusCode::OK,
@@ -68,6 +78,24 @@ async fn database(service: &Service) -> Part {
             tracing::debug!(%error, "not ready");
             Part::not("does not answer; the log says more")
         }
+    }
+}
+
+/// How the indexer beside the service fares.
+fn indexer(progress: &Progress) -> Part {
+    let frontier = match progress.frontier {
+        Some(frontier) => format!("stored up to slot {}", frontier.slot),
+        None => "nothing is stored yet".to_owned(),
+    };
+    let lags = progress.caught_up.is_none_or(|at| at.elapsed() > LONGEST_LAG);
+    match &progress.health {
+        Health::Well if lags => Part::not(format!("lags behind the ledger: {frontier}")),
+        Health::Well => Part::ready(frontier),
+        Health::StandingBy => Part::ready("stands by: another indexer writes"),
+        Health::Starting => Part::not(format!("catches up: {frontier}")),
+        // What exactly is in the log: an error may name addresses.
+        Health::Waiting(_) => Part::not(format!("waits for the node or the database: {frontier}")),
+        Health::Ended(_) => Part::not(format!("has ended: {frontier}")),
     }
 }
 

@@ -45,6 +45,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use access::Access;
 
 use crate::{
+    Progress,
     metrics::{self, Exporter},
     sink::{SCHEMA, SinkError},
 };
@@ -67,6 +68,8 @@ pub struct Options {
     pub connections: u32,
     /// Ends streams, when the process ends.
     pub stop: CancellationToken,
+    /// How the indexer of this process fares, where there is one.
+    pub progress: Option<watch::Receiver<Progress>>,
 }
 
 impl Options {
@@ -79,6 +82,7 @@ impl Options {
             patience: Duration::from_secs(5),
             connections: 8,
             stop: CancellationToken::new(),
+            progress: None,
         }
     }
 }
@@ -186,6 +190,10 @@ impl Service {
 
     fn patience(&self) -> Duration {
         self.0.options.patience
+    }
+
+    fn progress(&self) -> Option<&watch::Receiver<Progress>> {
+        self.0.options.progress.as_ref()
     }
 
     fn exporter(&self) -> &Exporter {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chartseal_indexer::{
+    Health, Progress,
     metrics::Exporter,
     notify::Audience,
     serve::{Access, Options, Service, tokens},
@@ -458,6 +459,38 @@ async fn health_says_what_is_away_and_metrics_say_what_they_mean() {
         (&false.into(), &false.into())
     );
     assert_eq!(lost.get("/v1/grants").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn a_service_whose_indexer_does_not_get_on_is_not_ready() {
+    let (_node, database) = told().await;
+    let (says, progress) = tokio::sync::watch::channel(Progress::default());
+    let served = Served::start(Options {
+        progress: Some(progress),
+        ..open(&database)
+    })
+    .await;
+    let caught_up = Some(std::time::Instant::now());
+    for (health, caught_up, ready) in [
+        (Health::Starting, None, false),
+        (Health::StandingBy, None, true),
+        (Health::Well, None, false),
+        (Health::Well, caught_up, true),
+        (Health::Waiting("at http://somewhere".to_owned()), caught_up, false),
+        (Health::Ended("why".to_owned()), caught_up, false),
+    ] {
+        let shown = format!("{health:?}");
+        says.send_modify(|progress| (progress.health, progress.caught_up) = (health, caught_up));
+        let response = served.get("/readyz").await;
+        assert_eq!(response.status() == StatusCode::OK, ready, "{shown}");
+        let text = response.text().await.unwrap();
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&body["indexer"]["ready"], &body["database"]["ready"]),
+            (&ready.into(), &true.into())
+        );
+        assert!(!text.contains("somewhere"), "addresses are for the log: {text}");
+    }
 }
 
 #[tokio::test]
