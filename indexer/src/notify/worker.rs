@@ -27,6 +27,8 @@ const PARALLEL: u32 = 8;
 const TIDY: Duration = Duration::from_secs(3600);
 /// Days for which notifications are kept.
 const KEPT: i32 = 30;
+/// SQLSTATE: there is no such table.
+const UNDEFINED_TABLE: &str = "42P01";
 /// Characters of a problem that are written down.
 const LONGEST: usize = 300;
 
@@ -90,6 +92,8 @@ pub async fn deliver(database: &str, worker: Worker, stop: &CancellationToken) -
         let found = round(&pool, &mut tidied).await;
         match &found {
             Ok(_) => away = false,
+            // The indexer beside it is about to make the tables.
+            Err(error) if is_empty(error) => {}
             Err(error) if !away => {
                 tracing::warn!(%error, "webhooks wait for the database");
                 away = true;
@@ -117,6 +121,12 @@ pub async fn deliver(database: &str, worker: Worker, stop: &CancellationToken) -
     }
     while tasks.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Whether a database has none of our tables yet.
+fn is_empty(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == UNDEFINED_TABLE)
 }
 
 /// Webhooks for which there is something to do now.
