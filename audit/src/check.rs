@@ -71,8 +71,11 @@ pub fn check(bytes: &[u8], demanded: Option<&[u8; 32]>) -> Result<Checked, Check
     })
 }
 
+/// What a file holds, its signer, and its digest.
+type Opened = (Audit, Option<[u8; 32]>, [u8; HASH]);
+
 /// Reads the bytes, and holds them against digest and signature.
-fn open(bytes: &[u8]) -> Result<(Audit, Option<[u8; 32]>, [u8; HASH]), CheckError> {
+fn open(bytes: &[u8]) -> Result<Opened, CheckError> {
     let form = |what: &str| CheckError::Form(what.to_owned());
     let rest = bytes.strip_prefix(MAGIC).ok_or(CheckError::NotAnAudit)?;
     let (version, mut rest) = rest.split_first_chunk().ok_or_else(|| form("it ends too early"))?;
@@ -171,7 +174,7 @@ fn follow(exported: &ExportedChain, places: &mut Places) -> Result<Vec<AnyEvent>
         if before.is_some_and(|before| !precedes(before, placed)) {
             return Err(wrong("it stands on the ledger before the event that it follows"));
         }
-        places.take(placed).map_err(|what| wrong(what))?;
+        places.take(placed).map_err(wrong)?;
         before = Some(placed);
         events.push(event);
     }

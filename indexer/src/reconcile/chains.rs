@@ -27,9 +27,19 @@ pub(super) struct Ours {
     pub(super) row: Option<(u64, Vec<u8>)>,
 }
 
+/// A chain's last event, and its row in `chains`.
+type BothRows = (
+    String,
+    Vec<u8>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<Vec<u8>>,
+);
+
 /// Every chain that the database has.
 pub(super) async fn of_database(snapshot: &mut PgConnection) -> Result<BTreeMap<Chain, Ours>, SinkError> {
-    let rows: Vec<(String, Vec<u8>, Option<i64>, Option<Vec<u8>>, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(
+    let rows: Vec<BothRows> = sqlx::query_as(
         "SELECT coalesce(last.chain, c.chain)::text, coalesce(last.subject, c.subject)::bytea, last.seq, last.head::bytea,
                 c.seq, c.head::bytea
          FROM (SELECT DISTINCT ON (chain, subject) chain, subject, seq, head FROM chartseal.events
