@@ -95,7 +95,7 @@ impl Ledger {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.rpc.commitment()),
-            max_supported_transaction_version: Some(0),
+            max_supported_transaction_version: Some(1),
         };
         let transaction = self
             .call(self.rpc.get_transaction_with_config(signature, config))
@@ -111,7 +111,7 @@ impl Ledger {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.rpc.commitment()),
-            max_supported_transaction_version: Some(0),
+            max_supported_transaction_version: Some(1),
         };
         let found = self.rpc.get_transaction_with_config(signature, config).await;
         match found.ok().and_then(|found| found.transaction.meta) {

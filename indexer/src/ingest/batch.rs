@@ -10,7 +10,7 @@ use crate::{
     Error,
     decode::decode,
     sink::{Batch, Entry},
-    source::{Delivered, Listed, RpcSource, show},
+    source::{Delivered, Listed, RpcSource, SourceError, show},
 };
 
 /// Transactions that one stream of answers is for: what it keeps of their blocks is forgotten after them.
@@ -65,6 +65,10 @@ pub(super) async fn fill(source: &RpcSource, listed: &[Listed], cut: Cut, to: Se
                     part.add(&delivered)
                 }
                 Ok(delivered) => part.add(&delivered),
+                // Its block went between the listing and now: another one is listed.
+                Err(error @ (SourceError::Moved { .. } | SourceError::Skipped { .. })) => {
+                    Err(Error::Unsettled(Box::new(error.into())))
+                }
                 Err(error) => Err(error.into()),
             };
             if added.is_err() {

@@ -3,7 +3,12 @@
 //! `getSignaturesForAddress` lists newest first, so pages are taken back to the checkpoint and then turned round. A
 //! listed transaction that the node cannot give yet is an error that passes, never one that is left out.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -196,6 +201,7 @@ impl RpcSource {
         least: Option<u64>,
     ) -> Result<Listing, SourceError> {
         let mut listing = Listing::default();
+        let mut seen = HashSet::new();
         let mut before = None;
         // Usually little is new: a short page finds the checkpoint, and a long one costs the node more.
         let mut limit = self
@@ -215,6 +221,8 @@ impl RpcSource {
                         };
                     }
                     Some(checkpoint) if entry.slot < checkpoint.slot => return Err(self.lost(checkpoint).await?),
+                    // Pages overlap where the ledger moved on between them.
+                    _ if !seen.insert(entry.signature) => {}
                     _ if settled_enough => listing.settled.push(entry),
                     // It comes again, once it is.
                     _ => listing.pending.push(entry),

@@ -216,6 +216,21 @@ async fn a_transaction_that_was_listed_too_late_is_read_when_it_is_final() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_is_listed_twice_is_read_once() {
+    let common = common();
+    let node = Node::start(branch(&common, 1, 4)).await;
+    {
+        let mut knowledge = node.knows();
+        (knowledge.settled, knowledge.stutters) = (Some(common.transactions.len()), true);
+    }
+    let database = Database::new().await;
+    let indexer = index(&node, &database).await;
+    is_whole(&node, &database).await;
+    assert_eq!(indexer.stats().known, 0);
+    assert_eq!(tail(&mut database.connect().await).await, 4);
+}
+
+#[tokio::test]
 async fn a_gap_in_what_is_final_stops_the_indexer() {
     let common = common();
     let ledger = branch(&common, 1, 4);

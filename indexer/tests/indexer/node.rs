@@ -32,6 +32,8 @@ pub(crate) struct Knowledge {
     pub(crate) early: usize,
     /// Transactions that it does not list, though there are later ones: its index lags.
     pub(crate) unlisted: Vec<[u8; 64]>,
+    /// It lists each transaction twice.
+    pub(crate) stutters: bool,
     /// Transactions that it lists and does not give.
     pub(crate) withheld: Vec<[u8; 64]>,
     /// Every so many answers, one is an error.
@@ -249,6 +251,7 @@ fn signatures(knowledge: &Knowledge, config: &Value) -> Value {
         listed.skip_while(|(_, transaction)| before.is_some_and(|before| show(&transaction.signature) != before));
     let entries = after_before
         .skip(usize::from(before.is_some()))
+        .flat_map(|entry| std::iter::repeat_n(entry, 1 + usize::from(knowledge.stutters)))
         .take(limit)
         .map(|(index, transaction)| {
             let error = knowledge
