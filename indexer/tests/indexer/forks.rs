@@ -58,12 +58,9 @@ async fn tail(connection: &mut PgConnection) -> i64 {
 async fn is_whole(node: &Node, database: &Database) {
     let report = verify(&node.url, &database.url, Scope::Ledger).await.unwrap();
     assert!(report.whole, "{report}");
-    let (events, there) = (node.knows().ledger.events(), database.connect().await);
-    let mut connection = there;
-    assert_eq!(
-        number(&mut connection, "SELECT count(*) FROM events").await,
-        events as i64
-    );
+    let events = node.knows().ledger.events() as i64;
+    let mut connection = database.connect().await;
+    assert_eq!(number(&mut connection, "SELECT count(*) FROM events").await, events);
 }
 
 async fn go_on(indexer: &mut Indexer) {
