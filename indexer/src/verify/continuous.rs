@@ -1,8 +1,9 @@
 //! Verifies while the indexer runs, by a connection of its own that only reads.
 //!
 //! Every so often the chains that changed since the last look are followed from where they stood then, and their ends are
-//! compared with their heads on the ledger: that costs as much as there is new. Rarely all rows are proved by their
-//! chains ([`verify`](super::verify)). What was found is told to whoever listens, to the metrics and, where something is
+//! compared with their heads on the ledger: that costs as much as there is new. Where nothing is new here, all heads are
+//! asked for: the ledger may have gone on without the indexer. Rarely all rows are proved by their chains
+//! ([`verify`](super::verify)). What was found is told to whoever listens, to the metrics and, where something is
 //! broken, to the log. Nothing that it does waits for the indexer, or lets that wait.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -18,15 +19,15 @@ use sqlx::{Connection, PgConnection};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Scope, Verdict, require_schema, verify_at};
+use super::{Scope, Verdict, require_readable, verify_at};
 use crate::{
     Error, metrics,
     sink::{Position, SinkError, connect},
-    source::{Commitment, Limits, RpcSource, head_in},
+    source::{Checkpoint, Commitment, Limits, RpcSource, head_in},
 };
 
-/// Looks in a row at which the ledger may have less of a chain than we do, before that is believed: nodes behind one
-/// address are not equally far, and what is dropped is taken back a moment later.
+/// Looks in a row at which the ledger may have less of a chain than we do, or another end of it, before that is believed:
+/// nodes behind one address are not equally far, and what is dropped is taken back a moment later.
 const GRACE: u32 = 5;
 
 /// Chains that are asked for one by one; of more, all heads are read.
@@ -89,8 +90,10 @@ pub struct Continuous {
     state: watch::Sender<VerificationState>,
     /// Where chains stood when they were found to be as on the ledger.
     known: BTreeMap<Key, Chain>,
-    /// Chains of which the ledger has less than we do, and for how many looks already.
-    ahead_of_ledger: BTreeMap<Key, u32>,
+    /// Chains of which the ledger has less than we do, or another end, and for how many looks already.
+    astray: BTreeMap<Key, u32>,
+    /// How far the database was at the last look.
+    seen: Option<Checkpoint>,
 }
 
 impl Continuous {
@@ -103,7 +106,8 @@ impl Continuous {
             pace,
             state: watch::Sender::default(),
             known: BTreeMap::new(),
-            ahead_of_ledger: BTreeMap::new(),
+            astray: BTreeMap::new(),
+            seen: None,
         }
     }
 
@@ -148,7 +152,13 @@ impl Continuous {
                 }
                 Ok(None) => {}
                 Err(error) if error.is_passing() => tracing::debug!(%error, "cannot verify at the moment"),
-                Err(error) => tracing::warn!(%error, "cannot verify"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot verify");
+                    // What was whole once need not be so any more.
+                    if !is_broken {
+                        self.tell(VerificationState::Unknown);
+                    }
+                }
             }
         }
     }
@@ -186,8 +196,9 @@ impl Continuous {
     /// Looks at the chains that changed. Nothing where there is nothing yet to look at.
     async fn look(&mut self) -> Result<Option<VerificationState>, Error> {
         let mut connection = connect(&self.database).await?;
-        if require_schema(&mut connection).await.is_err() {
-            return Ok(None);
+        match require_readable(&mut connection).await {
+            Err(Error::Sink(SinkError::NoSchema)) => return Ok(None),
+            readable => readable?,
         }
         let mut snapshot = connection
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -200,60 +211,67 @@ impl Continuous {
         snapshot.rollback().await?;
         connection.close().await?;
         // The database first and the ledger after it: then a head can be ahead of us, but not behind.
-        let heads = self.heads(&changed).await?;
+        let stands_still = self.seen.is_none_or(|seen| seen == checkpoint);
+        let heads = self.heads(&changed, stands_still).await?;
+        let behind = self.behind(&changed, &heads);
         for (key, ours) in changed {
             self.judge(key, ours, heads.get(&key).copied(), &mut findings);
         }
+        self.seen = Some(checkpoint);
         Ok(Some(match findings.first() {
             Some(first) => VerificationState::Broken {
                 findings: findings.len() as u64,
                 first: first.clone(),
             },
+            None if behind > 0 => VerificationState::Behind { events: behind },
             None => VerificationState::Whole {
                 slot: Some(checkpoint.slot),
             },
         }))
     }
 
+    /// How many events the ledger has beyond ours, as far as it was asked.
+    fn behind(&self, changed: &BTreeMap<Key, Chain>, heads: &BTreeMap<Key, Chain>) -> u64 {
+        let ours = |key: &Key| {
+            changed
+                .get(key)
+                .or_else(|| self.known.get(key))
+                .map_or(0, |ours| ours.seq)
+        };
+        heads.iter().map(|(key, head)| head.seq.saturating_sub(ours(key))).sum()
+    }
+
     /// The chains that do not stand where they stood, followed from there.
     async fn changed(
-        &mut self,
+        &self,
         snapshot: &mut PgConnection,
         findings: &mut Vec<String>,
     ) -> Result<BTreeMap<Key, Chain>, SinkError> {
         let mut changed = standing(snapshot).await?;
-        let gone: Vec<Key> = self
-            .known
-            .keys()
-            .filter(|key| !changed.contains_key(*key))
-            .copied()
-            .collect();
-        changed.retain(|key, ours| self.known.get(key) != Some(ours));
-        for key in gone {
+        for key in self.known.keys() {
             // Taken back with all that it had: the ledger says whether it has any.
-            changed.insert(key, Chain::begin(key.0, &key.1));
+            changed.entry(*key).or_insert_with(|| Chain::begin(key.0, &key.1));
         }
+        changed.retain(|key, ours| self.known.get(key) != Some(ours));
         for (key, ours) in &changed {
             let Some(before) = self.known.get(key).copied() else {
                 continue;
             };
-            if before.seq > ours.seq {
-                // Some of it was dropped with its block. It is known again once its end is that on the ledger.
-                self.known.remove(key);
-            } else if !follows(snapshot, *key, before, ours).await? {
+            // What was known of it may have been dropped with its block, and something else come instead.
+            let begin = Chain::begin(key.0, &key.1);
+            if !follows(snapshot, *key, before, ours).await? && !follows(snapshot, *key, begin, ours).await? {
                 findings.push(format!(
-                    "the events of {} after the {}th do not lead to the end that is kept of it",
-                    name(*key),
-                    before.seq
+                    "the events of {} do not lead to the end that is kept of it",
+                    name(*key)
                 ));
             }
         }
         Ok(changed)
     }
 
-    /// Where the ledger has these chains.
-    async fn heads(&self, changed: &BTreeMap<Key, Chain>) -> Result<BTreeMap<Key, Chain>, Error> {
-        if changed.len() > FEW {
+    /// Where the ledger has these chains, or all.
+    async fn heads(&self, changed: &BTreeMap<Key, Chain>, all: bool) -> Result<BTreeMap<Key, Chain>, Error> {
+        if all || changed.len() > FEW {
             let heads = self.source.heads(0).await?;
             return Ok(heads
                 .into_iter()
@@ -279,30 +297,26 @@ impl Continuous {
     /// Compares a chain's end with its head.
     fn judge(&mut self, key: Key, ours: Chain, head: Option<Chain>, findings: &mut Vec<String>) {
         let head = head.unwrap_or_else(|| Chain::begin(key.0, &key.1));
-        if ours.seq > head.seq {
-            let looks = self.ahead_of_ledger.entry(key).or_default();
-            *looks += 1;
-            if *looks >= GRACE {
-                findings.push(format!(
-                    "{} has {} events, the ledger's {} only",
-                    name(key),
-                    ours.seq,
-                    head.seq
-                ));
-            }
-            return;
-        }
-        self.ahead_of_ledger.remove(&key);
         if ours == head {
+            self.astray.remove(&key);
             if ours.seq == 0 {
                 self.known.remove(&key);
             } else {
                 self.known.insert(key, ours);
             }
-        } else if ours.seq == head.seq {
-            findings.push(format!("{} ends with another hash than on the ledger", name(key)));
+        } else if ours.seq < head.seq {
+            // It is the indexer's turn.
+            self.astray.remove(&key);
+        } else {
+            let looks = self.astray.entry(key).or_default();
+            *looks += 1;
+            if *looks >= GRACE {
+                findings.push(match ours.seq == head.seq {
+                    true => format!("{} ends with another hash than on the ledger", name(key)),
+                    false => format!("{} has {} events, the ledger's {} only", name(key), ours.seq, head.seq),
+                });
+            }
         }
-        // Where the ledger is further on, it is the indexer's turn.
     }
 }
 

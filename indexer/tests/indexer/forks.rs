@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A ledger whose last slot is full, so that what comes next stands in another block.
-fn common() -> Ledger {
+pub(crate) fn common() -> Ledger {
     let mut ledger = story::tell();
     fill_the_slot(&mut ledger);
     ledger
@@ -27,7 +27,7 @@ fn fill_the_slot(ledger: &mut Ledger) {
 }
 
 /// The ledger with so many readings more, in blocks of this branch.
-fn branch(common: &Ledger, name: u8, readings: usize) -> Ledger {
+pub(crate) fn branch(common: &Ledger, name: u8, readings: usize) -> Ledger {
     let mut ledger = common.clone();
     // One second more or less makes other events of them.
     ledger.now += i64::from(name);
@@ -42,7 +42,7 @@ fn branch(common: &Ledger, name: u8, readings: usize) -> Ledger {
 }
 
 /// An indexer that has read the common part as final, and a branch that is not.
-async fn on_a_branch(common: &Ledger, branch: &Ledger) -> (Node, Database, Indexer) {
+pub(crate) async fn on_a_branch(common: &Ledger, branch: &Ledger) -> (Node, Database, Indexer) {
     let node = Node::start(branch.clone()).await;
     node.knows().settled = Some(common.transactions.len());
     let database = Database::new().await;
@@ -63,7 +63,7 @@ async fn is_whole(node: &Node, database: &Database) {
     assert_eq!(number(&mut connection, "SELECT count(*) FROM events").await, events);
 }
 
-async fn go_on(indexer: &mut Indexer) {
+pub(crate) async fn go_on(indexer: &mut Indexer) {
     indexer.catch_up(&CancellationToken::new()).await.unwrap();
 }
 

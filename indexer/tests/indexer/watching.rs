@@ -6,10 +6,11 @@ use chartseal_indexer::{
     source::Commitment,
     verify::{Continuous, Pace, VerificationState},
 };
+use chartseal_program::log::ChainKind;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{cluster::Database, indexing::index, node::Node, story};
+use crate::{cluster::Database, forks, indexing::index, node::Node, story};
 
 const OFTEN: Duration = Duration::from_millis(10);
 const NEVER: Duration = Duration::from_secs(1_000_000);
@@ -27,6 +28,10 @@ impl Scene {
         let node = Node::start(story::tell()).await;
         let database = Database::new().await;
         index(&node, &database).await;
+        Self::over(node, database, fully_every)
+    }
+
+    fn over(node: Node, database: Database, fully_every: Duration) -> Self {
         let pace = Pace {
             every: OFTEN,
             fully_every,
@@ -59,6 +64,16 @@ impl Scene {
     async fn is_whole(&mut self) {
         let whole = |state: &VerificationState| matches!(state, VerificationState::Whole { slot: Some(_) });
         self.state.wait_for(whole).await.unwrap();
+    }
+
+    /// What a look says that was begun from now on.
+    async fn next_look(&mut self) -> VerificationState {
+        // The one that was under way, and the next.
+        for _ in 0..2 {
+            self.state.mark_unchanged();
+            self.state.changed().await.unwrap();
+        }
+        self.state.borrow().clone()
     }
 
     /// Waits until it is broken: the first finding.
@@ -129,4 +144,58 @@ async fn a_node_that_is_away_leaves_what_was_found() {
         .await;
     scene.node.come_back().await;
     scene.breaks().await;
+}
+
+#[tokio::test]
+async fn blocks_that_came_instead_of_others_break_nothing() {
+    let common = forks::common();
+    let first = forks::branch(&common, 1, 4);
+    let (node, database, mut indexer) = forks::on_a_branch(&common, &first).await;
+    let mut scene = Scene::over(node, database, NEVER);
+    scene.is_whole().await;
+    // As long, longer, and shorter.
+    for (name, readings) in [(2, 4), (3, 6), (4, 1)] {
+        scene.node.knows().ledger = forks::branch(&common, name, readings);
+        forks::go_on(&mut indexer).await;
+        let state = scene.next_look().await;
+        assert!(matches!(state, VerificationState::Whole { .. }), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_went_on_without_the_indexer_is_not_called_whole() {
+    let mut scene = Scene::set(NEVER).await;
+    scene.is_whole().await;
+    story::read_once_more(&mut scene.node.knows().ledger);
+    let behind = VerificationState::Behind { events: 1 };
+    scene.state.wait_for(|state| *state == behind).await.unwrap();
+    index(&scene.node, &scene.database).await;
+    scene.is_whole().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_is_gone_with_all_its_events_is_not_called_whole() {
+    let mut scene = Scene::set(NEVER).await;
+    scene.is_whole().await;
+    let length = scene.node.knows().ledger.heads[&(ChainKind::Refusals, story::PATIENT)].seq;
+    scene
+        .changes(
+            "WITH gone AS (DELETE FROM events WHERE chain = 'refusals' AND subject = decode(repeat('21', 16), 'hex'))
+             DELETE FROM chains WHERE chain = 'refusals' AND subject = decode(repeat('21', 16), 'hex')",
+        )
+        .await;
+    let behind = VerificationState::Behind { events: length };
+    scene.state.wait_for(|state| *state == behind).await.unwrap();
+    assert_eq!(scene.next_look().await, behind);
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_any_more_is_not_called_whole() {
+    let mut scene = Scene::set(NEVER).await;
+    scene.is_whole().await;
+    scene
+        .changes("UPDATE checkpoint SET program = decode(repeat('01', 32), 'hex')")
+        .await;
+    let unknown = VerificationState::Unknown;
+    scene.state.wait_for(|state| *state == unknown).await.unwrap();
 }
