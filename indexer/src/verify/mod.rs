@@ -52,16 +52,24 @@ pub async fn verify_at(rpc: &str, database: &str, scope: Scope, commitment: Comm
     let source = RpcSource::new(rpc, Limits::default(), commitment);
     let mut connection = connect(database).await?;
     require_readable(&mut connection).await?;
-    let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-    let report = Verification {
-        source: &source,
-        snapshot: &mut snapshot,
-        findings: Findings::default(),
+    let mut attempt = 1;
+    loop {
+        let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        let report = Verification {
+            source: &source,
+            snapshot: &mut snapshot,
+            findings: Findings::default(),
+            is_patient: attempt < heads::ATTEMPTS,
+        }
+        .run(scope)
+        .await?;
+        snapshot.rollback().await?;
+        if let Some(report) = report {
+            return Ok(report);
+        }
+        attempt += 1;
+        tokio::time::sleep(heads::PATIENCE).await;
     }
-    .run(scope)
-    .await?;
-    snapshot.rollback().await?;
-    Ok(report)
 }
 
 pub(super) async fn require_schema(connection: &mut PgConnection) -> Result<(), Error> {
@@ -85,14 +93,19 @@ struct Verification<'a> {
     source: &'a RpcSource,
     snapshot: &'a mut PgConnection,
     findings: Findings,
+    /// Whether to say nothing yet where the ledger may have dropped what is not final.
+    is_patient: bool,
 }
 
 impl Verification<'_> {
-    async fn run(mut self, scope: Scope) -> Result<Report, Error> {
+    /// Nothing where it is to be begun anew.
+    async fn run(mut self, scope: Scope) -> Result<Option<Report>, Error> {
         // The database first and the ledger after it: then a head can be ahead of us, but not behind.
-        let checkpoint = Position::read(self.snapshot).await?.frontier();
+        let position = Position::read(self.snapshot).await?;
+        let checkpoint = position.frontier();
         let chains = chains::recompute(self.snapshot, &mut self.findings).await?;
         let chains_are_whole = self.findings.is_empty();
+        let found = self.findings.len();
         let heads = self
             .source
             .heads(checkpoint.map_or(0, |checkpoint| checkpoint.slot))
@@ -100,9 +113,14 @@ impl Verification<'_> {
         let ahead = heads::compare(&chains.standing, &heads, &mut self.findings);
 
         self.check(checkpoint.as_ref(), &chains, scope).await?;
+        let listed = self.list(scope, checkpoint.as_ref(), !ahead.is_empty()).await?;
+        // What is not final may have been dropped, and the indexer takes it back in a moment.
+        if self.is_patient && !position.tail.is_empty() && self.findings.len() > found {
+            return Ok(None);
+        }
         replay::make_doubles(self.snapshot).await?;
         schema::compare(self.snapshot, &mut self.findings).await?;
-        let behind = match self.list(scope, checkpoint.as_ref(), !ahead.is_empty()).await? {
+        let behind = match listed {
             Some(Ledger { read, tail }) => {
                 let behind = self.explain(ahead, checkpoint.as_ref(), tail).await?;
                 if scope == Scope::Ledger {
@@ -130,7 +148,7 @@ impl Verification<'_> {
             Scope::Rows => None,
         };
         let (findings, omitted) = self.findings.into_list();
-        Ok(Report {
+        Ok(Some(Report {
             whole: findings.is_empty() && behind.events == 0,
             scope,
             slot: checkpoint.map(|checkpoint| checkpoint.slot),
@@ -142,7 +160,7 @@ impl Verification<'_> {
             behind,
             findings,
             omitted,
-        })
+        }))
     }
 
     /// Holds the checkpoint against the events and, where the ledger's listing will not show it, against the ledger.

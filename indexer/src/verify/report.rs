@@ -168,6 +168,10 @@ impl Findings {
         self.0.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Adds one; of two about the same row, the first detail stays.
     pub(super) fn add(&mut self, finding: Finding) {
         let Finding {

@@ -2,7 +2,9 @@
 
 use chartseal_indexer::{Scope, Verdict, verify};
 
-use crate::{chain_end::forget_last_access, cluster::Database, indexing::index, ledger::Ledger, node::Node, story};
+use crate::{
+    chain_end::forget_last_access, cluster::Database, forks, indexing::index, ledger::Ledger, node::Node, story,
+};
 
 async fn indexed(ledger: Ledger) -> (Node, Database) {
     let node = Node::start(ledger).await;
@@ -51,5 +53,30 @@ async fn what_was_forgotten_is_missing_also_where_something_else_is_unsettled_ye
         let report = verify(&node.url, &database.url, scope).await.unwrap();
         assert_eq!(report.verdict(), Verdict::Broken, "{report}");
         assert!(report.to_string().contains("event 12: missing"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_not_taken_for_added_before_the_indexer_takes_it_back() {
+    let common = forks::common();
+    for readings in [2, 4] {
+        let first = forks::branch(&common, 1, 4);
+        let (node, database, mut indexer) = forks::on_a_branch(&common, &first).await;
+        {
+            let mut knowledge = node.knows();
+            knowledge.ledger = forks::branch(&common, 2, readings);
+            knowledge.asked.clear();
+        }
+        let verified = verify(&node.url, &database.url, Scope::Rows);
+        let taken_back = async {
+            // Once it asks the node, it has seen rows that the ledger does not have any more.
+            while node.knows().asked.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            forks::go_on(&mut indexer).await;
+        };
+        let (report, ()) = tokio::join!(verified, taken_back);
+        let report = report.unwrap();
+        assert!(report.whole, "{report}");
     }
 }
