@@ -24,7 +24,7 @@ use super::report::{Finding, Findings, Problem};
 use crate::{
     Error,
     sink::SinkError,
-    source::{Listed, RpcSource, Signature, Transaction},
+    source::{Listed, RpcSource, Signature, SourceError, Transaction},
 };
 
 /// Transactions that are asked for at once.
@@ -58,6 +58,7 @@ struct Promoted {
     count: i64,
     signature: Vec<u8>,
     slot: i64,
+    is_final: bool,
 }
 
 /// Proves every row that came from a batch.
@@ -72,7 +73,8 @@ pub(super) async fn prove(
     let rows: Vec<Promoted> = sqlx::query_as(
         "SELECT v.patient::bytea, v.record::bytea, r.class, v.seq, v.manifest_hash::bytea, v.content_root::bytea,
                 v.locator::bytea, v.padded_size, v.batch_institution::bytea AS institution, v.batch::bytea,
-                v.batch_index AS index, b.root::bytea, b.count, e.signature::bytea, e.slot
+                v.batch_index AS index, b.root::bytea, b.count, e.signature::bytea, e.slot,
+                NOT EXISTS (SELECT FROM chartseal.tail t WHERE t.signature = e.signature) AS is_final
          FROM chartseal.record_versions v
          JOIN chartseal.records r ON r.patient = v.patient AND r.id = v.record
          JOIN chartseal.batches b ON b.institution = v.batch_institution AND b.id = v.batch
@@ -101,6 +103,7 @@ pub(super) async fn prove(
     Ok(counted)
 }
 
+/// The transactions that the rows name, as far as the ledger has them there.
 async fn transactions(source: &RpcSource, rows: &[Promoted]) -> Result<HashMap<Signature, Transaction>, Error> {
     let mut listed: Vec<Listed> = Vec::new();
     for row in rows {
@@ -112,14 +115,23 @@ async fn transactions(source: &RpcSource, rows: &[Promoted]) -> Result<HashMap<S
                 signature,
                 slot,
                 failed: false,
-                settled: true,
+                settled: row.is_final,
             });
         }
     }
     let mut found = HashMap::new();
     let mut delivered = std::pin::pin!(source.deliver(&listed));
-    while let Some(delivered) = delivered.next().await {
-        let delivered = delivered?;
+    let mut asked = listed.iter();
+    while let (Some(delivered), Some(asked)) = (delivered.next().await, asked.next()) {
+        let delivered = match delivered {
+            // Nothing final is dropped any more: the row names a place where it is not.
+            Err(SourceError::Moved { .. } | SourceError::NotThereYet { .. } | SourceError::Skipped { .. })
+                if asked.settled =>
+            {
+                continue;
+            }
+            delivered => delivered?,
+        };
         if let Some(transaction) = delivered.transaction {
             found.insert(delivered.listed.signature, transaction);
         }

@@ -21,6 +21,7 @@ mod notifying;
 mod outages;
 mod pending;
 mod program;
+mod promoted;
 mod queries;
 mod readers;
 mod schema;
