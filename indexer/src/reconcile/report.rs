@@ -104,7 +104,6 @@ impl Found {
             columns.extend(expected.columns.iter().map(|(column, _)| (*column).to_owned()));
             match there.remove(&key_text(&expected.key)) {
                 Some(row) => self.compare_row(&expected, &row, still),
-                None if table.only_last => {}
                 None if still.holds(&expected.gate) => self.add(Difference {
                     column: None,
                     on_chain: "an account".into(),
@@ -312,5 +311,47 @@ impl fmt::Display for Reconciliation {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use anchor_lang::prelude::Address;
+    use chartseal_program::log::ChainKind;
+
+    use super::*;
+    use crate::reconcile::{
+        expected::Gate,
+        tables::{ALL, RING},
+    };
+
+    /// An account has the entry of an event of which there is no row; its chain stood still or did not.
+    fn event_without_a_row(stood_still: bool) -> Reconciliation {
+        let chain = (ChainKind::Log, [1; 16]);
+        let entry = Expected::new(
+            RING,
+            &Address::default(),
+            Gate::Chain(chain.0, chain.1),
+            vec!["log".into(), hex::encode(chain.1).into(), 4.into()],
+        );
+        let still = Still {
+            chains: BTreeMap::from([(chain, stood_still)]),
+            all: stood_still,
+        };
+        let mut found = Found::default();
+        let table = ALL.iter().find(|table| table.name == RING).unwrap();
+        found.compare(table, vec![entry], Rows(Vec::new()), &still);
+        found.into_report(1)
+    }
+
+    #[test]
+    fn an_event_that_only_the_account_has_is_a_difference() {
+        let report = event_without_a_row(true);
+        assert_eq!((report.differences.len(), report.moving), (1, 0));
+        assert!(report.to_string().contains("events of (log, 0101"), "{report}");
+        let report = event_without_a_row(false);
+        assert_eq!((report.differences.len(), report.moving), (0, 1));
     }
 }

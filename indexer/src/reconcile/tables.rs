@@ -12,7 +12,7 @@ pub(super) struct Table {
     pub(super) subject: &'static str,
     /// Whether what it says follows from many chains.
     pub(super) sums: bool,
-    /// Whether accounts keep the last rows only, and these rows are shown by themselves.
+    /// Whether accounts keep the last rows only, so that a row without an entry is no difference.
     pub(super) only_last: bool,
 }
 
@@ -111,7 +111,7 @@ pub(super) const ALL: &[Table] = &[
         sums: true,
         only_last: false,
     },
-    // A row of events that is missing, or added, shows by its chain.
+    // A row of events that was added shows by its chain.
     Table {
         name: RING,
         from: "SELECT e.chain, e.subject, e.seq, e.at, substr(e.body, 1, 2) AS discriminator
