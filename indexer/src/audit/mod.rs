@@ -35,6 +35,8 @@ pub enum ExportError {
     Indexer(#[from] Error),
     #[error("the ledger has no {} of this id: is it another cluster's?", .0.word())]
     NoSuch(Subject),
+    #[error("chain {chain} of {subject}: the log names it, and the RPC node does not have it: it is behind, try again")]
+    NotThere { chain: &'static str, subject: String },
     #[error("nothing was indexed into this database yet: run the indexer first")]
     Empty,
     #[error(
@@ -98,7 +100,9 @@ pub async fn export(
         let outcome = collect(&source, &mut snapshot, subject).await;
         snapshot.rollback().await?;
         match outcome {
-            Err(ExportError::Behind { .. }) if attempt < ATTEMPTS => tokio::time::sleep(PATIENCE).await,
+            Err(ExportError::Behind { .. } | ExportError::NotThere { .. }) if attempt < ATTEMPTS => {
+                tokio::time::sleep(PATIENCE).await
+            }
             outcome => break outcome?,
         }
         attempt += 1;
@@ -118,28 +122,14 @@ async fn collect(source: &RpcSource, snapshot: &mut PgConnection, subject: Subje
     // The database first and the ledger after it: then a head can be ahead of us, and is behind only where it is not
     // final yet.
     let checkpoint = Position::read(snapshot).await?.frontier().ok_or(ExportError::Empty)?;
-    let mut keys = subject.chains();
-    let mut chains = Vec::new();
-    for (kind, id) in &keys {
-        chains.push(rows::of_chain(snapshot, *kind, id).await?);
-    }
-    for key in others(snapshot, &subject, &chains).await? {
-        chains.push(rows::of_chain(snapshot, key.0, &key.1).await?);
-        keys.push(key);
-    }
-    let addresses: Vec<Address> = keys
-        .iter()
-        .map(|(kind, id)| Address::new_from_array(ExportedChain::account_of(*kind, id)))
-        .collect();
-    let accounts = source.accounts(&addresses, CommitmentConfig::finalized()).await?;
-    let mut exported = Vec::new();
-    for (((kind, id), events), account) in keys.into_iter().zip(chains).zip(accounts) {
-        let head = account.data.as_deref().and_then(head_in);
-        let head = head
-            .filter(|head| (head.kind, head.subject) == (kind, id))
-            .ok_or(ExportError::NoSuch(subject))?;
-        exported.push(cut(kind, &id, account.slot, head.chain, events)?);
-    }
+    let own = final_chains(source, snapshot, subject.chains()).await;
+    let mut exported = own.map_err(|error| match error {
+        ExportError::NotThere { .. } => ExportError::NoSuch(subject),
+        error => error,
+    })?;
+    // Only those that are named by what is final: others may not be there yet.
+    let others = others(snapshot, &subject, &exported).await?;
+    exported.extend(final_chains(source, snapshot, others).await?);
     let genesis_hash = source.genesis_hash().await?;
     Ok(Audit {
         program: chartseal_program::ID.to_bytes(),
@@ -152,6 +142,34 @@ async fn collect(source: &RpcSource, snapshot: &mut PgConnection, subject: Subje
         subject,
         chains: exported,
     })
+}
+
+/// These chains as far as they are final.
+async fn final_chains(
+    source: &RpcSource,
+    snapshot: &mut PgConnection,
+    keys: impl IntoIterator<Item = (ChainKind, Id)>,
+) -> Result<Vec<ExportedChain>, ExportError> {
+    let mut chains = Vec::new();
+    for (kind, id) in keys {
+        chains.push((kind, id, rows::of_chain(snapshot, kind, &id).await?));
+    }
+    let addresses: Vec<Address> = chains
+        .iter()
+        .map(|(kind, id, _)| Address::new_from_array(ExportedChain::account_of(*kind, id)))
+        .collect();
+    let accounts = source.accounts(&addresses, CommitmentConfig::finalized()).await?;
+    let chains = chains.into_iter().zip(accounts).map(|((kind, id, events), account)| {
+        let head = account.data.as_deref().and_then(head_in);
+        let head = head
+            .filter(|head| (head.kind, head.subject) == (kind, id))
+            .ok_or_else(|| ExportError::NotThere {
+                chain: kind.word(),
+                subject: hex::encode(id),
+            })?;
+        cut(kind, &id, account.slot, head.chain, events)
+    });
+    chains.collect()
 }
 
 /// A chain up to its head: what the database has beyond it is not final yet.
@@ -187,11 +205,11 @@ fn cut(
 async fn others(
     snapshot: &mut PgConnection,
     subject: &Subject,
-    chains: &[Vec<Placed>],
+    chains: &[ExportedChain],
 ) -> Result<BTreeSet<(ChainKind, Id)>, ExportError> {
     let mut institutions = BTreeSet::new();
     let mut accounts = BTreeSet::new();
-    for placed in chains.iter().flatten() {
+    for placed in chains.iter().flat_map(|chain| &chain.events) {
         // What is no event is found when the chain is checked.
         let Ok(event) = AnyEvent::decode(&placed.body) else {
             continue;

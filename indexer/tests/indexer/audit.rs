@@ -3,9 +3,10 @@
 use chartseal_audit::{Audit, CheckError, Checked, ExportedChain, SigningKey, Subject, check, write};
 use chartseal_indexer::audit::{ExportError, export};
 use chartseal_program::{
-    events::AnyEvent,
+    events::{AnyEvent, InstitutionRegistered, PolicySet},
     log::{ChainKind, sha256_of},
     seeds::{Id, NO_ID},
+    vocabulary::InstitutionKind,
 };
 
 use crate::{
@@ -294,5 +295,42 @@ async fn a_file_ends_where_the_ledger_is_final() {
     assert_ne!(after.audit.frontier, before.audit.frontier);
     assert_eq!(after.audit.chains[0].chain(), head);
     assert_eq!(after.events.len(), before.events.len());
+    assert!(after.events == before.events, "the file has what is not final");
+}
+
+#[tokio::test]
+async fn who_is_named_only_by_what_is_not_final_need_not_be_there() {
+    const NEWCOMER: Id = [0x77; 16];
+    let scene = Scene::set().await;
+    let before = opened(&scene.exports(Subject::Patient(story::PATIENT)).await.unwrap());
+    {
+        let ledger = &mut scene.node.knows().ledger;
+        ledger.emit(&NEWCOMER, |link| InstitutionRegistered {
+            link,
+            institution: story::wallet(0x77),
+            kind: InstitutionKind::Hospital,
+            authority: story::wallet(0x78),
+            expires: i64::MAX,
+            head: [0; 32],
+        });
+        ledger.emit(&story::PATIENT, |link| PolicySet {
+            link,
+            institution: NEWCOMER,
+            classes: 1,
+            purposes: 1,
+            enrols: false,
+            expires: i64::MAX,
+            by: story::wallet(0x79),
+            head: [0; 32],
+        });
+    }
+    index(&scene.node, &scene.database).await;
+    {
+        // What is final of it: the institution is not there yet.
+        let heads = &mut scene.node.knows().ledger.heads;
+        heads.remove(&(ChainKind::Institution, NEWCOMER));
+        heads.insert((ChainKind::Log, story::PATIENT), before.audit.chains[0].chain());
+    }
+    let after = opened(&scene.exports(Subject::Patient(story::PATIENT)).await.unwrap());
     assert!(after.events == before.events, "the file has what is not final");
 }
