@@ -101,7 +101,7 @@ pub async fn export(
         snapshot.rollback().await?;
         match outcome {
             Err(ExportError::Behind { .. } | ExportError::NotThere { .. }) if attempt < ATTEMPTS => {
-                tokio::time::sleep(PATIENCE).await
+                tokio::time::sleep(PATIENCE).await;
             }
             outcome => break outcome?,
         }
