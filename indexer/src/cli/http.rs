@@ -11,6 +11,7 @@ use chartseal_indexer::{
     Progress,
     metrics::Exporter,
     serve::{Access, Options, Service},
+    verify::VerificationState,
 };
 use chartseal_serving::{Certificate, Door};
 use clap::Args;
@@ -36,6 +37,13 @@ pub(super) struct Http {
     query_connections: NonZeroU32,
 }
 
+/// What goes on in the process beside the service.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) progress: Option<watch::Receiver<Progress>>,
+    pub(super) verification: Option<watch::Receiver<VerificationState>>,
+}
+
 impl Http {
     /// Takes the address, before anything else is begun.
     pub(super) async fn door(&self, listen: SocketAddr) -> Result<Door> {
@@ -52,7 +60,7 @@ impl Http {
         &self,
         door: Door,
         database: &str,
-        progress: Option<watch::Receiver<Progress>>,
+        beside: Beside,
         stop: &CancellationToken,
     ) -> Result<()> {
         let access = if self.open { Access::Open } else { Access::Tokens };
@@ -60,7 +68,8 @@ impl Http {
             patience: Duration::from_secs(self.query_seconds.get()),
             connections: self.query_connections.get(),
             stop: stop.clone(),
-            progress,
+            progress: beside.progress,
+            verification: beside.verification,
             ..Options::new(database, access)
         };
         let service = Service::new(options, Exporter::install()?)?;

@@ -13,7 +13,11 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Commitment, Database, hearing::Hearing, http::Http};
+use super::{
+    Commitment, Database,
+    hearing::Hearing,
+    http::{Beside, Http},
+};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -74,9 +78,20 @@ impl Run {
             stop.cancel();
             outcome
         };
+        let verification = (!self.once && self.verify_every > 0).then(|| {
+            let pace = Pace {
+                every: Duration::from_secs(self.verify_every),
+                fully_every: Duration::from_secs(self.verify_fully_every.get()),
+            };
+            Continuous::new(&self.rpc, &self.database.url, self.commitment.into(), pace)
+        });
+        let beside = Beside {
+            progress: Some(progress),
+            verification: verification.as_ref().map(Continuous::state),
+        };
         let answering = async {
             let Some(door) = door else { return Ok(()) };
-            let outcome = self.http.answer(door, &self.database.url, Some(progress), &stop).await;
+            let outcome = self.http.answer(door, &self.database.url, beside, &stop).await;
             stop.cancel();
             outcome
         };
@@ -87,12 +102,7 @@ impl Run {
             }
         };
         let verifying = async {
-            if !self.once && self.verify_every > 0 {
-                let pace = Pace {
-                    every: Duration::from_secs(self.verify_every),
-                    fully_every: Duration::from_secs(self.verify_fully_every.get()),
-                };
-                let verification = Continuous::new(&self.rpc, &self.database.url, self.commitment.into(), pace);
+            if let Some(verification) = verification {
                 verification.run(&stop).await;
             }
         };

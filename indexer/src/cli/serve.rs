@@ -4,7 +4,11 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 
-use super::{Database, http::Http, run::stop_on_signals};
+use super::{
+    Database,
+    http::{Beside, Http},
+    run::stop_on_signals,
+};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -22,7 +26,9 @@ impl Serve {
         let stop = stop_on_signals()?;
         let door = self.http.door(self.listen).await?;
         println!("{}", door.url());
-        self.http.answer(door, &self.database.url, None, &stop).await?;
+        self.http
+            .answer(door, &self.database.url, Beside::default(), &stop)
+            .await?;
         Ok(ExitCode::SUCCESS)
     }
 }

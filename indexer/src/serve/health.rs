@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Service;
-use crate::{Health, Progress};
+use crate::{Health, Progress, verify::VerificationState};
 
 /// How long ago all that the ledger had may have been stored.
 const LONGEST_LAG: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ pub(crate) struct Readiness {
     database: Part,
     /// The indexer beside it has stored all that there is, or stands by for another one; null where there is none.
     indexer: Option<Part>,
+    /// What is stored is as on the ledger, as far as was verified; null where nothing verifies beside the service.
+    verification: Option<Part>,
 }
 
 /// The process lives.
@@ -59,10 +61,13 @@ pub(crate) async fn healthz() -> &'static str {
 pub(crate) async fn readyz(State(service): State<Service>) -> impl IntoResponse {
     let database = database(&service).await;
     let indexer = service.progress().map(|progress| indexer(&progress.borrow()));
+    let verification = service.verification().map(|state| verification(&state.borrow()));
+    let beside = [&indexer, &verification];
     let readiness = Readiness {
-        ready: database.ready && indexer.as_ref().is_none_or(|part| part.ready),
+        ready: database.ready && beside.iter().all(|part| part.as_ref().is_none_or(|part| part.ready)),
         database,
         indexer,
+        verification,
     };
     let status = match readiness.ready {
         true => StatusCode::OK,
@@ -96,6 +101,21 @@ fn indexer(progress: &Progress) -> Part {
         // What exactly is in the log: an error may name addresses.
         Health::Waiting(_) => Part::not(format!("waits for the node or the database: {frontier}")),
         Health::Ended(_) => Part::not(format!("has ended: {frontier}")),
+    }
+}
+
+/// What the verification beside the service found.
+fn verification(state: &VerificationState) -> Part {
+    match state {
+        VerificationState::Unknown => Part::ready("nothing was verified yet"),
+        VerificationState::Whole { slot: Some(slot) } => Part::ready(format!("whole, up to slot {slot}")),
+        VerificationState::Whole { slot: None } => Part::ready("whole"),
+        // Whether that is for too long, the indexer's part says.
+        VerificationState::Behind { events } => Part::ready(format!("{events} events are not stored yet")),
+        // Which ones is in the log: whoever asks here need not be one who may know.
+        VerificationState::Broken { findings, .. } => Part::not(format!(
+            "the database is not what the ledger is, in {findings} places: the log says where"
+        )),
     }
 }
 

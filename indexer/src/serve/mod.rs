@@ -48,6 +48,7 @@ use crate::{
     Progress,
     metrics::{self, Exporter},
     sink::{SCHEMA, SinkError},
+    verify::VerificationState,
 };
 use problem::Problem;
 
@@ -70,6 +71,8 @@ pub struct Options {
     pub stop: CancellationToken,
     /// How the indexer of this process fares, where there is one.
     pub progress: Option<watch::Receiver<Progress>>,
+    /// What the verification of this process found, where there is one.
+    pub verification: Option<watch::Receiver<VerificationState>>,
 }
 
 impl Options {
@@ -83,6 +86,7 @@ impl Options {
             connections: 8,
             stop: CancellationToken::new(),
             progress: None,
+            verification: None,
         }
     }
 }
@@ -194,6 +198,10 @@ impl Service {
 
     fn progress(&self) -> Option<&watch::Receiver<Progress>> {
         self.0.options.progress.as_ref()
+    }
+
+    fn verification(&self) -> Option<&watch::Receiver<VerificationState>> {
+        self.0.options.verification.as_ref()
     }
 
     fn exporter(&self) -> &Exporter {

@@ -7,6 +7,7 @@ use chartseal_indexer::{
     metrics::Exporter,
     notify::Audience,
     serve::{Access, Options, Service, tokens},
+    verify::VerificationState,
 };
 use chartseal_serving::{Certificate, Door};
 use reqwest::{Client, Response, StatusCode};
@@ -490,6 +491,36 @@ async fn a_service_whose_indexer_does_not_get_on_is_not_ready() {
             (&ready.into(), &true.into())
         );
         assert!(!text.contains("somewhere"), "addresses are for the log: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_beside_a_database_that_is_broken_is_not_ready() {
+    let (_node, database) = told().await;
+    let (says, verification) = tokio::sync::watch::channel(VerificationState::default());
+    let served = Served::start(Options {
+        verification: Some(verification),
+        ..open(&database)
+    })
+    .await;
+    let broken = VerificationState::Broken {
+        findings: 2,
+        first: "events: patient 21".to_owned(),
+    };
+    for (state, ready) in [
+        (VerificationState::Unknown, true),
+        (VerificationState::Whole { slot: Some(7) }, true),
+        (VerificationState::Behind { events: 3 }, true),
+        (broken, false),
+    ] {
+        let shown = format!("{state:?}");
+        says.send_replace(state);
+        let response = served.get("/readyz").await;
+        assert_eq!(response.status() == StatusCode::OK, ready, "{shown}");
+        let text = response.text().await.unwrap();
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(body["verification"]["ready"], ready, "{shown}");
+        assert!(!text.contains("patient"), "what is broken is for the log: {text}");
     }
 }
 
