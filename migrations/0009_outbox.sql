@@ -44,7 +44,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_by_subject ON outbox (audience, subject, id);
 CREATE INDEX outbox_by_signature ON outbox (signature);
-COMMENT ON TABLE outbox IS 'Notifications to patients and institutions, written with the events that they tell of. Kept for 30 days: what was decided stands in the other tables.';
+COMMENT ON TABLE outbox IS 'Notifications to patients and institutions, written with the events that they tell of. Kept for 30 days, whoever has not taken them yet: what was decided stands in the other tables.';
 COMMENT ON COLUMN outbox.id IS 'Place in the order in which they are sent; only grows, with gaps.';
 COMMENT ON COLUMN outbox.audience IS 'Who is notified.';
 COMMENT ON COLUMN outbox.subject IS 'The patient''s or institution''s id.';
@@ -74,7 +74,7 @@ COMMENT ON COLUMN webhooks.audience IS 'Whose notifications; null is everybody''
 COMMENT ON COLUMN webhooks.subject IS 'The patient''s or institution''s id; null is everybody''s.';
 COMMENT ON COLUMN webhooks.secret_file IS 'The file on the indexer''s machine that has the secret which deliveries are signed with. The secret itself is not in this database.';
 COMMENT ON COLUMN webhooks.private IS 'Whether it may be at an address that is not public, or at http:// on the indexer''s machine.';
-COMMENT ON COLUMN webhooks.after_id IS 'All notifications up to this one were delivered or given up.';
+COMMENT ON COLUMN webhooks.after_id IS 'All notifications up to this one were delivered or given up. Those after it that are older than the outbox keeps are not delivered any more.';
 COMMENT ON COLUMN webhooks.made_at IS 'When it was added; it gets what came after.';
 
 CREATE TABLE deliveries (
@@ -87,7 +87,7 @@ CREATE TABLE deliveries (
     PRIMARY KEY (webhook, notification)
 );
 CREATE INDEX deliveries_by_notification ON deliveries (notification);
-COMMENT ON TABLE deliveries IS 'Notifications that a webhook did not take: it is tried again, or was given up. What was delivered has no row.';
+COMMENT ON TABLE deliveries IS 'Notifications that a webhook did not take: it is tried again, or was given up. What was delivered has no row, and a row goes with its notification.';
 COMMENT ON COLUMN deliveries.webhook IS 'The webhook.';
 COMMENT ON COLUMN deliveries.notification IS 'The notification.';
 COMMENT ON COLUMN deliveries.state IS 'Waiting for the next try, or dead: given up until `chartseal-indexer webhooks retry`.';

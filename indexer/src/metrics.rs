@@ -168,8 +168,8 @@ pub fn queued(count: u64) {
 }
 
 /// A delivery to a webhook ended: `delivered`, `failed` (it is tried again) or `dead`.
-pub fn delivery(outcome: &'static str) {
-    counter!(DELIVERIES, "outcome" => outcome).increment(1);
+pub fn delivery(outcome: &'static str, deliveries: u64) {
+    counter!(DELIVERIES, "outcome" => outcome).increment(deliveries);
 }
 
 /// A stream of notifications began, or ended.

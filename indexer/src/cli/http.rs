@@ -1,10 +1,6 @@
 //! How the HTTP service is reached, as options of the commands that have one.
 
-use std::{
-    net::SocketAddr,
-    num::{NonZeroU32, NonZeroU64},
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use anyhow::{Result, bail};
 use chartseal_indexer::{
@@ -30,8 +26,8 @@ pub(super) struct Http {
     #[arg(long)]
     open: bool,
     /// The longest that a question may take
-    #[arg(long, value_name = "SECONDS", default_value = "5")]
-    query_seconds: NonZeroU64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    query_seconds: u64,
     /// Connections to the database that questions take, at most
     #[arg(long, value_name = "N", default_value = "8")]
     query_connections: NonZeroU32,
@@ -65,7 +61,7 @@ impl Http {
     ) -> Result<()> {
         let access = if self.open { Access::Open } else { Access::Tokens };
         let options = Options {
-            patience: Duration::from_secs(self.query_seconds.get()),
+            patience: Duration::from_secs(self.query_seconds),
             connections: self.query_connections.get(),
             stop: stop.clone(),
             progress: beside.progress,

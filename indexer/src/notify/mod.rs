@@ -96,9 +96,19 @@ pub(crate) async fn after(
     }
 }
 
-/// One notification.
-pub(crate) async fn one(connection: &mut PgConnection, id: i64) -> Result<Option<Notification>, sqlx::Error> {
-    Ok(after(connection, id - 1, id, None, 1).await?.pop())
+/// The oldest notification that waits for another try at a webhook. It is read with the row that says so, at once: the
+/// indexer may withdraw both at any moment.
+pub(crate) async fn waiting(connection: &mut PgConnection, webhook: i64) -> Result<Option<Notification>, sqlx::Error> {
+    sqlx::query_as!(
+        Notification,
+        r#"SELECT id, kind, audience::text AS "audience!", subject AS "subject: Hex", at AS "at: Time",
+                  signature AS "signature: Base58", outer_index, inner_index, payload::text AS "ids!: Ids"
+           FROM outbox JOIN deliveries ON notification = id
+           WHERE webhook = $1 AND state = 'waiting' ORDER BY id LIMIT 1"#,
+        webhook,
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 /// The newest number that there is. There is one writer, so all before it are there too.

@@ -3,9 +3,16 @@
 //! One notification of a webhook is under way at a time, under a lock on its row that others skip, so several workers share
 //! the webhooks and each keeps its order. What was delivered is noted after the answer: a worker that is killed in between
 //! delivers once more, under the same `webhook-id`. What is not taken is tried again, later each time, and holds up what
-//! comes after it; after so many tries it is given up, and stays for `chartseal-indexer webhooks retry`.
+//! comes after it; after so many tries it is given up, and stays for `chartseal-indexer webhooks retry`. What is older than
+//! the outbox keeps anything is given up with it. A webhook that has much to get gets it in turns, so that those which are
+//! slow do not keep the others from theirs.
 
-use std::{collections::HashSet, path::Path, str::FromStr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use reqwest::Client;
 use sqlx::{
@@ -15,14 +22,12 @@ use sqlx::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Audience, Notification, Secret, address, after, head, one};
+use super::{Audience, Notification, Secret, address, after, head, waiting};
 use crate::{
     metrics,
     sink::{SCHEMA, SinkError},
 };
 
-/// Webhooks that are posted to at a time.
-const PARALLEL: u32 = 8;
 /// How often to forget what is old.
 const TIDY: Duration = Duration::from_secs(3600);
 /// Days for which notifications are kept.
@@ -35,6 +40,10 @@ const LONGEST: usize = 300;
 /// How to deliver.
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
+    /// Webhooks that are posted to at a time.
+    pub parallel: u32,
+    /// How long a webhook is posted to before it is another's turn.
+    pub turn: Duration,
     /// How long an answer may take.
     pub patience: Duration,
     /// How long to wait after the first try; twice as long after each other one.
@@ -51,6 +60,8 @@ impl Default for Worker {
     /// Half a day of tries, and more.
     fn default() -> Self {
         Self {
+            parallel: 7,
+            turn: Duration::from_secs(30),
             patience: Duration::from_secs(10),
             first_wait: Duration::from_secs(5),
             longest_wait: Duration::from_secs(4 * 3600),
@@ -83,13 +94,18 @@ pub async fn deliver(database: &str, worker: Worker, stop: &CancellationToken) -
         .application_name("chartseal-indexer webhooks")
         .options([("search_path", SCHEMA)]);
     let pool = PgPoolOptions::new()
-        .max_connections(PARALLEL)
+        // One more, which looks for what there is to do.
+        .max_connections(worker.parallel.saturating_add(1))
         .connect_lazy_with(connect);
     let (mut busy, mut tasks) = (HashSet::new(), JoinSet::new());
-    let mut tidied: Option<std::time::Instant> = None;
+    let parallel = usize::try_from(worker.parallel).unwrap_or(usize::MAX);
+    let mut last_turns: HashMap<i64, Instant> = HashMap::new();
+    let mut tidied: Option<Instant> = None;
     let mut away = false;
     while !stop.is_cancelled() {
-        let found = round(&pool, &mut tidied).await;
+        let Some(mut found) = stop.run_until_cancelled(round(&pool, &mut tidied)).await else {
+            break;
+        };
         match &found {
             Ok(_) => away = false,
             // The indexer beside it is about to make the tables.
@@ -100,9 +116,13 @@ pub async fn deliver(database: &str, worker: Worker, stop: &CancellationToken) -
             }
             Err(_) => {}
         }
+        if let Ok(found) = &mut found {
+            // Who had no turn yet comes first, then whose last one is longest ago.
+            found.sort_by_key(|id| last_turns.get(id).copied());
+        }
         for id in found.unwrap_or_default() {
-            let parallel = usize::try_from(PARALLEL).unwrap_or(1) - 1;
             if tasks.len() < parallel && busy.insert(id) {
+                last_turns.insert(id, Instant::now());
                 let (pool, stop) = (pool.clone(), stop.clone());
                 tasks.spawn(async move {
                     let ended = stop.run_until_cancelled(serve(&pool, &worker, id)).await;
@@ -130,11 +150,11 @@ fn is_empty(error: &sqlx::Error) -> bool {
 }
 
 /// Webhooks for which there is something to do now.
-async fn round(pool: &PgPool, tidied: &mut Option<std::time::Instant>) -> Result<Vec<i64>, sqlx::Error> {
+async fn round(pool: &PgPool, tidied: &mut Option<Instant>) -> Result<Vec<i64>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     if tidied.is_none_or(|at| at.elapsed() > TIDY) {
         tidy(&mut connection).await?;
-        *tidied = Some(std::time::Instant::now());
+        *tidied = Some(Instant::now());
     }
     sqlx::query_scalar!(
         "SELECT w.id FROM webhooks w
@@ -148,24 +168,32 @@ async fn round(pool: &PgPool, tidied: &mut Option<std::time::Instant>) -> Result
     .await
 }
 
-/// Forgets what is old, and what no webhook waits for. The newest stays: it says where the numbers are.
+/// Forgets what is old, also what a webhook never took: who was read when is kept no longer than is said, and a receiver
+/// that is gone must not fill the disk. The newest stays: it says where the numbers are.
 async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "DELETE FROM outbox o
-         WHERE o.queued_at < now() - make_interval(days => $1) AND o.id < (SELECT max(id) FROM outbox)
-               AND NOT EXISTS (SELECT FROM deliveries d WHERE d.notification = o.id)
-               AND o.id <= (SELECT coalesce(min(after_id), o.id) FROM webhooks)",
+    let missed = sqlx::query_scalar!(
+        r#"WITH old AS (DELETE FROM outbox
+                        WHERE queued_at < now() - make_interval(days => $1) AND id < (SELECT max(id) FROM outbox)
+                        RETURNING id, audience, subject)
+           SELECT count(*) AS "missed!"
+           FROM old JOIN webhooks w
+                ON old.id > w.after_id
+                   AND (w.audience IS NULL OR (w.audience = old.audience AND w.subject = old.subject))"#,
         KEPT
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
+    if missed > 0 {
+        metrics::delivery("dead", missed.unsigned_abs());
+        tracing::warn!(missed, "notifications grew too old before their webhooks took them");
+    }
     Ok(())
 }
 
-/// Delivers what there is for one webhook, until there is no more or one was not taken.
+/// Delivers what there is for one webhook, until there is no more, one was not taken, or its turn is over.
 async fn serve(pool: &PgPool, worker: &Worker, webhook: i64) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    let mut client = None;
+    let (begun, mut client) = (Instant::now(), None);
     loop {
         let mut transaction = connection.begin().await?;
         let Some(row) = sqlx::query!(
@@ -220,13 +248,16 @@ async fn serve(pool: &PgPool, worker: &Worker, webhook: i64) -> Result<(), sqlx:
         }
         transaction.commit().await?;
         if taken {
-            metrics::delivery("delivered");
+            metrics::delivery("delivered", 1);
         } else if tried + 1 < worker.tries {
-            metrics::delivery("failed");
+            metrics::delivery("failed", 1);
             return Ok(());
         } else {
-            metrics::delivery("dead");
+            metrics::delivery("dead", 1);
             tracing::warn!(webhook, notification = notification.id, "a notification was given up");
+        }
+        if begun.elapsed() >= worker.turn {
+            return Ok(());
         }
     }
 }
@@ -239,20 +270,18 @@ async fn next(
     newest: i64,
     audience: Audience,
 ) -> Result<Option<(Notification, i32)>, sqlx::Error> {
-    let waiting = sqlx::query!(
-        "SELECT notification, attempts FROM deliveries
-         WHERE webhook = $1 AND state = 'waiting' ORDER BY notification LIMIT 1",
-        webhook
+    let Some(waits) = waiting(connection, webhook).await? else {
+        let mut new = after(connection, after_id, newest, audience.columns(), 1).await?;
+        return Ok(new.pop().map(|it| (it, 0)));
+    };
+    let tried = sqlx::query_scalar!(
+        "SELECT attempts FROM deliveries WHERE webhook = $1 AND notification = $2",
+        webhook,
+        waits.id
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(connection)
     .await?;
-    match waiting {
-        Some(row) => Ok(one(connection, row.notification).await?.map(|it| (it, row.attempts))),
-        None => {
-            let mut new = after(connection, after_id, newest, audience.columns(), 1).await?;
-            Ok(new.pop().map(|it| (it, 0)))
-        }
-    }
+    Ok(Some((waits, tried.unwrap_or_default())))
 }
 
 /// Notes that a webhook is done with all up to this notification.

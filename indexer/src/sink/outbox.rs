@@ -285,6 +285,19 @@ fn tell<'a>(located: &'a Located, parties: &Parties) -> Vec<Notice<'a>> {
             }));
             told
         }
+        // Who decides in the patient's place: a delay to object in is worth as much as the patient knows of it.
+        AnyEvent::RecoveryVoted(_) => vec![patient("recovery-voted")],
+        AnyEvent::RecoveryObjected(_) => vec![patient("recovery-objected")],
+        AnyEvent::RecoveryFinished(_) => vec![patient("recovery-finished")],
+        AnyEvent::WalletProposed(_) => vec![patient("wallet-proposed")],
+        AnyEvent::WalletAccepted(_) => vec![patient("wallet-accepted")],
+        AnyEvent::PatientKeyRotated(_) => vec![patient("keys-changed")],
+        AnyEvent::GuardiansSet(_) => vec![patient("guardians-set")],
+        AnyEvent::BreakGlassSet(_) => vec![patient("break-glass-set")],
+        AnyEvent::DelegateNamed(e) => vec![patient("delegate-named").with("delegate", &e.delegate)],
+        AnyEvent::DelegationAccepted(e) => vec![patient("delegation-accepted").with("delegate", &e.delegate)],
+        AnyEvent::DelegateRevoked(e) => vec![patient("delegate-revoked").with("delegate", &e.delegate)],
+        AnyEvent::RecordErased(e) => vec![patient("record-erased").with("record", &e.record)],
         AnyEvent::PolicySet(e) => vec![institution(&e.institution, "policy-set").with("patient", &subject)],
         AnyEvent::AgreementProposed(e) => both(
             |id| {

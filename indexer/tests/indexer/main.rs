@@ -35,5 +35,6 @@ mod taken_back;
 mod tampering;
 mod wake;
 mod watching;
+mod webhooks;
 #[cfg(feature = "yellowstone")]
 mod yellowstone;

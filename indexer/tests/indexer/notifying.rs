@@ -1,35 +1,24 @@
-//! Notifications: what is queued, what a stream shows, and what a webhook gets, over real HTTP.
+//! Notifications: what is queued, and what a stream shows, over real HTTP.
 
-use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    routing::post,
-};
 use chartseal_indexer::{
     Scope,
-    notify::{self, Audience, Secret, Worker, deliver},
     serve::{Access, Options},
     sink::outbox,
     verify,
 };
 use chartseal_program::{
-    events::{ActionRefused, EmergencyOpened, GrantRevoked},
+    events::{
+        ActionRefused, BreakGlassSet, DelegateNamed, DelegateRevoked, DelegationAccepted, EmergencyOpened,
+        GrantRevoked, GuardianNamed, GuardiansSet, PatientKeyRotated, RecordErased, RecoveryFinished, RecoveryObjected,
+        RecoveryVoted, WalletAccepted, WalletProposed,
+    },
     seeds::NO_ID,
     vocabulary::{Action, ClaimKind, Purpose, Reason},
 };
 use reqwest::{Client, Response};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     cluster::{Database, lines, number},
@@ -41,7 +30,7 @@ use crate::{
 };
 
 /// What happened long ago, stored; what happens from now on is news.
-async fn told() -> (Node, Database) {
+pub(crate) async fn told() -> (Node, Database) {
     let node = Node::start(story::tell()).await;
     let database = Database::new().await;
     index(&node, &database).await;
@@ -51,7 +40,7 @@ async fn told() -> (Node, Database) {
 }
 
 /// A reading, and with it one notification to the patient.
-async fn read(node: &Node, database: &Database) {
+pub(crate) async fn read(node: &Node, database: &Database) {
     story::read_once_more(&mut node.knows().ledger);
     index(node, database).await;
 }
@@ -69,16 +58,6 @@ fn refuse(ledger: &mut Ledger, reason: Reason) {
         under: NO_ID,
         head: [0; 32],
     });
-}
-
-async fn until(condition: impl AsyncFn() -> bool) {
-    for _ in 0..3_000 {
-        if condition().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("what was waited for did not happen");
 }
 
 const QUEUED: &str =
@@ -135,6 +114,127 @@ async fn news_is_queued_for_whom_it_concerns_and_old_news_is_not() {
     assert_eq!(number(&mut connection, "SELECT count(*) FROM outbox").await, 5);
     let report = verify(&node.url, &database.url, Scope::Ledger).await.unwrap();
     assert!(report.whole, "{report}");
+}
+
+#[tokio::test]
+async fn the_patient_is_told_of_whoever_takes_its_place() {
+    let (node, database) = told().await;
+    let (delegate, head) = ([0x93; 16], [0; 32]);
+    let (next, key) = (story::doctor().wallet, [0x94; 32]);
+    {
+        let ledger = &mut node.knows().ledger;
+        let later = ledger.now + 3_600;
+        ledger.emit(&HEIR, |link| GuardiansSet {
+            link,
+            guardians: vec![GuardianNamed {
+                wallet: next,
+                encryption_key: key,
+            }],
+            threshold: 1,
+            delay: 3_600,
+            head,
+        });
+        ledger.emit(&HEIR, |link| RecoveryVoted {
+            link,
+            guardian: next,
+            wallet: next,
+            encryption_key: key,
+            votes: 1,
+            agreed: next,
+            ready_at: later,
+            head,
+        });
+        ledger.emit(&HEIR, |link| RecoveryObjected {
+            link,
+            wallet: next,
+            head,
+        });
+        ledger.emit(&HEIR, |link| RecoveryFinished {
+            link,
+            wallet: next,
+            encryption_key: key,
+            post_quantum_key_hash: head,
+            key_epoch: 8,
+            head,
+        });
+        ledger.emit(&HEIR, |link| WalletProposed {
+            link,
+            proposed: next,
+            by: next,
+            head,
+        });
+        ledger.emit(&HEIR, |link| WalletAccepted {
+            link,
+            wallet: next,
+            encryption_key: key,
+            post_quantum_key_hash: head,
+            key_epoch: 9,
+            head,
+        });
+        ledger.emit(&HEIR, |link| PatientKeyRotated {
+            link,
+            encryption_key: key,
+            post_quantum_key_hash: head,
+            key_epoch: 10,
+            head,
+        });
+        ledger.emit(&HEIR, |link| BreakGlassSet {
+            link,
+            holders: Vec::new(),
+            threshold: 0,
+            head,
+        });
+        ledger.emit(&HEIR, |link| DelegateNamed {
+            link,
+            delegate,
+            account: next,
+            wallet: next,
+            rights: Action::Read.bit(),
+            expires: later,
+            head,
+        });
+        ledger.emit(&HEIR, |link| DelegationAccepted {
+            link,
+            delegate,
+            encryption_key: key,
+            post_quantum_key_hash: head,
+            head,
+        });
+        ledger.emit(&HEIR, |link| DelegateRevoked {
+            link,
+            delegate,
+            by: next,
+            head,
+        });
+        ledger.emit(&PATIENT, |link| RecordErased {
+            link,
+            record: RECORD,
+            version: 1,
+            by: story::patient().wallet,
+            head,
+        });
+    }
+    index(&node, &database).await;
+    let mut connection = database.connect().await;
+    let told = "SELECT kind || ' ' || encode(substring(subject, 1, 1), 'hex') || ' '
+                       || coalesce((SELECT string_agg(key, ' ') FROM jsonb_each(payload)), '') FROM outbox ORDER BY id";
+    assert_eq!(
+        lines(&mut connection, told).await,
+        [
+            "guardians-set 23 ",
+            "recovery-voted 23 ",
+            "recovery-objected 23 ",
+            "recovery-finished 23 ",
+            "wallet-proposed 23 ",
+            "wallet-accepted 23 ",
+            "keys-changed 23 ",
+            "break-glass-set 23 ",
+            "delegate-named 23 delegate",
+            "delegation-accepted 23 delegate",
+            "delegate-revoked 23 delegate",
+            "record-erased 21 record",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -282,151 +382,4 @@ async fn a_stream_tells_its_own_audience_only_and_ends_with_the_service() {
     drop(served.stop);
     assert!(heir.response.chunk().await.unwrap().is_none(), "the stream ends");
     served.task.await.unwrap().unwrap();
-}
-
-/// Somebody who is posted to.
-struct Receiver {
-    url: String,
-    knows: Arc<Mutex<Posted>>,
-    _server: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Posted {
-    /// What it answers next; 200 where nothing is left.
-    answers: VecDeque<StatusCode>,
-    /// It takes nothing.
-    broken: bool,
-    taken: Vec<i64>,
-    refused: Vec<i64>,
-    /// Where the secret is that everything has to be signed with.
-    secret: PathBuf,
-}
-
-impl Receiver {
-    async fn start(secret: PathBuf) -> Self {
-        let knows = Arc::new(Mutex::new(Posted {
-            secret,
-            ..Posted::default()
-        }));
-        let app = Router::new().route("/hook", post(take)).with_state(knows.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        Self {
-            url,
-            knows,
-            _server: tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }),
-        }
-    }
-}
-
-async fn take(State(knows): State<Arc<Mutex<Posted>>>, headers: HeaderMap, body: String) -> StatusCode {
-    let mut knows = knows.lock().unwrap();
-    let header = |name: &str| headers[name].to_str().unwrap().to_owned();
-    let (id, seconds) = (header("webhook-id"), header("webhook-timestamp").parse().unwrap());
-    let expected = Secret::read(&knows.secret).unwrap().sign(&id, seconds, &body);
-    assert_eq!(header("webhook-signature"), expected);
-    let said: Value = serde_json::from_str(&body).unwrap();
-    let number = said["id"].as_i64().unwrap();
-    assert_eq!(id, format!("notification_{number}"));
-    let answer = match knows.broken {
-        true => StatusCode::INTERNAL_SERVER_ERROR,
-        false => knows.answers.pop_front().unwrap_or(StatusCode::OK),
-    };
-    match answer.is_success() {
-        true => knows.taken.push(number),
-        false => knows.refused.push(number),
-    }
-    answer
-}
-
-/// A webhook of everybody's notifications, and a worker that delivers without long waits.
-async fn hooked(database: &Database) -> (Receiver, i64, TempDir, DropGuard) {
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    let receiver = Receiver::start(secret.clone()).await;
-    let (id, made) = notify::add(&database.url, &receiver.url, Audience::All, &secret, true)
-        .await
-        .unwrap();
-    assert!(made);
-    let stop = CancellationToken::new();
-    let (url, token) = (database.url.clone(), stop.clone());
-    let worker = Worker {
-        first_wait: Duration::from_millis(10),
-        longest_wait: Duration::from_millis(50),
-        tries: 3,
-        look: Duration::from_millis(10),
-        ..Worker::default()
-    };
-    tokio::spawn(async move { deliver(&url, worker, &token).await.unwrap() });
-    (receiver, id, folder, stop.drop_guard())
-}
-
-#[tokio::test]
-async fn a_webhook_that_fails_is_tried_again_and_gets_all_in_order_and_signed() {
-    let (node, database) = told().await;
-    read(&node, &database).await;
-    let (receiver, _, _folder, _worker) = hooked(&database).await;
-    receiver.knows.lock().unwrap().answers = [
-        StatusCode::INTERNAL_SERVER_ERROR,
-        StatusCode::OK,
-        StatusCode::FOUND,
-        StatusCode::OK,
-    ]
-    .into();
-    for _ in 0..3 {
-        read(&node, &database).await;
-    }
-    until(async || receiver.knows.lock().unwrap().taken.len() >= 3).await;
-    let mut connection = database.connect().await;
-    // What was there before the webhook is not for it.
-    let queued: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox ORDER BY id OFFSET 1")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-    let knows = receiver.knows.lock().unwrap();
-    assert_eq!((&knows.taken, &knows.refused), (&queued, &queued[..2].to_vec()));
-}
-
-#[tokio::test]
-async fn what_is_never_taken_is_given_up_and_can_be_tried_again() {
-    let (node, database) = told().await;
-    let (receiver, id, _folder, _worker) = hooked(&database).await;
-    receiver.knows.lock().unwrap().broken = true;
-    read(&node, &database).await;
-    let listed = async || notify::list(&database.url).await.unwrap().remove(0);
-    until(async || listed().await.dead == 1).await;
-    assert_eq!(
-        receiver.knows.lock().unwrap().refused.len(),
-        3,
-        "three tries, under one number"
-    );
-    assert_eq!(listed().await.problem.unwrap(), "it answered 500 Internal Server Error");
-    // It holds nothing up any more.
-    receiver.knows.lock().unwrap().broken = false;
-    read(&node, &database).await;
-    until(async || receiver.knows.lock().unwrap().taken.len() == 1).await;
-    assert_eq!(notify::retry(&database.url, id).await.unwrap(), 1);
-    until(async || receiver.knows.lock().unwrap().taken.len() == 2).await;
-    let (first, taken) = {
-        let knows = receiver.knows.lock().unwrap();
-        (knows.refused[0], knows.taken.clone())
-    };
-    assert_eq!(taken, [first + 1, first]);
-    until(async || listed().await.dead == 0).await;
-    notify::remove(&database.url, id).await.unwrap();
-    assert!(notify::remove(&database.url, id).await.is_err());
-}
-
-#[tokio::test]
-async fn nothing_is_posted_into_the_indexers_own_network() {
-    let database = Database::new().await;
-    chartseal_indexer::migrate(&database.url).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    for url in ["http://127.0.0.1/", "https://10.0.0.1/", "http://example.org/"] {
-        let refused = notify::add(&database.url, url, Audience::All, &secret, false).await;
-        assert!(refused.is_err(), "{url}");
-    }
-    assert!(notify::list(&database.url).await.unwrap().is_empty());
 }
