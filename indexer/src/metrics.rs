@@ -40,6 +40,8 @@ const SECONDS: [f64; 14] = [
 pub enum Peer {
     Node,
     Database,
+    /// A Yellowstone gRPC endpoint.
+    Yellowstone,
 }
 
 impl Peer {
@@ -47,6 +49,7 @@ impl Peer {
         match self {
             Self::Node => "node",
             Self::Database => "database",
+            Self::Yellowstone => "yellowstone",
         }
     }
 }
@@ -288,7 +291,7 @@ fn describe() {
     for (name, label, values) in [
         (EVENTS, "outcome", &["stored", "known"][..]),
         (TRANSACTIONS, "outcome", &["read", "failed"]),
-        (RECONNECTS, "peer", &["node", "database"]),
+        (RECONNECTS, "peer", &["node", "database", "yellowstone"]),
         (TOLD, "by", &["socket", "yellowstone"]),
         (BEGUN_ANEW, "by", &["socket", "yellowstone"]),
         (ERRORS, "kind", &["node", "database", "event", "fork"]),

@@ -56,7 +56,19 @@ pub(super) async fn fill(source: &RpcSource, listed: &[Listed], cut: Cut, to: Se
     let mut outcome = Ok(());
     'all: for listed in listed.chunks(STREAM) {
         let mut delivered = std::pin::pin!(source.deliver(listed));
-        while let Some(delivered) = delivered.next().await {
+        loop {
+            let next = match part.begun {
+                None => delivered.next().await,
+                // What is there does not wait for an answer that takes its time.
+                Some(begun) => match tokio::time::timeout_at((begun + cut.within).into(), delivered.next()).await {
+                    Ok(next) => next,
+                    Err(_) => match to.send(std::mem::take(&mut part)).await {
+                        Ok(()) => continue,
+                        Err(_) => return Ok(()),
+                    },
+                },
+            };
+            let Some(delivered) = next else { break };
             let added = match delivered {
                 Ok(delivered) if part.is_full(cut, &delivered.listed) => {
                     if to.send(std::mem::take(&mut part)).await.is_err() {

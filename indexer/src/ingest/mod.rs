@@ -28,7 +28,8 @@ use writer::Writer;
 /// How often what became final is looked for.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
-/// How often one who does not wait for an outage tries again what a fork of the ledger disturbed, and the wait between.
+/// How often one who does not wait for an outage tries again what a fork of the ledger disturbed, and everybody's wait
+/// between.
 const TRIES: u32 = 20;
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
@@ -224,6 +225,10 @@ impl Indexer {
         match &error {
             error if !error.is_passing() => {}
             Error::Sink(cause) => return Ok(self.writer.outage.failed(cause)),
+            Error::Unsettled(cause) => {
+                tracing::debug!("what is not final does not fit what was read, reading it again: {cause}");
+                return Ok(TRY_AGAIN);
+            }
             _ => return Ok(self.ledger.failed(&error)),
         }
         Err(error)
@@ -234,8 +239,9 @@ impl Indexer {
         self.writer.open(stop).await?;
         let before = self.writer.stats;
         let read = match self.read_on(stop).await {
-            // Of what is not final something was dropped, or the node does not list all of it yet.
-            Err(Error::Unsettled(cause)) => match self.check_tail(stop).await? {
+            // Of what is not final something was dropped, or the node does not list all of it yet. What has become final
+            // meanwhile may be what it does not fit, and is not taken back by anything later.
+            Err(Error::Unsettled(cause)) => match self.check_tail(stop).await? + self.settle(stop).await? {
                 0 => Err(Error::Unsettled(cause)),
                 _ => self.read_on(stop).await,
             },
@@ -261,15 +267,17 @@ impl Indexer {
 
     /// Stores everything that the ledger has beyond the frontier.
     async fn read_on(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        if self.from_start && !self.writer.tail().is_empty() {
+            // It is read again anyway; and what is put back then is final, and needs no tail.
+            self.writer.roll_back(0, stop).await?;
+        }
         let frontier = self.writer.frontier();
-        let after = if self.from_start { None } else { frontier.as_ref() };
-        let listed = until(stop, self.source.list_after(after)).await?;
-        let listed = listed.map_err(|error| self.writer.doubt(error.into(), false))?;
-        let again = match frontier {
-            Some(frontier) if self.from_start => {
-                beyond(&listed, &frontier).map_err(|error| self.writer.doubt(error.into(), false))?
+        let (listed, again) = match frontier {
+            Some(frontier) if self.from_start => until(stop, self.source.list_around(&frontier)).await??,
+            frontier => {
+                let listed = until(stop, self.source.list_after(frontier.as_ref())).await?;
+                (listed.map_err(|error| self.writer.doubt(error.into(), false))?, 0)
             }
-            _ => 0,
         };
         let (known, new) = listed.split_at(again);
         self.writer.none_twice(new)?;
@@ -294,12 +302,6 @@ impl Indexer {
         // What was written last says more than that nothing more was taken.
         written.and(filled)
     }
-}
-
-/// How many of the listed transactions are up to and including the checkpoint.
-fn beyond(listed: &[Listed], checkpoint: &Checkpoint) -> Result<usize, crate::source::SourceError> {
-    let place = listed.iter().position(|entry| entry.checkpoint() == *checkpoint);
-    Ok(place.ok_or_else(|| checkpoint.lost())? + 1)
 }
 
 /// Does something unless it is asked to stop.

@@ -72,12 +72,16 @@ impl Writer {
     /// An error as it is to be taken: where it is about what is not final, a dropped block would explain it, and it does not
     /// stop the indexer.
     pub(super) fn doubt(&self, error: Error, settled: bool) -> Error {
+        let doubtful = !self.tail().is_empty();
         let explained = match &error {
-            Error::Source(SourceError::CheckpointLost { .. }) => !self.tail().is_empty(),
-            Error::Sink(SinkError::Gap { .. } | SinkError::WrongHead { .. } | SinkError::Conflict { .. }) => true,
+            Error::Source(SourceError::CheckpointLost { .. }) => doubtful,
+            // What it does not fit may be what is not final, though it is final itself.
+            Error::Sink(SinkError::Gap { .. } | SinkError::WrongHead { .. } | SinkError::Conflict { .. }) => {
+                doubtful || !settled
+            }
             _ => false,
         };
-        match explained && !settled {
+        match explained {
             true => Error::Unsettled(Box::new(error)),
             false => error,
         }

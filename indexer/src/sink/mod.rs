@@ -107,8 +107,8 @@ impl Sink {
     /// As [`Sink::store`].
     pub async fn put_back(&mut self, events: &[Located]) -> Result<Written, SinkError> {
         let mut transaction = self.connection.begin().await?;
-        let (written, fresh) = write_fresh(&mut transaction, events).await?;
-        outbox::queue(&mut transaction, &fresh).await?;
+        // Whom they concern was told when they were stored first.
+        let written = write(&mut transaction, events).await?;
         if written.new > 0 {
             // What was stored before and is not there was deleted by somebody.
             tables::recount(&mut transaction).await?;

@@ -49,12 +49,21 @@ impl Position {
 
     /// Reads it, and that the database is this program's.
     pub(crate) async fn read(connection: &mut PgConnection) -> Result<Self, SinkError> {
+        let (stated, position) = Self::read_as_it_is(connection).await?;
+        match position.frontier() == stated {
+            true => Ok(position),
+            false => Err(SinkError::Damaged("checkpoint.signature")),
+        }
+    }
+
+    /// Reads it, and the frontier that the checkpoint states, which is this position's where nobody altered them.
+    pub(crate) async fn read_as_it_is(connection: &mut PgConnection) -> Result<(Option<Checkpoint>, Self), SinkError> {
         let Some(row) =
             sqlx::query!("SELECT program, signature, slot, settled_signature, settled_slot FROM checkpoint")
                 .fetch_optional(&mut *connection)
                 .await?
         else {
-            return Ok(Self::default());
+            return Ok((None, Self::default()));
         };
         if row.program != chartseal_program::ID.to_bytes() {
             return Err(SinkError::OtherProgram {
@@ -90,7 +99,6 @@ impl Position {
                 })
             })
             .collect::<Result<_, SinkError>>()?;
-        let position = Self { settled, tail, first };
         let stated = Checkpoint {
             signature: row
                 .signature
@@ -98,10 +106,7 @@ impl Position {
                 .map_err(|_| SinkError::Damaged("checkpoint.signature"))?,
             slot: u64::try_from(row.slot).map_err(|_| SinkError::Damaged("checkpoint.slot"))?,
         };
-        match position.frontier() == Some(stated) {
-            true => Ok(position),
-            false => Err(SinkError::Damaged("checkpoint.signature")),
-        }
+        Ok((Some(stated), Self { settled, tail, first }))
     }
 
     /// Goes on by these transactions. They are final at once where they are said to be and nothing before them is not.

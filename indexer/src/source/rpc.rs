@@ -194,6 +194,18 @@ impl RpcSource {
         Ok(self.list(self.commitment, checkpoint, Some(least)).await?.settled)
     }
 
+    /// Everything there is, and how much of it is up to and including the checkpoint; oldest first.
+    ///
+    /// # Errors
+    /// [`SourceError::CheckpointLost`] where the ledger does not have the checkpoint's transaction.
+    pub async fn list_around(&self, checkpoint: &Checkpoint) -> Result<(Vec<Listed>, usize), SourceError> {
+        let listed = self.list(self.commitment, None, Some(checkpoint.slot)).await?.settled;
+        match listed.iter().position(|entry| entry.checkpoint() == *checkpoint) {
+            Some(place) => Ok((listed, place + 1)),
+            None => Err(self.lost(checkpoint).await?),
+        }
+    }
+
     async fn list(
         &self,
         commitment: Commitment,
@@ -336,7 +348,10 @@ impl RpcSource {
                     signature: parse_signature(&entry.signature)?,
                     slot: entry.slot,
                     failed: entry.err.is_some(),
-                    settled: Commitment::Finalized.is_met_by(status),
+                    settled: match status {
+                        Some(_) => Commitment::Finalized.is_met_by(status),
+                        None => commitment == Commitment::Finalized,
+                    },
                 };
                 Ok((listed, commitment.is_met_by(status)))
             })

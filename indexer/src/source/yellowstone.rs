@@ -23,7 +23,7 @@ use super::{
     wire::{Compiled, calls},
 };
 use crate::{
-    metrics::{self, Herald},
+    metrics::{self, Herald, Peer},
     outage::Outage,
 };
 
@@ -114,7 +114,7 @@ impl RpcSource {
 
 /// Listens until it is aborted.
 async fn listen(place: Yellowstone, commitment: CommitmentConfig, ahead: Arc<Ahead>, bell: Arc<Bell>) {
-    let mut outage = Outage::new("the Yellowstone endpoint");
+    let mut outage = Outage::new("the Yellowstone endpoint", Peer::Yellowstone);
     loop {
         let ended = stream(&place, commitment, &ahead, &bell, &mut outage).await;
         let wait = outage.failed(&ended.err().unwrap_or(Broken::Ended));

@@ -101,10 +101,13 @@ impl Verification<'_> {
     /// Nothing where it is to be begun anew.
     async fn run(mut self, scope: Scope) -> Result<Option<Report>, Error> {
         // The database first and the ledger after it: then a head can be ahead of us, but not behind.
-        let position = Position::read(self.snapshot).await?;
-        let checkpoint = position.frontier();
+        let (checkpoint, position) = Position::read_as_it_is(self.snapshot).await?;
         let chains = chains::recompute(self.snapshot, &mut self.findings).await?;
         let chains_are_whole = self.findings.is_empty();
+        if position.frontier() != checkpoint {
+            let detail = "its final end and the tail do not lead to where it says that the ledger was read";
+            self.findings.about_checkpoint(detail);
+        }
         let found = self.findings.len();
         let heads = self
             .source
@@ -124,6 +127,7 @@ impl Verification<'_> {
             Some(Ledger { read, tail }) => {
                 let behind = self.explain(ahead, checkpoint.as_ref(), tail).await?;
                 if scope == Scope::Ledger {
+                    self.check_tail(&position, &read);
                     replay::from_ledger(self.snapshot, self.source, &read).await?;
                 }
                 behind
@@ -180,6 +184,19 @@ impl Verification<'_> {
             self.findings.about_checkpoint(NO_SUCH_TRANSACTION);
         }
         Ok(())
+    }
+
+    /// Holds the tail against what the ledger lists up to the checkpoint.
+    fn check_tail(&mut self, position: &Position, read: &[Listed]) {
+        let settled = position
+            .settled
+            .and_then(|settled| read.iter().position(|listed| listed.checkpoint() == settled));
+        let after = read.get(settled.map_or(0, |place| place + 1)..).unwrap_or_default();
+        let listed = after.iter().map(Listed::checkpoint);
+        if !position.tail.iter().map(|entry| entry.checkpoint()).eq(listed) {
+            self.findings
+                .about_checkpoint("the tail is not what the ledger lists after its final end");
+        }
     }
 
     /// What the ledger lists, up to the checkpoint and after it. `None` where nothing of it is needed.

@@ -184,6 +184,84 @@ async fn an_index_that_lags_costs_no_event() {
 }
 
 #[tokio::test]
+async fn an_index_that_lagged_costs_no_event_when_all_is_final_at_the_next_look() {
+    let common = common();
+    let mut ledger = branch(&common, 1, 3);
+    let hidden = ledger.transactions.last().unwrap().signature;
+    for _ in 0..3 {
+        ledger.add_failed();
+    }
+    for from_start in [false, true] {
+        let node = Node::start(ledger.clone()).await;
+        {
+            let mut knowledge = node.knows();
+            knowledge.settled = Some(common.transactions.len());
+            knowledge.unlisted.push(hidden);
+        }
+        let database = Database::new().await;
+        drop(index(&node, &database).await);
+        {
+            let mut knowledge = node.knows();
+            knowledge.unlisted.clear();
+            knowledge.settled = None;
+            story::read_once_more(&mut knowledge.ledger);
+        }
+        let mut again = Indexer::new(Options {
+            from_start,
+            ..options(&node, &database)
+        });
+        go_on(&mut again).await;
+        is_whole(&node, &database).await;
+        assert_eq!(tail(&mut database.connect().await).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn reading_from_the_start_leaves_nothing_of_a_branch_behind() {
+    let common = common();
+    let mut first = branch(&common, 1, 3);
+    let hidden = first.transactions.last().unwrap().signature;
+    for _ in 0..3 {
+        first.add_failed();
+    }
+    let node = Node::start(first).await;
+    {
+        let mut knowledge = node.knows();
+        knowledge.settled = Some(common.transactions.len());
+        knowledge.unlisted.push(hidden);
+    }
+    let database = Database::new().await;
+    drop(index(&node, &database).await);
+    node.knows().unlisted.clear();
+    let mut again = Indexer::new(Options {
+        from_start: true,
+        ..options(&node, &database)
+    });
+    go_on(&mut again).await;
+    is_whole(&node, &database).await;
+    node.knows().ledger = branch(&common, 2, 8);
+    go_on(&mut again).await;
+    is_whole(&node, &database).await;
+}
+
+#[tokio::test]
+async fn a_tail_that_somebody_altered_is_found() {
+    let common = common();
+    let (node, database, indexer) = on_a_branch(&common, &branch(&common, 1, 6)).await;
+    drop(indexer);
+    let mut connection = database.connect().await;
+    sqlx::query("DELETE FROM tail WHERE place = (SELECT min(place) + 1 FROM tail)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let report = verify(&node.url, &database.url, Scope::Ledger).await.unwrap();
+    assert!(
+        report.findings.iter().any(|finding| finding.table == "checkpoint"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
 async fn a_transaction_that_was_listed_too_late_is_read_when_it_is_final() {
     let common = common();
     let mut ledger = common.clone();
