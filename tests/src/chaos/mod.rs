@@ -23,7 +23,7 @@ use sqlx::Executor as _;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use self::{disk::Disk, faults::Faults, ledger::Ledger, node::Node};
+use self::{compare::Same, disk::Disk, faults::Faults, ledger::Ledger, node::Node};
 use crate::{
     cluster::{Cluster, End, connect},
     kills::Dice,
@@ -69,18 +69,27 @@ pub fn survive(plan: Plan, report: &Report) -> Result<()> {
         happened.forks > 0 && happened.dropped > 0 && happened.again > 0 && befallen > 0 && struck > 0,
         "too little happened to show anything: {happened:?}, {befallen} answers were bad, {struck} strikes"
     );
-    let rows = storm.compare()?;
+    let Same {
+        rows,
+        notices,
+        withdrawn,
+    } = storm.compare()?;
+    ensure!(
+        notices > 0 && withdrawn > 0,
+        "too little was told to show anything: {notices} notices, {withdrawn} taken back"
+    );
     report.step(
         "whole",
         &format!(
             "{} transactions ({} failed), {} branches died with {} transactions, {} of which stood in another block; \
-             {befallen} bad answers, {struck} strikes; {events} events and {rows} rows as in a calm run",
+             {befallen} bad answers, {struck} strikes; {events} events, {rows} rows and {notices} notices as in a calm \
+             run, {withdrawn} notices taken back",
             happened.transactions, happened.failed, happened.forks, happened.dropped, happened.again
         ),
         &json!({
             "transactions": happened.transactions, "failed": happened.failed, "forks": happened.forks,
             "dropped": happened.dropped, "again": happened.again, "bad_answers": befallen, "strikes": struck,
-            "events": events, "rows": rows, "seed": plan.seed,
+            "events": events, "rows": rows, "notices": notices, "withdrawn": withdrawn, "seed": plan.seed,
         }),
     );
     storm.end()
@@ -256,8 +265,8 @@ impl Storm {
         self.verified(&self.chaos)
     }
 
-    /// Indexes the same ledger once more, in peace, and compares: how many rows.
-    fn compare(&mut self) -> Result<usize> {
+    /// Indexes the same ledger once more, in peace, and compares.
+    fn compare(&mut self) -> Result<Same> {
         let mut command = kept(self.folder.path(), "chartseal-indexer")?;
         let output = command
             .args(["run", "--once", "--rpc", &self.node.url()])
@@ -274,10 +283,21 @@ impl Storm {
         self.runtime.block_on(compare::same(&self.chaos, &self.calm))
     }
 
-    /// The indexer's own proof: how many events it is about.
+    /// The indexer's own proofs, from the events and from the ledger's accounts: how many events they are about.
     fn verified(&self, database: &str) -> Result<u64> {
+        let proof = self.report("verify", database)?;
+        let compared = self.report("reconcile", database)?;
+        ensure!(
+            compared["agrees"] == true && compared["accounts"].as_u64().is_some_and(|accounts| accounts > 0),
+            "rows and accounts do not agree: {compared}"
+        );
+        proof["events"].as_u64().context("the proof counts no events")
+    }
+
+    /// What one of the indexer's commands says of a database, where it finds nothing wrong.
+    fn report(&self, what: &str, database: &str) -> Result<Value> {
         let output = kept(self.folder.path(), "chartseal-indexer")?
-            .args(["verify", "--json", "--rpc", &self.node.url()])
+            .args([what, "--json", "--rpc", &self.node.url()])
             .env("CHARTSEAL_DATABASE_URL", database)
             .stdin(Stdio::null())
             .output()
@@ -285,12 +305,11 @@ impl Storm {
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(
             output.status.success(),
-            "verify ended with {}: {said} {}",
+            "{what} ended with {}: {said} {}",
             output.status,
             String::from_utf8_lossy(&output.stderr)
         );
-        let proof: Value = serde_json::from_str(&said).context("verify gave no report")?;
-        proof["events"].as_u64().context("the proof counts no events")
+        serde_json::from_str(&said).with_context(|| format!("{what} gave no report"))
     }
 
     fn end(self) -> Result<()> {
