@@ -1,6 +1,8 @@
 //! What is written: the events of a health service that grows, as they come decoded from a ledger, with real hash chains.
 //! The same seed makes the same events on every machine. Most of it is reading, as in any hospital; some of that refused.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anchor_lang::{Event as _, prelude::Address};
 use anyhow::{Context as _, Result, anyhow};
 use chartseal_indexer::decode::{Located, Place};
@@ -28,10 +30,38 @@ const EVENTS_PER_PATIENT: usize = 100;
 const REFUSED: u64 = 8;
 /// Of a hundred grants, how many count their uses.
 const COUNTED: u64 = 10;
-/// Where time begins, and how long the service runs, in seconds.
-const BEGIN: i64 = 1_750_000_000;
-const SPAN: i64 = 60 * 86_400;
+const DAY: i64 = 86_400;
 const NONE: Address = Address::new_from_array([0; 32]);
+
+/// When it happens, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    begin: i64,
+    span: i64,
+}
+
+impl Times {
+    /// Two months that are long over.
+    pub(super) const LONG_AGO: Self = Self {
+        begin: 1_750_000_000,
+        span: 60 * DAY,
+    };
+
+    /// The last five days, of which people are still notified.
+    pub(super) fn recent() -> Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let span = 5 * DAY;
+        Ok(Self {
+            begin: i64::try_from(now)? - span,
+            span,
+        })
+    }
+
+    /// The end of so many times as long.
+    fn after(self, spans: i64) -> i64 {
+        self.begin + spans * self.span
+    }
+}
 
 /// Transactions in the order of the ledger, with the events of each.
 #[derive(Debug)]
@@ -41,8 +71,9 @@ pub(super) struct Load {
 
 impl Load {
     /// About so many events.
-    pub(super) fn new(events: usize) -> Result<Self> {
+    pub(super) fn new(events: usize, times: Times) -> Result<Self> {
         let mut maker = Maker {
+            times,
             dice: Dice::new(0x6368_6172_7473_6561),
             chains: std::collections::HashMap::new(),
             transactions: Vec::with_capacity(events),
@@ -71,6 +102,7 @@ struct Patient {
 }
 
 struct Maker {
+    times: Times,
     dice: Dice,
     chains: std::collections::HashMap<(ChainKind, Id), Chain>,
     transactions: Vec<Vec<Located>>,
@@ -81,6 +113,7 @@ struct Maker {
 impl Maker {
     fn institutions(&mut self) -> Result<Vec<Member>> {
         let head = [0; 32];
+        let expires = self.times.after(10);
         let admin = self.address();
         self.emit(&NO_ID, |link| RegistryCreated { link, admin, head })?;
         let kinds = [
@@ -98,7 +131,7 @@ impl Maker {
                 institution: account,
                 kind,
                 authority,
-                expires: BEGIN + 10 * SPAN,
+                expires,
                 head,
             })?;
             let encryption_key = self.hash();
@@ -120,7 +153,7 @@ impl Maker {
                     member_id,
                     wallet,
                     role,
-                    expires: BEGIN + 10 * SPAN,
+                    expires,
                     head,
                 })?;
                 self.emit(&id, |link| MembershipAccepted {
@@ -221,7 +254,7 @@ impl Maker {
                 rights: Action::Read.bit(),
                 purposes: Purpose::Treatment.bit() | Purpose::Payment.bit(),
                 not_before: 0,
-                expires: BEGIN + 2 * SPAN,
+                expires: self.times.after(2),
                 uses: if counted { 1_000 } else { UNLIMITED },
             };
             self.emit(&id, |link| GrantCreated {
@@ -289,7 +322,8 @@ impl Maker {
     fn emit<E: Chained>(&mut self, subject: &Id, event: impl FnOnce(Link) -> E) -> Result<()> {
         let wanted = i64::try_from(self.wanted.max(1))?;
         let index = i64::try_from(self.events)?;
-        let at = BEGIN + SPAN * index / wanted;
+        let Times { begin, span } = self.times;
+        let at = begin + span * index / wanted;
         let chain = self
             .chains
             .entry((E::CHAIN, *subject))
@@ -299,7 +333,7 @@ impl Maker {
             .map_err(|_| anyhow!("a chain is full"))?;
         let bytes = encoded.data();
         let event = AnyEvent::decode(&bytes).map_err(|error| anyhow!("{error}"))?;
-        let slot = u64::try_from((at - BEGIN) * 5 / 2)?;
+        let slot = u64::try_from((at - begin) * 5 / 2)?;
         let mut blockhash = [9; 32];
         blockhash[..8].copy_from_slice(&slot.to_le_bytes());
         let mut signature = [0; 64];

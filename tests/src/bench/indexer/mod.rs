@@ -1,5 +1,7 @@
 //! `cargo xtask bench indexer`: how many events a second the indexer puts into Postgres, beside writing them row by row as
-//! common frameworks do. The server is the sandbox's, durable as it is by default, on this machine's disk.
+//! common frameworks do. `write` fills a database from an old ledger, whose events are ready; `write-live` is told of recent
+//! ones, so it writes notices too, and what it writes is not final at first. The server is the sandbox's, durable as it is
+//! by default, on this machine's disk.
 
 mod lag;
 mod load;
@@ -15,7 +17,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use self::load::Load;
+use self::load::{Load, Times};
 use super::host;
 use crate::cluster::Cluster;
 use crate::programs::work_folder;
@@ -107,8 +109,9 @@ pub fn run(plan: &Plan) -> Result<()> {
         let folder = work_folder()?;
         let cluster = Cluster::start(folder.path())?;
         progress("making events");
-        let load = Load::new(plan.events)?;
-        for line in runtime.block_on(write::measure(plan, &cluster, &load))? {
+        let load = Load::new(plan.events, Times::LONG_AGO)?;
+        let live = Load::new(plan.events, Times::recent()?)?;
+        for line in runtime.block_on(write::measure(plan, &cluster, &load, &live))? {
             print(&line)?;
         }
         cluster.stop()?;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use chartseal_indexer::{
     decode::Located,
     sink::{Batch, Entry, Lock, Sink},
@@ -12,12 +12,13 @@ use super::{Line, Load, Plan, profile, progress, rows};
 use crate::bench::stats::{Runs, rounded};
 use crate::cluster::{Cluster, connect};
 
-/// Databases of the runs, of the sink and of the rows.
+/// Databases of the runs, of the sink, of the sink at the ledger's tip, and of the rows.
 const OF_SINK: [&str; 9] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
+const OF_LIVE: [&str; 9] = ["l1", "l2", "l3", "l4", "l5", "l6", "l7", "l8", "l9"];
 const OF_ROWS: [&str; 9] = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"];
 
-/// Both, in turns, so that what else the machine does hits both alike.
-pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Result<Vec<Line>> {
+/// All of them in turns, so that what else the machine does hits them alike.
+pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load, live: &Load) -> Result<Vec<Line>> {
     let events: usize = load.transactions.iter().map(Vec::len).sum();
     // Row by row goes on from the middle, where tables are as large as the indexer's are half of the time.
     let (before, rest) = load.transactions.split_at(load.transactions.len() / 2);
@@ -25,7 +26,7 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
     if plan.profile {
         profile::begin();
     }
-    let (mut batched, mut single) = (Vec::new(), Vec::new());
+    let (mut batched, mut lively, mut single) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..plan.runs.clamp(1, OF_SINK.len()) {
         progress(&format!("run {}: {events} events by the indexer's sink", run + 1));
         let url = cluster.database(OF_SINK.get(run).context("too many runs")?).await?;
@@ -38,6 +39,25 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
             tell(seconds);
         }
         drop_database(cluster, OF_SINK.get(run).context("too many runs")?).await?;
+
+        progress(&format!("run {}: {events} events as they come, with notices", run + 1));
+        let name = OF_LIVE.get(run).context("too many runs")?;
+        let url = cluster.database(name).await?;
+        let mut sink = Sink::open(&url, Lock::Refuse).await?;
+        profile::take();
+        let seconds = store_live(&mut sink, &live.transactions, plan.batch).await?;
+        drop(sink);
+        lively.push(count(live.transactions.iter().map(Vec::len).sum())? / seconds);
+        if plan.profile {
+            tell(seconds);
+        }
+        let mut connection = connect(&url).await?;
+        let notices: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+            .fetch_one(&mut connection)
+            .await?;
+        ensure!(notices > 0, "nobody was notified of what has just happened");
+        drop(connection);
+        drop_database(cluster, name).await?;
 
         progress(&format!("run {}: {} transactions row by row", run + 1, some.len()));
         let url = cluster.database(OF_ROWS.get(run).context("too many runs")?).await?;
@@ -56,7 +76,7 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
         drop(connection);
         drop_database(cluster, OF_ROWS.get(run).context("too many runs")?).await?;
     }
-    let (batched, single) = (runs(batched)?, runs(single)?);
+    let (batched, lively, single) = (runs(batched)?, runs(lively)?, runs(single)?);
     let line = |case: &str, runs: Runs, size: usize| Line {
         case: case.to_owned(),
         events_per_s: Some(runs.median.round()),
@@ -71,6 +91,7 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
             vs_row_by_row: Some(rounded(batched.median / single.median, 3)),
             ..line("write", batched, events)
         },
+        line("write-live", lively, events),
         line("row-by-row", single, some.len()),
     ])
 }
@@ -78,7 +99,7 @@ pub(super) async fn measure(plan: &Plan, cluster: &Cluster, load: &Load) -> Resu
 /// Seconds that it takes to store all of them, as an indexer does that reads what is final already.
 async fn store(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> Result<f64> {
     // The indexer holds a batch's events in one list too; making it is not what is measured.
-    let batches: Vec<Batch> = transactions.chunks(batch.max(1)).map(batch_of).collect();
+    let batches = batches(transactions, batch, true);
     let since = Instant::now();
     for batch in &batches {
         sink.store(batch).await?;
@@ -86,7 +107,26 @@ async fn store(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> 
     Ok(since.elapsed().as_secs_f64())
 }
 
-fn batch_of(transactions: &[Vec<Located>]) -> Batch {
+/// Seconds that it takes to store all of them as they come: people are notified, and a batch is final when the next one
+/// is stored.
+async fn store_live(sink: &mut Sink, transactions: &[Vec<Located>], batch: usize) -> Result<f64> {
+    let batches = batches(transactions, batch, false);
+    let since = Instant::now();
+    for batch in &batches {
+        let before = sink.tail().len();
+        sink.store(batch).await?;
+        sink.promote(before).await?;
+    }
+    sink.promote(sink.tail().len()).await?;
+    Ok(since.elapsed().as_secs_f64())
+}
+
+fn batches(transactions: &[Vec<Located>], batch: usize, settled: bool) -> Vec<Batch> {
+    let chunks = transactions.chunks(batch.max(1));
+    chunks.map(|transactions| batch_of(transactions, settled)).collect()
+}
+
+fn batch_of(transactions: &[Vec<Located>], settled: bool) -> Batch {
     let places = transactions
         .iter()
         .filter_map(|events| events.first())
@@ -100,7 +140,7 @@ fn batch_of(transactions: &[Vec<Located>]) -> Batch {
             })
             .collect(),
         events: transactions.concat(),
-        settled: true,
+        settled,
     }
 }
 
