@@ -493,6 +493,10 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
         WHERE r.patient = of_patient AND r.id = of_record AND r.created_at <= moment
               AND NOT EXISTS (SELECT FROM chartseal.erasures e
                               WHERE e.patient = r.patient AND e.record = r.id AND e.at <= moment)
+              -- While the program is paused, everybody is turned away.
+              AND coalesce((SELECT p.change FROM chartseal.registry_changes p
+                            WHERE p.change IN ('paused', 'resumed') AND p.at <= moment
+                            ORDER BY p.seq DESC LIMIT 1), 'resumed') = 'resumed'
     ),
     -- Memberships that gave rights, with all that their roles may read for.
     members AS NOT MATERIALIZED (
@@ -557,7 +561,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     JOIN chartseal.emergencies e ON e.patient = of_patient AND e.opened_at <= moment AND moment < e.expires_at
     JOIN members m ON m.address = e.member AND m.emergency_credential AND 'emergency' = ANY (m.purposes)
 $$;
-COMMENT ON FUNCTION readers_at(bytea, bytea, timestamptz) IS 'Everybody who could read a record of a patient at a moment by a right that stood then, with what for, on which basis, and under which grant, delegation, emergency or institution''s policy; one row for each way. The rules are those of the program. A reading to which the patient consents on the spot takes no standing right, and is not among them. reader is members.address, delegates.address, or a wallet. An analyst of an institution is shown its own members, and the patient.';
+COMMENT ON FUNCTION readers_at(bytea, bytea, timestamptz) IS 'Everybody who could read a record of a patient at a moment by a right that stood then, with what for, on which basis, and under which grant, delegation, emergency or institution''s policy; one row for each way. The rules are those of the program: nobody could while it was paused. A reading to which the patient consents on the spot takes no standing right, and is not among them. reader is members.address, delegates.address, or a wallet. An analyst of an institution is shown its own members, and the patient.';
 
 CREATE OR REPLACE FUNCTION could_read(of_patient bytea, of_record bytea, moment timestamptz, who bytea, for_purpose text DEFAULT NULL)
 RETURNS boolean

@@ -183,6 +183,44 @@ async fn a_right_ends_with_anything_that_it_rests_on() {
     }
 }
 
+#[tokio::test]
+async fn nobody_can_read_while_the_program_is_paused() {
+    let (database, mut connection) = told().await;
+    let role = "analyst of a pause";
+    analysts::add(&database.url, role, Sight::Institution(story::HOSPITAL), PATIENCE)
+        .await
+        .unwrap();
+    let readers = "SELECT count(*) FROM readers_at(decode(repeat('23', 16), 'hex'), decode(repeat('34', 16), 'hex'),
+                       (SELECT max(at) FROM accesses WHERE emergency IS NOT NULL) + $1 * interval '1 minute')";
+    // A minute after the last emergency's reading it is paused, and two minutes later it goes on.
+    sqlx::query(
+        "INSERT INTO registry_changes
+         SELECT (SELECT max(seq) FROM registry_changes) + minute,
+                (SELECT max(at) FROM accesses WHERE emergency IS NOT NULL) + minute * interval '1 minute',
+                CASE minute WHEN 1 THEN 'paused' ELSE 'resumed' END
+         FROM UNNEST('{1,3}'::integer[]) minute",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    for who in ["the owner", "an institution's analyst"] {
+        let mut found = Vec::new();
+        for minute in [0, 1, 2, 3] {
+            let count: i64 = sqlx::query_scalar(readers)
+                .bind(minute)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            found.push(count > 0);
+        }
+        assert_eq!(found, [true, false, false, true], "{who}");
+        sqlx::query("SET ROLE \"analyst of a pause\"")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+}
+
 /// An institution's analyst is shown its own members and the patient, by the same rules.
 #[tokio::test]
 async fn an_institutions_analyst_is_shown_its_own_readers() {
