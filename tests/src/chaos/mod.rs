@@ -74,10 +74,7 @@ pub fn survive(plan: Plan, report: &Report) -> Result<()> {
         notices,
         withdrawn,
     } = storm.compare()?;
-    ensure!(
-        notices > 0 && withdrawn > 0,
-        "too little was told to show anything: {notices} notices, {withdrawn} taken back"
-    );
+    ensure!(notices > 0, "nobody was notified of anything");
     report.step(
         "whole",
         &format!(
