@@ -81,6 +81,8 @@ BEGIN
         -- Attached and not created as a partition: so nobody who reads accesses waits, or is waited for.
         EXECUTE format('CREATE TABLE chartseal.%I (LIKE chartseal.accesses INCLUDING ALL)', part);
         EXECUTE format('COMMENT ON TABLE chartseal.%I IS %L', part, 'Those of accesses of ' || to_char(month, 'YYYY-MM') || ', UTC.');
+        -- Without a policy: rows are shown through accesses, whose policy holds then, and to the owner.
+        EXECUTE format('ALTER TABLE chartseal.%I ENABLE ROW LEVEL SECURITY', part);
         EXECUTE format('ALTER TABLE chartseal.accesses ATTACH PARTITION chartseal.%I FOR VALUES FROM (%L) TO (%L)',
                        part, month, month + interval '1 month');
     END LOOP;

@@ -1,6 +1,7 @@
 -- What the HTTP service and those who are notified need: tokens of callers, the outbox, and webhooks.
 --
--- None of these tables is for analysts, and none but `outbox` has to do with events: `chartseal-indexer verify` leaves them out.
+-- None of these tables is for analysts, and none but `outbox` has to do with events: `chartseal-indexer verify` leaves their rows
+-- out. Row security keeps them from whoever may read the whole schema. A role of the service's own is an analyst of all.
 
 SET search_path TO chartseal;
 
@@ -24,6 +25,9 @@ COMMENT ON COLUMN api_tokens.institution IS 'The institution whose rows and noti
 COMMENT ON COLUMN api_tokens.patient IS 'The one patient that it asks about and whose notifications it sees; null where it is no patient''s.';
 COMMENT ON COLUMN api_tokens.made_at IS 'When it was made.';
 COMMENT ON COLUMN api_tokens.revoked_at IS 'When it was revoked; null as long as it was not.';
+ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service ON api_tokens USING ((SELECT sees_all()));
+COMMENT ON POLICY service ON api_tokens IS 'The HTTP service, and whoever writes tokens. Analysts are not let read the table.';
 
 -- Notifications ---------------------------------------------------------------------------------------------------
 
@@ -55,6 +59,9 @@ COMMENT ON COLUMN outbox.inner_index IS 'Which inner instruction of that instruc
 COMMENT ON COLUMN outbox.at IS 'When it happened, by the chain''s clock.';
 COMMENT ON COLUMN outbox.payload IS 'Ids of what it is about, and nothing else.';
 COMMENT ON COLUMN outbox.queued_at IS 'When it was written here.';
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
+CREATE POLICY service ON outbox USING ((SELECT sees_all()));
+COMMENT ON POLICY service ON outbox IS 'The HTTP service, and the indexer. Analysts are not let read the table.';
 
 CREATE TABLE webhooks (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -76,6 +83,9 @@ COMMENT ON COLUMN webhooks.secret_file IS 'The file on the indexer''s machine th
 COMMENT ON COLUMN webhooks.private IS 'Whether it may be at an address that is not public, or at http:// on the indexer''s machine.';
 COMMENT ON COLUMN webhooks.after_id IS 'All notifications up to this one were delivered or given up. Those after it that are older than the outbox keeps are not delivered any more.';
 COMMENT ON COLUMN webhooks.made_at IS 'When it was added; it gets what came after.';
+ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY writers ON webhooks USING ((SELECT has_table_privilege('chartseal.events', 'INSERT')));
+COMMENT ON POLICY writers ON webhooks IS 'The indexer alone: an address can hold a secret of its receiver''s.';
 
 CREATE TABLE deliveries (
     webhook bigint NOT NULL REFERENCES webhooks ON DELETE CASCADE,
@@ -94,3 +104,6 @@ COMMENT ON COLUMN deliveries.state IS 'Waiting for the next try, or dead: given 
 COMMENT ON COLUMN deliveries.attempts IS 'How often it was tried.';
 COMMENT ON COLUMN deliveries.next_try IS 'When it is tried next.';
 COMMENT ON COLUMN deliveries.problem IS 'Why the last try failed.';
+ALTER TABLE deliveries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY writers ON deliveries USING ((SELECT has_table_privilege('chartseal.events', 'INSERT')));
+COMMENT ON POLICY writers ON deliveries IS 'The indexer alone.';

@@ -499,6 +499,14 @@ async fn what_hides_or_changes_rows_without_touching_them_is_found() {
             "missing in table row security of accesses",
         ),
         (
+            "ALTER TABLE accesses_before_2020 DISABLE ROW LEVEL SECURITY",
+            "altered in table accesses_before_2020",
+        ),
+        (
+            "ALTER TABLE outbox DISABLE ROW LEVEL SECURITY",
+            "missing in table row security of outbox",
+        ),
+        (
             "ALTER TABLE refusals FORCE ROW LEVEL SECURITY",
             "altered in table row security of refusals",
         ),
