@@ -142,6 +142,8 @@ async fn is_current(connection: &mut PgConnection) -> Result<bool, SinkError> {
     Ok(ours.eq(applied.iter().map(|(version, checksum)| (*version, &checksum[..]))))
 }
 
+/// Takes the lock, or waits for it behind an indexer. Postgres lets everybody hold a lock of that kind: whoever does and
+/// cannot be an indexer, because it may not write, is nobody to stand by for.
 pub(super) async fn lock(connection: &mut PgConnection, lock: Lock) -> Result<(), SinkError> {
     let started = std::time::Instant::now();
     let mut said = false;
@@ -153,6 +155,9 @@ pub(super) async fn lock(connection: &mut PgConnection, lock: Lock) -> Result<()
         if taken {
             return Ok(());
         }
+        if let Some((role, process)) = outsider(connection).await? {
+            return Err(SinkError::LockedOut { role, process });
+        }
         if lock == Lock::Refuse && started.elapsed() > LOCK_GRACE {
             return Err(SinkError::Locked);
         }
@@ -162,4 +167,29 @@ pub(super) async fn lock(connection: &mut PgConnection, lock: Lock) -> Result<()
         }
         tokio::time::sleep(LOCK_POLL).await;
     }
+}
+
+/// Who holds the lock and may not write here, neither as itself nor as a role that it can become: its name and process.
+/// Before there are tables, whoever may make a schema could.
+async fn outsider(connection: &mut PgConnection) -> Result<Option<(String, i32)>, SinkError> {
+    let outsider = sqlx::query_as(
+        "SELECT coalesce(a.usename::text, 'nobody who is connected'), coalesce(l.pid, 0)
+         FROM pg_locks l
+         LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND l.classid::bigint << 32 | l.objid::bigint = $1
+               -- One that has just ended holds nothing any more.
+               AND (l.pid IS NULL OR a.pid IS NOT NULL)
+               AND NOT EXISTS (
+                   SELECT FROM pg_roles r
+                   WHERE pg_has_role(a.usesysid, r.oid, 'MEMBER')
+                         AND coalesce(has_table_privilege(r.oid, to_regclass('chartseal.events'), 'INSERT'),
+                                      has_database_privilege(r.oid, l.database, 'CREATE')))
+         LIMIT 1",
+    )
+    .bind(LOCK)
+    .fetch_optional(connection)
+    .await?;
+    Ok(outsider)
 }

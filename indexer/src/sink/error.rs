@@ -13,6 +13,10 @@ pub enum SinkError {
     Migrate(#[source] MigrateError),
     #[error("another indexer writes to this database: there can be one. It waits for its turn without --once")]
     Locked,
+    #[error(
+        "the lock of whoever writes to this database is held by the role {role} (process {process}), which may not write to it. Ask what that role does, and end it: SELECT pg_terminate_backend({process})"
+    )]
+    LockedOut { role: String, process: i32 },
     #[error("this database holds the events of program {program}: use another database")]
     OtherProgram { program: String },
     #[error("another indexer moved this database's checkpoint: nothing was written")]
@@ -53,11 +57,13 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    /// Whether it goes away by itself: Postgres is gone, restarting, full or busy.
+    /// Whether it goes away by itself: Postgres is gone, restarting, full or busy, or somebody
+    /// else has the lock.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Database(error)
             | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => passing(error),
+            Self::LockedOut { .. } => true,
             _ => false,
         }
     }

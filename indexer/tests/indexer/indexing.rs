@@ -2,7 +2,7 @@
 
 use chartseal_indexer::{
     Error, Indexer, Options, Scope,
-    sink::{Lock, SinkError},
+    sink::{Lock, Sink, SinkError},
     source::{Commitment, Limits, SourceError},
     verify, verify_at,
 };
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain_end,
-    cluster::{Database, lines, number},
+    cluster::{Database, connect, lines, number},
     ledger::{Ledger, STRANGER, emission, instruction},
     node::Node,
     story,
@@ -383,6 +383,36 @@ async fn one_indexer_writes_at_a_time() {
     assert!(!waiting.is_finished());
     drop(first);
     assert_eq!(waiting.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn whoever_holds_the_lock_and_may_not_write_is_named_and_not_stood_by_for() {
+    let node = Node::start(story::tell()).await;
+    let database = Database::new().await;
+    drop(index(&node, &database).await);
+    let mut owner = database.connect().await;
+    for statement in [
+        "CREATE ROLE idler LOGIN",
+        "GRANT USAGE ON SCHEMA chartseal TO idler",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA chartseal TO idler",
+    ] {
+        sqlx::query(statement).execute(&mut owner).await.unwrap();
+    }
+    let mut idler = connect(&database.url.replace("//chartseal@", "//idler@")).await;
+    sqlx::query("SELECT pg_advisory_lock(x'6368617274736561'::bigint)")
+        .execute(&mut idler)
+        .await
+        .unwrap();
+    for lock in [Lock::Wait, Lock::Refuse] {
+        let error = Sink::open(&database.url, lock).await.unwrap_err();
+        let named = matches!(&error, SinkError::LockedOut { role, .. } if role == "idler");
+        assert!(named && error.is_passing(), "{error}");
+    }
+    sqlx::query("SELECT pg_advisory_unlock_all()")
+        .execute(&mut idler)
+        .await
+        .unwrap();
+    Sink::open(&database.url, Lock::Wait).await.unwrap();
 }
 
 #[tokio::test]
