@@ -6,7 +6,7 @@
 -- Whoever writes the tables is not held back: the owner by Postgres' own rule, another writer because it may write.
 --
 -- Every table that analysts read has one policy, of the name `analysts`, whose comment says its rule; a table without
--- one is not for them. The rules look at `current_user`, so migrating makes no role, of which there is one set for all
+-- one is not for them. Row security is on for those too, so that a right to read the whole schema shows no row of them. The rules look at `current_user`, so migrating makes no role, of which there is one set for all
 -- databases of a server. What they look up is looked up once for a query and not for each row. The functions have a
 -- search path of their own: one that a reader chose could put other tables and operators in the place of these.
 --
@@ -16,19 +16,19 @@
 SET search_path TO chartseal;
 
 CREATE TABLE analysts (
-    role name NOT NULL,
+    role regrole NOT NULL,
     institution id,
     UNIQUE NULLS NOT DISTINCT (role, institution)
 );
 GRANT SELECT ON analysts TO PUBLIC;
 COMMENT ON TABLE analysts IS 'Which database roles see whose rows. Written by `chartseal-indexer analysts`; it does not follow from events. A role that is in none of its rows sees nothing.';
-COMMENT ON COLUMN analysts.role IS 'The database role; roles that inherit its rights see what it sees.';
+COMMENT ON COLUMN analysts.role IS 'The database role, by its oid: another that is given its name after it is gone is no analyst. Roles that inherit its rights see what it sees.';
 COMMENT ON COLUMN analysts.institution IS 'The institution whose rows it sees; null where it sees all there is.';
 
 CREATE FUNCTION sees_all() RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT has_table_privilege('chartseal.events', 'INSERT')
-           OR EXISTS (SELECT FROM chartseal.analysts a JOIN pg_roles r ON r.rolname = a.role
+           OR EXISTS (SELECT FROM chartseal.analysts a JOIN pg_roles r ON r.oid = a.role
                       WHERE a.institution IS NULL AND pg_has_role(r.oid, 'USAGE'))
 $$;
 COMMENT ON FUNCTION sees_all() IS 'Whether whoever asks sees every row: an analyst who was made one of all, or somebody who writes them.';
@@ -36,7 +36,7 @@ COMMENT ON FUNCTION sees_all() IS 'Whether whoever asks sees every row: an analy
 CREATE FUNCTION own_institutions() RETURNS bytea[]
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(a.institution::bytea), '{}')
-    FROM chartseal.analysts a JOIN pg_roles r ON r.rolname = a.role
+    FROM chartseal.analysts a JOIN pg_roles r ON r.oid = a.role
     WHERE a.institution IS NOT NULL AND pg_has_role(r.oid, 'USAGE')
 $$;
 COMMENT ON FUNCTION own_institutions() IS 'The institutions whose rows are those of whoever asks.';
@@ -155,6 +155,15 @@ ALTER TABLE accesses ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON accesses USING (
     (SELECT sees_all())
     OR institution = ANY ((SELECT own_institutions())::bytea[]));
+DO $$
+DECLARE
+    part regclass;
+BEGIN
+    -- Not for whoever reads past the table; make_access_partitions does the same with those to come.
+    FOR part IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'chartseal.accesses'::regclass LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', part);
+    END LOOP;
+END $$;
 COMMENT ON POLICY analysts ON accesses IS 'Readings by the institution''s own members, and nobody else''s: who else reads a patient is the patient''s matter.';
 
 ALTER TABLE refusals ENABLE ROW LEVEL SECURITY;

@@ -461,8 +461,8 @@ COMMENT ON FUNCTION settled_before() IS 'Rows whose time lies before this one ar
 
 -- Who could read what, at any moment --------------------------------------------------------------------------------
 
--- Runs as the tables' owner, because a grant may descend from one whose grantee is somebody else's matter. It says no
--- more than whether a grant lived, to whoever knows its random id.
+-- Runs as the tables' owner, because a grant may descend from one whose grantee is somebody else's matter. It says whether
+-- a grant lived at a moment, to an analyst who knows its random id; asked of many moments, when it began and ended.
 CREATE OR REPLACE FUNCTION grant_lives(of_patient bytea, of_grant bytea, moment timestamptz) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO pg_catalog, pg_temp AS $$
     WITH RECURSIVE above AS (
@@ -477,6 +477,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO pg_catalog, pg_temp AS $
                     AND bool_or(parent IS NULL), false)
     FROM above
 $$;
+REVOKE EXECUTE ON FUNCTION grant_lives(bytea, bytea, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION grant_lives(bytea, bytea, timestamptz) IS 'Whether a grant, and every grant that it descends from, gave rights at that moment. At the moment of its last use it did.';
 
 CREATE OR REPLACE FUNCTION readers_at(of_patient bytea, of_record bytea, moment timestamptz)

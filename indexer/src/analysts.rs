@@ -1,8 +1,9 @@
 //! Database roles that read: who sees whose rows.
 //!
-//! A role becomes an analyst of an institution, or of all: it can then read what analysts read and nothing else, for so
-//! long and no longer, and row security shows it the rows that are its own. Logins and passwords are Postgres' matter and
-//! stay there. Names of roles are quoted by Postgres itself.
+//! A role becomes an analyst of an institution, or of all: it is then let read what analysts read, and row
+//! security shows it the rows that are its own. That its transactions are read-only and its queries end in time are
+//! defaults, which it can change for itself. Logins and passwords are Postgres' matter and stay there. Names of roles are
+//! quoted by Postgres itself.
 
 use std::{fmt, time::Duration};
 
@@ -37,6 +38,7 @@ impl fmt::Display for Sight {
 /// An analyst as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analyst {
+    /// Its name, or its number where there is no such role any more.
     pub role: String,
     pub sight: Sight,
     /// Whether there is such a role still.
@@ -58,6 +60,10 @@ pub enum AnalystError {
     NoInstitution(String),
     #[error("the role {role} {why}, so row security would not hold it back: take another role for reading")]
     Unheld { role: String, why: &'static str },
+    #[error(
+        "the role {0} sees all rows already: `chartseal-indexer analysts remove` it first, and it sees those alone"
+    )]
+    SeesAll(String),
     #[error("the role {0} is no analyst: `chartseal-indexer analysts list` shows those that are")]
     NotAnAnalyst(String),
     #[error(
@@ -116,17 +122,49 @@ pub async fn add(database: &str, role: &str, sight: Sight, patience: Duration) -
     ] {
         execute(&mut transaction, &setting, role).await?;
     }
-    sqlx::query("INSERT INTO analysts (role, institution) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(role)
-        .bind(institution)
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO analysts (role, institution) SELECT oid, $2::bytea FROM pg_roles WHERE rolname = $1
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(role)
+    .bind(&institution)
+    .execute(&mut *transaction)
+    .await?;
+    let sees_all: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM analysts a JOIN pg_roles r ON r.oid = a.role
+                        WHERE r.rolname = $1 AND a.institution IS NULL)",
+    )
+    .bind(role)
+    .fetch_one(&mut *transaction)
+    .await?;
+    if sees_all && institution.is_some() {
+        return Err(AnalystError::SeesAll(role.to_owned()));
+    }
     let logs_in = sqlx::query_scalar("SELECT rolcanlogin FROM pg_roles WHERE rolname = $1")
         .bind(role)
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;
     Ok(logs_in)
+}
+
+/// What a role may write in spite of all: it can fill the disk that way. What to say to Postgres so that it may not.
+///
+/// # Errors
+/// Where the database fails, or there is no such role.
+pub async fn writes(database: &str, role: &str) -> Result<Vec<String>, AnalystError> {
+    let mut connection = open(database).await?;
+    let writes = sqlx::query_scalar(
+        "SELECT format('make temporary tables: REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %I', current_database(), $1)
+         WHERE has_database_privilege($1::text::name, current_database(), 'TEMPORARY')
+         UNION ALL
+         SELECT format('make tables in the schema public: REVOKE CREATE ON SCHEMA public FROM PUBLIC, %I', $1)
+         WHERE has_schema_privilege($1::text::name, to_regnamespace('public'), 'CREATE')",
+    )
+    .bind(role)
+    .fetch_all(&mut connection)
+    .await?;
+    Ok(writes)
 }
 
 /// All analysts, by name.
@@ -136,8 +174,8 @@ pub async fn add(database: &str, role: &str, sight: Sight, patience: Duration) -
 pub async fn list(database: &str) -> Result<Vec<Analyst>, AnalystError> {
     let mut connection = open(database).await?;
     let rows: Vec<(String, Option<Vec<u8>>, Option<bool>)> = sqlx::query_as(
-        "SELECT a.role::text, a.institution::bytea, r.rolcanlogin
-         FROM analysts a LEFT JOIN pg_roles r ON r.rolname = a.role ORDER BY a.role, a.institution",
+        "SELECT coalesce(r.rolname::text, a.role::text) AS name, a.institution::bytea, r.rolcanlogin
+         FROM analysts a LEFT JOIN pg_roles r ON r.oid = a.role ORDER BY name, a.institution",
     )
     .fetch_all(&mut connection)
     .await?;
@@ -167,10 +205,14 @@ pub async fn list(database: &str) -> Result<Vec<Analyst>, AnalystError> {
 pub async fn remove(database: &str, role: &str) -> Result<(), AnalystError> {
     let mut connection = open(database).await?;
     let mut transaction = connection.begin().await?;
-    let gone = sqlx::query("DELETE FROM analysts WHERE role = $1")
-        .bind(role)
-        .execute(&mut *transaction)
-        .await?;
+    // A role that is gone is listed by its number.
+    let gone = sqlx::query(
+        "DELETE FROM analysts a
+         WHERE coalesce((SELECT r.rolname::text FROM pg_roles r WHERE r.oid = a.role), a.role::text) = $1",
+    )
+    .bind(role)
+    .execute(&mut *transaction)
+    .await?;
     if gone.rows_affected() == 0 {
         return Err(AnalystError::NotAnAnalyst(role.to_owned()));
     }
@@ -181,6 +223,7 @@ pub async fn remove(database: &str, role: &str) -> Result<(), AnalystError> {
     if there {
         for statement in [
             "REVOKE ALL ON ALL TABLES IN SCHEMA chartseal FROM %1$I",
+            "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chartseal FROM %1$I",
             "REVOKE ALL ON SCHEMA chartseal FROM %1$I",
             "ALTER ROLE %1$I IN DATABASE %2$I RESET default_transaction_read_only",
             "ALTER ROLE %1$I IN DATABASE %2$I RESET statement_timeout",
@@ -198,7 +241,7 @@ pub async fn remove(database: &str, role: &str) -> Result<(), AnalystError> {
 /// Lets all analysts read what newer migrations added. Only the schema's owner applies those.
 pub(crate) async fn renew(connection: &mut PgConnection) -> Result<(), SinkError> {
     let roles: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT a.role::text FROM analysts a JOIN pg_roles r ON r.rolname = a.role")
+        sqlx::query_scalar("SELECT DISTINCT r.rolname::text FROM analysts a JOIN pg_roles r ON r.oid = a.role")
             .fetch_all(&mut *connection)
             .await?;
     for role in roles {
@@ -229,20 +272,26 @@ async fn require_institution(connection: &mut PgConnection, id: [u8; 16]) -> Res
     }
 }
 
-/// Row security holds back neither superusers nor owners, and not whoever writes the tables either.
+/// Row security holds back neither superusers nor owners, and not whoever writes the tables either; nor whoever can become
+/// one of these, by `SET ROLE` or by making itself a member.
 async fn require_held(connection: &mut PgConnection, role: &str) -> Result<(), AnalystError> {
-    let (is_exempt, is_owner, writes): (bool, bool, bool) = sqlx::query_as(
-        "SELECT r.rolsuper OR r.rolbypassrls, pg_has_role(r.oid, c.relowner, 'USAGE'),
-                has_table_privilege(r.oid, c.oid, 'INSERT')
-         FROM pg_roles r, pg_class c WHERE r.rolname = $1 AND c.oid = 'chartseal.events'::regclass",
+    let (is_exempt, is_owner, writes, makes_roles): (bool, bool, bool, bool) = sqlx::query_as(
+        "SELECT coalesce(bool_or(s.rolsuper OR s.rolbypassrls), false), coalesce(bool_or(s.oid = c.relowner), false),
+                coalesce(bool_or(has_table_privilege(s.oid, c.oid, 'INSERT')), false),
+                coalesce(bool_or(s.rolcreaterole), false)
+         FROM pg_roles r
+         JOIN pg_roles s ON pg_has_role(r.oid, s.oid, 'MEMBER')
+         JOIN pg_class c ON c.oid = 'chartseal.events'::regclass
+         WHERE r.rolname = $1",
     )
     .bind(role)
     .fetch_one(connection)
     .await?;
-    let why = match (is_exempt, is_owner, writes) {
-        (true, ..) => "is a superuser or bypasses row security",
-        (_, true, _) => "owns the tables",
-        (_, _, true) => "may write the tables",
+    let why = match (is_exempt, is_owner, writes, makes_roles) {
+        (true, ..) => "is a superuser or bypasses row security, or can become a role that does",
+        (_, true, ..) => "owns the tables, or can become their owner",
+        (_, _, true, _) => "may write the tables, or can become a role that may",
+        (.., true) => "may make roles and members of them",
         _ => return Ok(()),
     };
     Err(AnalystError::Unheld {
@@ -251,16 +300,18 @@ async fn require_held(connection: &mut PgConnection, role: &str) -> Result<(), A
     })
 }
 
-/// Lets a role read every view, and every table with a policy. Partitions have none of their own: whoever read one past
-/// its table would see all of it.
+/// Lets a role read every view, and every table with a policy for analysts.
 async fn allow(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = sqlx::query_scalar(
         "SELECT format('GRANT USAGE ON SCHEMA chartseal TO %I', $1)
          UNION ALL
+         SELECT format('GRANT EXECUTE ON FUNCTION chartseal.grant_lives(bytea, bytea, timestamptz) TO %I', $1)
+         UNION ALL
          SELECT format('GRANT SELECT ON chartseal.%I TO %I', c.relname, $1)
          FROM pg_class c
-         WHERE c.relnamespace = 'chartseal'::regnamespace AND NOT c.relispartition
-               AND (c.relkind = 'v' OR c.relkind IN ('r', 'p') AND c.relrowsecurity)",
+         WHERE c.relnamespace = 'chartseal'::regnamespace
+               AND (c.relkind = 'v'
+                    OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'analysts'))",
     )
     .bind(role)
     .fetch_all(&mut *connection)

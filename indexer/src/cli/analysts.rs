@@ -18,9 +18,9 @@ pub(super) struct Analysts {
 enum Command {
     /// Let a role read: an institution's rows, or all. It is made if there is none, without a login
     ///
-    /// It gets read-only transactions, a limit on how long a query may take, and the views and tables that analysts
-    /// read; row security shows it the rows that are its own. Said again for another institution, it sees the rows of
-    /// both.
+    /// It gets the views and tables that analysts read; row security shows it the rows that are its own. Read-only
+    /// transactions and a limit on how long a query may take are its defaults, which it can change for itself. Said again
+    /// for another institution, it sees the rows of both.
     Add(Add),
     /// Show all roles that read, and whose rows each of them sees
     List {
@@ -42,7 +42,7 @@ struct Add {
     role: String,
     #[command(flatten)]
     sight: WhoseRows,
-    /// The longest that a query may take
+    /// The longest that a query takes, unless the role sets it otherwise
     #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
@@ -86,7 +86,13 @@ impl Add {
         let logs_in = analysts::add(&self.database.url, &self.role, sight, timeout)
             .await
             .with_context(|| format!("{} was not made an analyst", self.role))?;
-        println!("{} reads: {sight}", self.role);
+        let seen = analysts::list(&self.database.url).await?.into_iter();
+        for analyst in seen.filter(|analyst| analyst.role == self.role) {
+            println!("{} reads: {}", self.role, analyst.sight);
+        }
+        for more in analysts::writes(&self.database.url, &self.role).await? {
+            println!("it may also {more}");
+        }
         if !logs_in {
             println!(
                 "it cannot log in yet. In psql, as an administrator: ALTER ROLE \"{}\" LOGIN; then \\password \"{0}\"",

@@ -18,8 +18,9 @@ enum Command {
     /// Make one, and print it. It is shown this once
     ///
     /// It acts as a database role that is an analyst (`chartseal-indexer analysts`), which is made if there is none:
-    /// chartseal_api_all, or chartseal_api_ and the institution's id. Where the service has a database role of its own,
-    /// GRANT it that one.
+    /// chartseal_api_, the database's number, and _all or the institution's id. A service with a database role of its own
+    /// has to be an analyst of all, and needs GRANTs: the token's role, and SELECT on chartseal.api_tokens and
+    /// chartseal.outbox.
     Add {
         #[command(flatten)]
         whose: Whose,

@@ -55,6 +55,10 @@ pub enum TokenError {
     Sink(#[from] SinkError),
     #[error(transparent)]
     Analyst(#[from] AnalystError),
+    #[error(
+        "the database role {0} sees more than that: `chartseal-indexer analysts remove` it, and make the token again"
+    )]
+    SeesMore(String),
     #[error("a label has up to {LONGEST_LABEL} bytes: say who it is for")]
     Label,
     #[error("there is no token {0} that counts: `chartseal-indexer tokens list` shows those that there are")]
@@ -77,13 +81,25 @@ pub async fn add(database: &str, label: &str, audience: Audience) -> Result<Made
     if label.len() > LONGEST_LABEL {
         return Err(TokenError::Label);
     }
-    let (role, sight) = match audience {
-        Audience::Institution(id) => (format!("chartseal_api_{}", hex::encode(id)), Sight::Institution(id)),
-        // Of a patient the service shows nothing but the patient's.
-        Audience::All | Audience::Patient(_) => ("chartseal_api_all".to_owned(), Sight::All),
-    };
-    analysts::add(database, &role, sight, PATIENCE).await?;
     let mut connection = connect(database).await?;
+    // Roles are of all databases of a server: one of another's must not see what is here.
+    let here: i64 = sqlx::query_scalar("SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+        .fetch_one(&mut connection)
+        .await?;
+    let (whose, sight) = match audience {
+        Audience::Institution(id) => (hex::encode(id), Sight::Institution(id)),
+        // Of a patient the service shows nothing but the patient's.
+        Audience::All | Audience::Patient(_) => ("all".to_owned(), Sight::All),
+    };
+    let role = format!("chartseal_api_{here}_{whose}");
+    analysts::add(database, &role, sight, PATIENCE).await?;
+    let seen = analysts::list(database).await?;
+    if seen
+        .iter()
+        .any(|analyst| analyst.role == role && analyst.sight != sight)
+    {
+        return Err(TokenError::SeesMore(role));
+    }
     allow(&mut connection, &role).await?;
     let mut bytes = Zeroizing::new([0; 32]);
     rand::fill(&mut bytes[..]).map_err(|_| TokenError::Random)?;

@@ -34,7 +34,8 @@ const DEFINITIONS: &str = "
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = $schema
     UNION ALL
     SELECT 'row security of ' || c.relname, concat(c.relrowsecurity, c.relforcerowsecurity)
-    FROM pg_class c WHERE c.relnamespace = $schema AND (c.relrowsecurity OR c.relforcerowsecurity)";
+    FROM pg_class c
+    WHERE c.relnamespace = $schema AND (c.relrowsecurity OR c.relforcerowsecurity) AND NOT c.relispartition";
 
 /// Search paths with which the names of the one schema or the other go unqualified.
 const OURS_FIRST: &str = "chartseal, pg_temp";
@@ -50,6 +51,12 @@ const INTERFERENCE: &str = "
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = 'chartseal'::regnamespace AND NOT t.tgisinternal
     ORDER BY 1, 2";
+
+/// Partitions that can be read past their table and its policy: none is ours.
+const OPEN_PARTITIONS: &str = "
+    SELECT relname::text FROM pg_class
+    WHERE relnamespace = 'chartseal'::regnamespace AND relispartition AND relkind IN ('r', 'p') AND NOT relrowsecurity
+    ORDER BY 1";
 
 /// Refuses to verify as somebody from whom row security hides rows, which would be called missing.
 ///
@@ -81,6 +88,12 @@ pub(super) async fn compare(connection: &mut PgConnection, findings: &mut Findin
     for (table, what) in by_table {
         let detail = format!("{}: it can hide or change rows", what.join(", "));
         findings.add(about(Problem::Altered, table, detail));
+    }
+
+    let open: Vec<String> = sqlx::query_scalar(OPEN_PARTITIONS).fetch_all(&mut *connection).await?;
+    for partition in open {
+        let detail = "row security is off: whoever may read it sees past the policy of its table".to_owned();
+        findings.add(about(Problem::Altered, partition, detail));
     }
 
     let found = definitions(connection, "'chartseal'::regnamespace", OURS_FIRST).await?;
@@ -142,12 +155,15 @@ async fn make(connection: &mut PgConnection) -> Result<BTreeMap<String, String>,
             .execute(&mut *connection)
             .await?;
     }
-    // Each of these is a line of its own. A scratch function cannot be commented on: such names are not looked for among
-    // the scratch.
+    // Each of these is a line of its own. A scratch function can neither be commented on nor be kept from anybody: such
+    // names are not looked for among the scratch.
     let sql = newest_views();
     let making: Vec<&str> = sql
         .lines()
-        .filter(|line| !line.starts_with("SET search_path") && !line.starts_with("COMMENT ON "))
+        .filter(|line| {
+            let others = ["SET search_path", "COMMENT ON ", "REVOKE "];
+            !others.iter().any(|other| line.starts_with(other))
+        })
         .collect();
     sqlx::raw_sql(AssertSqlSafe(making.join("\n")))
         .execute(&mut *connection)

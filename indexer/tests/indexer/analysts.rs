@@ -64,8 +64,10 @@ async fn rows(connection: &mut PgConnection, relation: &str) -> i64 {
 async fn relations(database: &Database) -> Vec<String> {
     let mut owner = database.connect().await;
     let relations = "SELECT relname::text FROM pg_class
-                     WHERE relnamespace = 'chartseal'::regnamespace AND NOT relispartition
-                           AND (relkind = 'v' OR relrowsecurity) ORDER BY 1";
+                     WHERE relnamespace = 'chartseal'::regnamespace
+                           AND (relkind = 'v' OR EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid
+                                                                                   AND polname = 'analysts'))
+                     ORDER BY 1";
     lines(&mut owner, relations).await
 }
 
@@ -153,8 +155,28 @@ async fn a_role_that_is_no_analyst_sees_nothing_whatever_was_granted_to_it() {
     ] {
         execute(&mut owner, &statement).await;
     }
+    // What is of no use to see: who is an analyst, and which migrations there are.
+    let all = "SELECT relname::text FROM pg_class
+               WHERE relnamespace = 'chartseal'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')
+                     AND relname NOT IN ('analysts', '_sqlx_migrations') ORDER BY 1";
+    let all = lines(&mut owner, all).await;
+    // So that it is seen of these too.
+    for statement in [
+        "INSERT INTO webhooks (url, secret_file, private, after_id, made_at) VALUES ('https://x', '/x', false, 0, now())",
+        "INSERT INTO outbox (audience, subject, kind, signature, outer_index, inner_index, at, payload, queued_at)
+         VALUES ('patient', decode(repeat('21', 16), 'hex'), 'access', decode(repeat('01', 64), 'hex'), 0, 0, now(), '{}', now())",
+    ] {
+        execute(&mut owner, statement).await;
+    }
+    for some in ["outbox", "webhooks", "accesses_2"] {
+        let mut there = 0;
+        for relation in all.iter().filter(|relation| relation.starts_with(some)) {
+            there += rows(&mut owner, relation).await;
+        }
+        assert!(there > 0, "{some}");
+    }
     let mut reader = reader(&database, &stranger).await;
-    for relation in relations(&database).await {
+    for relation in all {
         assert_eq!(rows(&mut reader, &relation).await, 0, "{relation}");
     }
 }
@@ -216,15 +238,8 @@ async fn every_table_has_one_policy_or_is_not_for_analysts() {
                       AND NOT (c.relrowsecurity AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) = 1)
                 ORDER BY 1";
     let open = lines(&mut owner, open).await;
-    // What the HTTP service keeps goes to other readers, and the rest says nothing of patients.
-    let apart = [
-        "_sqlx_migrations",
-        "analysts",
-        "api_tokens",
-        "outbox",
-        "webhooks",
-        "deliveries",
-    ];
+    // These say nothing of patients, and the second is what the rules look up.
+    let apart = ["_sqlx_migrations", "analysts"];
     assert!(open.iter().all(|table| apart.contains(&table.as_str())), "{open:?}");
     let silent = "SELECT p.polrelid::regclass::text FROM pg_policy p
                   WHERE obj_description(p.oid, 'pg_policy') IS NULL";
@@ -256,11 +271,14 @@ async fn verification_by_somebody_who_does_not_see_all_is_refused() {
 async fn whoever_row_security_would_not_hold_back_becomes_no_analyst() {
     let (_node, database) = told().await;
     let mut owner = database.connect().await;
-    let (writer, bypassing) = (role(&database, "writer"), role(&database, "bypassing"));
+    let [writer, bypassing, becomes, makes] =
+        ["writer", "bypassing", "becomes", "makes"].map(|name| role(&database, name));
     for statement in [
         format!("CREATE ROLE \"{writer}\""),
         format!("GRANT INSERT ON chartseal.events TO \"{writer}\""),
         format!("CREATE ROLE \"{bypassing}\" BYPASSRLS"),
+        format!("CREATE ROLE \"{becomes}\" NOINHERIT IN ROLE \"{writer}\""),
+        format!("CREATE ROLE \"{makes}\" CREATEROLE"),
     ] {
         execute(&mut owner, &statement).await;
     }
@@ -268,7 +286,7 @@ async fn whoever_row_security_would_not_hold_back_becomes_no_analyst() {
         .fetch_one(&mut owner)
         .await
         .unwrap();
-    for role in [writer, bypassing, superuser] {
+    for role in [writer, bypassing, becomes, makes, superuser] {
         let refused = analysts::add(&database.url, &role, Sight::All, PATIENCE).await;
         assert!(
             matches!(refused, Err(AnalystError::Unheld { .. })),
@@ -303,6 +321,44 @@ async fn a_role_that_is_taken_out_reads_nothing_and_stays() {
     let settings = "SELECT current_setting('default_transaction_read_only')";
     assert_eq!(lines(&mut reader, settings).await, ["off"]);
     reader.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_sees_all_is_not_said_to_see_less() {
+    let (_node, database) = told().await;
+    let name = role(&database, "wide");
+    analysts::add(&database.url, &name, Sight::All, PATIENCE).await.unwrap();
+    let refused = analysts::add(&database.url, &name, Sight::Institution(story::INSURER), PATIENCE).await;
+    assert!(matches!(refused, Err(AnalystError::SeesAll(_))), "{refused:?}");
+    let listed = analysts::list(&database.url).await.unwrap();
+    assert!(listed.len() == 1 && listed[0].sight == Sight::All, "{listed:?}");
+}
+
+#[tokio::test]
+async fn a_role_with_the_name_of_an_analyst_that_is_gone_sees_nothing() {
+    let (_node, database) = told().await;
+    let name = role(&database, "namesake");
+    analysts::add(&database.url, &name, Sight::All, PATIENCE).await.unwrap();
+    let mut owner = database.connect().await;
+    for statement in [
+        format!("DROP OWNED BY \"{name}\""),
+        format!("DROP ROLE \"{name}\""),
+        format!("CREATE ROLE \"{name}\""),
+        format!("GRANT USAGE ON SCHEMA chartseal TO \"{name}\""),
+        format!("GRANT SELECT ON ALL TABLES IN SCHEMA chartseal TO \"{name}\""),
+    ] {
+        execute(&mut owner, &statement).await;
+    }
+    let mut reader = reader(&database, &name).await;
+    assert_eq!(rows(&mut reader, "accesses").await, 0);
+    let lives = sqlx::query("SELECT grant_lives('', '', now())")
+        .execute(&mut reader)
+        .await;
+    assert!(lives.unwrap_err().to_string().contains("permission denied"));
+    let listed = analysts::list(&database.url).await.unwrap();
+    assert!(!listed[0].exists && listed[0].role != name, "{listed:?}");
+    analysts::remove(&database.url, &listed[0].role).await.unwrap();
+    assert_eq!(analysts::list(&database.url).await.unwrap(), []);
 }
 
 #[tokio::test]
