@@ -1,25 +1,26 @@
 //! Who asks, and what it may see.
 //!
 //! A token stands for a database role, under which its questions run in a read-only transaction with a time limit: what a
-//! caller sees is decided by the database's row security and not by this code. Only a token's hash is stored. A token of
-//! a patient asks about that patient and nothing else.
+//! caller of an institution sees is decided by the database's row security and not by this code. Only a token's hash is
+//! stored. A token of a patient asks about that patient and nothing else: its role is one that sees all, and it is this
+//! code that puts the patient into each question.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, header, request::Parts, uri::Authority},
 };
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{Service, problem::Problem, values::Id};
 
 /// What a token begins with, so that people and scanners recognise one.
 pub(crate) const PREFIX: &str = "chartseal_";
 
-/// Longest header that is looked at.
-const LONGEST: usize = 200;
+/// What a token has after that: 32 bytes as base64.
+const LENGTH: usize = 43;
 
 /// Whether callers show tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Access {
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Caller {
+    /// The hash of the token that it showed.
+    pub(crate) token: Option<Vec<u8>>,
     /// The database role that it acts as; nothing for the service's own.
     pub(crate) role: Option<String>,
     /// The institution whose rows it sees; nothing where it sees all.
@@ -80,7 +83,7 @@ impl FromRequestParts<Service> for Question {
         limit(&mut view, service.patience()).await?;
         let caller = match hash {
             None => Caller::default(),
-            Some(hash) => find(&mut view, &hash).await?,
+            Some(hash) => find(&mut view, &hash).await?.ok_or_else(Problem::unauthorized)?,
         };
         if let Some(role) = &caller.role {
             sqlx::query("SELECT set_config('role', $1, true)")
@@ -101,7 +104,7 @@ impl FromRequestParts<Service> for Caller {
     }
 }
 
-async fn limit(view: &mut Transaction<'static, Postgres>, patience: Duration) -> Result<(), sqlx::Error> {
+pub(super) async fn limit(view: &mut Transaction<'static, Postgres>, patience: Duration) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT set_config('statement_timeout', $1, true)")
         .bind(format!("{}ms", patience.as_millis()))
         .execute(&mut **view)
@@ -109,16 +112,27 @@ async fn limit(view: &mut Transaction<'static, Postgres>, patience: Duration) ->
     Ok(())
 }
 
-/// The hash of the token that these headers show.
+/// The hash of the token that these headers show. What cannot be one costs the database nothing.
 fn hash(headers: &HeaderMap) -> Result<Vec<u8>, Problem> {
     let shown = headers.get(header::AUTHORIZATION).ok_or_else(Problem::unauthorized)?;
     let shown = shown.to_str().map_err(|_| Problem::unauthorized())?;
-    match shown.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && shown.len() <= LONGEST => {
-            Ok(hash_of(token.trim()))
-        }
-        _ => Err(Problem::unauthorized()),
+    let (scheme, token) = shown.split_once(' ').ok_or_else(Problem::unauthorized)?;
+    let token = token.trim();
+    let is_one = token.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == LENGTH);
+    match scheme.eq_ignore_ascii_case("bearer") && is_one {
+        true => Ok(hash_of(token)),
+        false => Err(Problem::unauthorized()),
     }
+}
+
+/// Whether a call is for this machine by one of its own names.
+pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.and_then(|host| host.parse::<Authority>().ok())
+        .is_some_and(|host| {
+            let host = host.host().trim_matches(['[', ']']);
+            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        })
 }
 
 /// What is stored of a token. It is 32 random bytes, so a plain hash cannot be turned back.
@@ -126,18 +140,19 @@ pub(crate) fn hash_of(token: &str) -> Vec<u8> {
     digest(&SHA256, token.as_bytes()).as_ref().to_vec()
 }
 
-async fn find(view: &mut Transaction<'static, Postgres>, hash: &[u8]) -> Result<Caller, Problem> {
+/// Whose token has this hash; nothing where none that counts has it.
+pub(super) async fn find(view: &mut PgConnection, hash: &[u8]) -> Result<Option<Caller>, sqlx::Error> {
     let row = sqlx::query!(
         "SELECT role, institution, patient FROM api_tokens WHERE hash = $1 AND revoked_at IS NULL",
         hash
     )
-    .fetch_optional(&mut **view)
-    .await?
-    .ok_or_else(Problem::unauthorized)?;
+    .fetch_optional(view)
+    .await?;
     let id = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok()).map(Id);
-    Ok(Caller {
+    Ok(row.map(|row| Caller {
+        token: Some(hash.to_owned()),
         role: Some(row.role),
         institution: id(row.institution),
         patient: id(row.patient),
-    })
+    }))
 }

@@ -1,6 +1,6 @@
 //! Whether the process lives, whether it does what it is for, and what it measured.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use serde::Serialize;
@@ -11,6 +11,11 @@ use crate::{Health, Progress, verify::VerificationState};
 
 /// How long ago all that the ledger had may have been stored.
 const LONGEST_LAG: Duration = Duration::from_secs(60);
+
+/// For how long an answer of the database is as good as a new one: who asks here shows no token.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How one part fares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -77,13 +82,24 @@ pub(crate) async fn readyz(State(service): State<Service>) -> impl IntoResponse 
 }
 
 async fn database(service: &Service) -> Part {
-    match sqlx::query("SELECT 1 FROM checkpoint").execute(service.pool()).await {
-        Ok(_) => Part::ready("answers"),
-        Err(error) => {
+    // Whoever comes while it is asked waits for that answer.
+    let mut last = service.0.database.lock().await;
+    if let Some((at, part)) = &*last
+        && at.elapsed() < FRESH
+    {
+        return part.clone();
+    }
+    let asked = sqlx::query("SELECT 1 FROM checkpoint").execute(service.pool());
+    let part = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(_)) => Part::ready("answers"),
+        Ok(Err(error)) => {
             tracing::debug!(%error, "not ready");
             Part::not("does not answer; the log says more")
         }
-    }
+        Err(_) => Part::not("takes too long to answer"),
+    };
+    *last = Some((Instant::now(), part.clone()));
+    part
 }
 
 /// How the indexer beside the service fares.

@@ -18,13 +18,13 @@ pub(crate) mod values;
 use std::{
     str::FromStr,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
     BoxError, Extension, Router,
     error_handling::HandleErrorLayer,
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -33,7 +33,7 @@ use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::error::Overloaded};
 use utoipa::{
@@ -101,7 +101,9 @@ struct Inner {
     pool: PgPool,
     exporter: Exporter,
     /// Places for streams.
-    streams: Arc<Semaphore>,
+    streams: notifications::Places,
+    /// When the database was last asked whether it answers, and what came of it.
+    database: Mutex<Option<(Instant, health::Part)>>,
     /// The newest notification; followed from the first stream on.
     head: OnceLock<Arc<watch::Sender<i64>>>,
 }
@@ -121,11 +123,13 @@ impl Service {
             .max_connections(options.connections.saturating_add(1))
             .acquire_timeout(MARGIN)
             .connect_lazy_with(connect);
+        let connections = usize::try_from(options.connections).unwrap_or(usize::MAX);
         Ok(Self(Arc::new(Inner {
             options,
             pool,
             exporter,
-            streams: Arc::new(Semaphore::new(notifications::STREAMS)),
+            streams: notifications::Places::new(connections),
+            database: Mutex::default(),
             head: OnceLock::new(),
         })))
     }
@@ -134,7 +138,6 @@ impl Service {
     pub fn router(&self) -> Router {
         let (router, api) = OpenApiRouter::with_openapi(Document::openapi())
             .merge(self.questions())
-            .routes(routes!(notifications::notifications))
             .routes(routes!(health::healthz))
             .routes(routes!(health::readyz))
             .routes(routes!(health::metrics))
@@ -144,6 +147,7 @@ impl Service {
         router
             .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such route: see /openapi.json") })
             .layer(Extension(text))
+            .layer(middleware::from_fn_with_state(self.clone(), own_name))
             .layer(middleware::from_fn(measure))
             .with_state(self.clone())
     }
@@ -166,11 +170,13 @@ impl Service {
             .routes(routes!(holdings::members))
             .routes(routes!(aggregates::accesses))
             .routes(routes!(aggregates::refusals))
+            // Who asks for a stream and where it begins; the stream itself is counted by itself.
+            .routes(routes!(notifications::notifications))
             .layer(limits)
     }
 
-    fn streams(&self) -> Arc<Semaphore> {
-        self.0.streams.clone()
+    fn streams(&self) -> &notifications::Places {
+        &self.0.streams
     }
 
     /// The newest notification's number, as it grows.
@@ -251,12 +257,25 @@ async fn refused(error: BoxError) -> Problem {
     }
 }
 
+/// Where no tokens are asked for, only what is addressed to this machine is answered: a web page of somebody else's, whose
+/// name was made to lead here, must not read what is for whoever sits here.
+async fn own_name(State(service): State<Service>, request: Request, next: Next) -> Response {
+    match service.access() {
+        Access::Open if !access::names_this_machine(request.headers()) => Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "without tokens only this machine is answered: ask 127.0.0.1, [::1] or localhost",
+        )
+        .into_response(),
+        _ => next.run(request).await,
+    }
+}
+
 async fn measure(request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let response = next.run(request).await;
     metrics::answered(route, response.status().as_u16(), started.elapsed());
     response

@@ -1,10 +1,17 @@
 //! Notifications as server-sent events: what comes, and what came since the number that a reader saw last.
 //!
-//! A stream reads the outbox page by page at the pace of its reader, so a slow one costs one page of memory. Between pages
-//! it waits until there is more. It ends after an hour, or with the service; readers of this kind come back by themselves,
-//! with the number of the last one that they saw, and show their token again.
+//! A stream reads the outbox page by page at the pace of its reader, so a slow one costs one page of memory. Before each
+//! page its token is looked up again; between pages it waits until there is more. It ends after an hour, or with the
+//! service, also where nobody reads it; readers of this kind come back by themselves, with the number of the last one that
+//! they saw, and show their token again. The outbox is read as the service's own role, so here it is this code that shows
+//! a reader its own notifications only.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -17,14 +24,15 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use sqlx::{PgPool, postgres::PgListener};
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
-use super::{Service, access::Caller, problem::Problem};
+use super::{
+    Service,
+    access::{Caller, find, limit},
+    problem::Problem,
+};
 use crate::{
     metrics,
     notify::{self, Notification},
@@ -32,7 +40,11 @@ use crate::{
 };
 
 /// Streams at a time.
-pub(super) const STREAMS: usize = 200;
+const STREAMS: usize = 200;
+/// Streams at a time of one token.
+const STREAMS_OF_ONE: usize = 20;
+/// Events that are made ready before a reader takes them.
+const AHEAD: usize = 8;
 /// Notifications that are read at a time.
 const PAGE: i64 = 100;
 /// How often to look without having been woken.
@@ -70,7 +82,7 @@ pub(crate) async fn notifications(
             Some(id.ok_or_else(|| Problem::bad("Last-Event-ID: this is not the number of a notification"))?)
         }
     };
-    let place = service.streams().try_acquire_owned().map_err(|_| {
+    let open = service.streams().take(caller.token.as_deref()).ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many streams are open: come back in a moment",
@@ -88,31 +100,66 @@ pub(crate) async fn notifications(
             (None, Some(institution)) => Some(("institution", institution.0)),
             (None, None) => None,
         },
+        token: caller.token,
         last,
-        page: VecDeque::new(),
         head,
-        ends: Instant::now() + LONGEST,
-        _open: Open::new(place),
     };
-    let events = stream::unfold(reader, |mut reader| async move {
-        let event = reader.next().await?;
-        Some((Ok::<_, Infallible>(event), reader))
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        reader.run(&sender).await;
+        drop(open);
+    });
+    let events = stream::unfold(receiver, |mut receiver| async move {
+        let event = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(event), receiver))
     });
     Ok(Sse::new(events)
         .keep_alive(KeepAlive::new().interval(HEARTBEAT))
         .into_response())
 }
 
+/// Places for streams: so many in all, so many for each token, and a turn for half of the connections at once.
+#[derive(Debug)]
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    of_tokens: Mutex<HashMap<Vec<u8>, Arc<Semaphore>>>,
+    turns: Semaphore,
+}
+
+impl Places {
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(STREAMS)),
+            of_tokens: Mutex::default(),
+            turns: Semaphore::new((connections / 2).max(1)),
+        }
+    }
+
+    fn take(&self, token: Option<&[u8]>) -> Option<Open> {
+        let own = match token {
+            Some(token) => {
+                let mut places = self.of_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                // Whoever has a stream open holds its semaphore.
+                places.retain(|_, place| Arc::strong_count(place) > 1);
+                let place = places.entry(token.to_owned());
+                let place = place.or_insert_with(|| Arc::new(Semaphore::new(STREAMS_OF_ONE)));
+                Some(place.clone().try_acquire_owned().ok()?)
+            }
+            None => None,
+        };
+        let place = self.all.clone().try_acquire_owned().ok()?;
+        metrics::streams(1.0);
+        Some(Open {
+            _place: place,
+            _own: own,
+        })
+    }
+}
+
 /// A stream that is open: counted until it is dropped.
 struct Open {
     _place: OwnedSemaphorePermit,
-}
-
-impl Open {
-    fn new(place: OwnedSemaphorePermit) -> Self {
-        metrics::streams(1.0);
-        Self { _place: place }
-    }
+    _own: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Open {
@@ -125,48 +172,73 @@ impl Drop for Open {
 struct Reader {
     service: Service,
     audience: Option<(&'static str, [u8; 16])>,
+    /// The hash of the token that was shown.
+    token: Option<Vec<u8>>,
     last: i64,
-    page: VecDeque<Notification>,
     head: watch::Receiver<i64>,
-    ends: Instant,
-    _open: Open,
 }
 
 impl Reader {
-    /// The next event; nothing where the stream ends.
-    async fn next(&mut self) -> Option<Event> {
+    /// Sends until the stream ends, however slowly it is read: after its time, with its reader, or with the service.
+    async fn run(mut self, sender: &mpsc::Sender<Event>) {
+        let stop = self.service.0.options.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LONGEST) => {}
+            () = sender.closed() => {}
+            () = self.send(sender) => {}
+        }
+    }
+
+    /// Sends until there is nobody who may read on.
+    async fn send(&mut self, sender: &mpsc::Sender<Event>) {
         loop {
-            if let Some(notification) = self.page.pop_front() {
+            let newest = *self.head.borrow_and_update();
+            if newest <= self.last {
+                match self.head.changed().await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                }
+            }
+            let page = match self.turn(newest).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "a stream waits for the database");
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+            };
+            if page.is_empty() {
+                // Nothing up to there is for this reader: all of it is behind.
+                self.last = newest;
+            }
+            for notification in page {
                 self.last = notification.id;
                 let event = Event::default()
                     .id(notification.id.to_string())
                     .event(&notification.kind)
                     .json_data(&notification);
-                return event.ok();
-            }
-            let newest = *self.head.borrow_and_update();
-            if newest > self.last {
-                self.turn(newest).await.ok()?;
-                continue;
-            }
-            let stop = &self.service.0.options.stop;
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep_until(self.ends) => return None,
-                changed = self.head.changed() => changed.ok()?,
+                let Ok(event) = event else { return };
+                if sender.send(event).await.is_err() {
+                    return;
+                }
             }
         }
     }
 
-    /// Reads the next page. Where nothing up to there is for this reader, all of it is behind.
-    async fn turn(&mut self, newest: i64) -> Result<(), sqlx::Error> {
-        let mut connection = self.service.pool().acquire().await?;
-        let page = notify::after(&mut connection, self.last, newest, self.audience, PAGE).await?;
-        if page.is_empty() {
-            self.last = newest;
+    /// Reads the next page; nothing where the token counts no more.
+    async fn turn(&mut self, newest: i64) -> Result<Option<Vec<Notification>>, sqlx::Error> {
+        let _turn = self.service.streams().turns.acquire().await;
+        let mut view = self.service.pool().begin_with("BEGIN READ ONLY").await?;
+        limit(&mut view, self.service.patience()).await?;
+        if let Some(token) = &self.token
+            && find(&mut view, token).await?.is_none()
+        {
+            return Ok(None);
         }
-        self.page = page.into();
-        Ok(())
+        let page = notify::after(&mut view, self.last, newest, self.audience, PAGE).await?;
+        Ok(Some(page))
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     indexing::index,
     ledger::Ledger,
     node::Node,
-    serving::{Served, open},
+    serving::{self, Served, open},
     story::{self, CLASS_GRANT, HEIR, HOSPITAL, PATIENT, RECORD},
 };
 
@@ -347,7 +347,7 @@ async fn a_stream_tells_its_own_audience_only_and_ends_with_the_service() {
             "INSERT INTO api_tokens (hash, label, role, institution, patient, made_at)
              VALUES (sha256($1), 'test', current_user, $2, $3, now())",
         )
-        .bind(token.as_bytes())
+        .bind(serving::token(token).as_bytes())
         .bind(institution)
         .bind(patient)
         .execute(&mut connection)
@@ -356,8 +356,8 @@ async fn a_stream_tells_its_own_audience_only_and_ends_with_the_service() {
     }
     let served = Served::start(Options::new(&database.url, Access::Tokens)).await;
     let (mut hospital, mut heir) = (
-        Stream::open(&served.url, "hospital", Some(0)).await,
-        Stream::open(&served.url, "heir", Some(0)).await,
+        Stream::open(&served.url, &serving::token("hospital"), Some(0)).await,
+        Stream::open(&served.url, &serving::token("heir"), Some(0)).await,
     );
     {
         let ledger = &mut node.knows().ledger;
@@ -379,6 +379,31 @@ async fn a_stream_tells_its_own_audience_only_and_ends_with_the_service() {
         (&told["kind"], &told["ids"]["emergency"]),
         (&"emergency-opened".into(), &"92".repeat(16).into())
     );
+    // A token that is revoked is shown nothing more.
+    sqlx::query("UPDATE api_tokens SET revoked_at = now() WHERE patient IS NULL")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    {
+        let ledger = &mut node.knows().ledger;
+        let expires = ledger.now + 3_600;
+        ledger.emit(&HEIR, |link| EmergencyOpened {
+            link,
+            emergency: [0x95; 16],
+            actor: story::doctor(),
+            reason_hash: [1; 32],
+            expires,
+            head: [0; 32],
+        });
+    }
+    index(&node, &database).await;
+    while let Some(more) = hospital.response.chunk().await.unwrap() {
+        assert!(
+            more.starts_with(b":"),
+            "nothing but signs of life before the stream ends"
+        );
+    }
+    heir.next().await;
     drop(served.stop);
     assert!(heir.response.chunk().await.unwrap().is_none(), "the stream ends");
     served.task.await.unwrap().unwrap();

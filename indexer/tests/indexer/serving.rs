@@ -89,6 +89,11 @@ pub(crate) fn open(database: &Database) -> Options {
     Options::new(&database.url, Access::Open)
 }
 
+/// A token that is easily told from others.
+pub(crate) fn token(name: &str) -> String {
+    format!("chartseal_{name:_<43}")
+}
+
 async fn told() -> (Node, Database) {
     let node = Node::start(story::tell()).await;
     let database = Database::new().await;
@@ -328,7 +333,7 @@ async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
         .unwrap();
     for (token, patient) in [("of-all", None), ("of-patient", Some(&PATIENT[..]))] {
         sqlx::query("INSERT INTO api_tokens (hash, label, role, patient, made_at) VALUES (sha256($1), 'test', $2::name, $3, now())")
-            .bind(token.as_bytes())
+            .bind(self::token(token).as_bytes())
             .bind(&role)
             .bind(patient)
             .execute(&mut connection)
@@ -340,14 +345,16 @@ async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
     for response in [
         served.get("/v1/grants").await,
         served.get_with("of-nobody", "/v1/grants").await,
+        served.get_with(&self::token("of-nobody"), "/v1/grants").await,
     ] {
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
         assert_eq!(problem(response).await.0, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(served.get_with("of-all", "/v1/grants").await.status(), StatusCode::OK);
+    let (of_all, of_patient) = (token("of-all"), token("of-patient"));
+    assert_eq!(served.get_with(&of_all, "/v1/grants").await.status(), StatusCode::OK);
     let listed: Value = {
         let text = served
-            .get_with("of-patient", "/v1/decisions")
+            .get_with(&of_patient, "/v1/decisions")
             .await
             .text()
             .await
@@ -358,12 +365,12 @@ async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
     assert!(!rows.is_empty() && rows.iter().all(|row| row["patient"] == own.as_str()));
     let foreign = format!("/v1/grants?patient={other}");
     assert_eq!(
-        problem(served.get_with("of-patient", &foreign).await).await.0,
+        problem(served.get_with(&of_patient, &foreign).await).await.0,
         StatusCode::FORBIDDEN
     );
     let members = format!("/v1/institutions/{}/members", hex::encode(HOSPITAL));
     assert_eq!(
-        problem(served.get_with("of-patient", &members).await).await.0,
+        problem(served.get_with(&of_patient, &members).await).await.0,
         StatusCode::FORBIDDEN
     );
 
@@ -372,7 +379,7 @@ async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
         .await
         .unwrap();
     assert_eq!(
-        problem(served.get_with("of-all", "/v1/grants").await).await.0,
+        problem(served.get_with(&of_all, "/v1/grants").await).await.0,
         StatusCode::UNAUTHORIZED
     );
 }
@@ -433,6 +440,33 @@ async fn a_token_that_was_made_sees_what_row_security_shows_its_role() {
     assert!(tokens::revoke(&database.url, made.id).await.is_err());
     let refused = served.get_with(&made.token, "/v1/grants").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_can_be_no_token_costs_the_database_nothing_and_other_hosts_are_not_answered_for() {
+    let database = Database::new().await;
+    let nowhere = database.url.replace("/test_", "/nowhere_");
+    let lost = Served::start(Options::new(&nowhere, Access::Tokens)).await;
+    for path in ["/v1/grants", "/v1/notifications"] {
+        for (shown, status) in [
+            ("hello", StatusCode::UNAUTHORIZED),
+            ("chartseal_short", StatusCode::UNAUTHORIZED),
+            (token("whose").as_str(), StatusCode::INTERNAL_SERVER_ERROR),
+        ] {
+            assert_eq!(lost.get_with(shown, path).await.status(), status, "{shown}");
+        }
+    }
+    let open = Served::start(open(&database)).await;
+    for (host, status) in [
+        ("127.0.0.1:8905", StatusCode::OK),
+        ("[::1]", StatusCode::OK),
+        ("localhost:1", StatusCode::OK),
+        ("evil.example:8905", StatusCode::MISDIRECTED_REQUEST),
+        ("127.0.0.1.evil.example", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let request = open.client.get(format!("{}/healthz", open.url)).header("host", host);
+        assert_eq!(request.send().await.unwrap().status(), status, "{host}");
+    }
 }
 
 #[tokio::test]
