@@ -193,7 +193,7 @@ impl Verification<'_> {
             .and_then(|settled| read.iter().position(|listed| listed.checkpoint() == settled));
         let after = read.get(settled.map_or(0, |place| place + 1)..).unwrap_or_default();
         let listed = after.iter().map(Listed::checkpoint);
-        if !position.tail.iter().map(|entry| entry.checkpoint()).eq(listed) {
+        if !position.tail.iter().map(crate::sink::Entry::checkpoint).eq(listed) {
             self.findings
                 .about_checkpoint("the tail is not what the ledger lists after its final end");
         }
