@@ -26,19 +26,18 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// Whoever decided for a patient, where the tables keep the wallet only: the patient, a delegate or, before the
-    /// chart was handed over, the steward.
+    /// Whoever decided for a patient, where the tables keep the wallet only: the steward as long as the chart had not been
+    /// handed over, then the patient by its own wallet, or else a delegate, whom the reader may not see.
     pub(super) fn decider(
         is_patients: bool,
+        handed_over: bool,
         delegate: Option<Vec<u8>>,
         steward: Option<Vec<u8>>,
-        handed_over: bool,
     ) -> Self {
-        let kind = match (is_patients, &delegate, &steward) {
-            (true, _, _) => "patient",
-            (_, Some(_), _) => "delegate",
-            (_, _, Some(_)) if !handed_over => "institution",
-            _ => "patient",
+        let kind = match (handed_over, is_patients, &steward) {
+            (false, _, Some(_)) => "institution",
+            (_, true, _) => "patient",
+            _ => "delegate",
         };
         Self {
             kind: kind.to_owned(),
@@ -57,9 +56,11 @@ impl Actor {
                 Some(delegate) => related(Identifier::new(system::DELEGATE, within(patient, delegate))),
                 None => Reference::unnamed("RelatedPerson", "a delegate of the patient"),
             },
-            ("member", Some(institution)) => match &self.member {
-                Some(member) => Reference::to("PractitionerRole", self::member(institution, member)),
-                None => Reference::unnamed("PractitionerRole", "a member of another institution"),
+            ("member", institution) => match (institution, &self.member) {
+                (Some(institution), Some(member)) => {
+                    Reference::to("PractitionerRole", self::member(institution, member))
+                }
+                _ => Reference::unnamed("PractitionerRole", "a member of another institution"),
             },
             _ => match &self.wallet {
                 Some(wallet) => person(patient, wallet),

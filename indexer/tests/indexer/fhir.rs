@@ -21,6 +21,7 @@ use crate::{
 
 mod analysts;
 mod balp;
+mod deciders;
 mod files;
 mod r4;
 

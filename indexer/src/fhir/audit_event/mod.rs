@@ -221,9 +221,9 @@ impl Row {
         if actor.kind == "decider" {
             actor = Actor::decider(
                 self.is_patients,
+                self.handed_over,
                 self.delegate.clone(),
                 self.steward.clone(),
-                self.handed_over,
             );
         }
         actor

@@ -35,8 +35,8 @@ pub(in crate::fhir) struct Row {
     pub(super) policy: Option<Vec<u8>>,
     pub(super) emergency: Option<Vec<u8>>,
     pub(super) is_patients: bool,
-    pub(super) steward: Option<Vec<u8>>,
     pub(super) handed_over: bool,
+    pub(super) steward: Option<Vec<u8>>,
     pub(super) event: Option<String>,
     pub(super) place: Option<i64>,
     pub(super) signature: Option<Vec<u8>>,
@@ -47,8 +47,9 @@ pub(in crate::fhir) struct Row {
 /// Every row that gives an AuditEvent, in the order of patients, their chains and the places there.
 ///
 /// Where the tables keep a wallet only, it is the patient's, a delegate's or, before the chart was handed over, that of
-/// the steward's authority. Of an emergency's reviews the tables do not keep the place: it is looked for among the
-/// events of that moment, and left out where there are two.
+/// the steward's authority; or of a grant that was passed on and revoked, that of whoever passed it on. Of an emergency's
+/// reviews the tables do not keep the place: it is looked for among the events of that moment, and left out where there
+/// are two.
 pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Selection) -> Rows<'a, Row> {
     sqlx::query_as!(
             Row,
@@ -56,8 +57,7 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                       a.at AS "at!: Instant", a.what AS "what!", a.why, a.request, a.record, a.version, a.subject,
                       a.actor_kind AS "actor_kind!", a.wallet, a.institution, m.member_id AS "member?",
                       m.role::text AS "role?", coalesce(d.id, w.id)::bytea AS "delegate?", a.purpose, a.grant_id, a.policy, a.emergency,
-                      coalesce(a.wallet = p.wallet, false) AS "is_patients!", p.steward AS "steward?",
-                      coalesce(p.wallet IS NOT NULL AND h.seq < a.seq, false) AS "handed_over!",
+                      o.is_patients AS "is_patients!", o.handed_over AS "handed_over!", p.steward AS "steward?",
                       e.name AS "event?", a.place, e.signature AS "signature?", e.slot AS "slot?", e.head AS "head?"
                FROM (
                    SELECT patient, 'log' AS chain, seq, '' AS part, at, 'read' AS what, basis::text AS why, request,
@@ -85,10 +85,15 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                           delegate, institution, purpose::text, parent, NULL, NULL, seq
                    FROM grants_passed_on
                    UNION ALL
-                   SELECT patient, 'log', changed_seq, '', revoked_at, 'revoke', NULL, NULL,
-                          NULL, NULL, id, 'decider', revoked_by, NULL, NULL, NULL, NULL, NULL, NULL, NULL, changed_seq
-                   FROM grants
-                   WHERE revoked_at IS NOT NULL
+                   SELECT g.patient, 'log', g.changed_seq, '', g.revoked_at, 'revoke', NULL, NULL,
+                          NULL, NULL, g.id,
+                          CASE WHEN g.parent IS NULL OR g.revoked_by <> g.issuer THEN 'decider'
+                               ELSE coalesce(x.actor_kind::text, 'member') END,
+                          g.revoked_by, x.member, x.delegate, x.institution, NULL, NULL, NULL, NULL, g.changed_seq
+                   FROM grants g
+                   LEFT JOIN grants_passed_on x
+                       ON x.patient = g.patient AND x.seq = g.made_seq AND x.wallet = g.revoked_by
+                   WHERE g.revoked_at IS NOT NULL
                    UNION ALL
                    SELECT patient, 'log', seq, '', at, CASE WHEN lag(seq) OVER chosen IS NULL THEN 'policy' ELSE 'policy-again' END,
                           NULL, NULL, NULL, NULL, institution, 'decider', changed_by, NULL, NULL, NULL, NULL, NULL, NULL, NULL, seq
@@ -124,10 +129,14 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                LEFT JOIN LATERAL (
                    SELECT id FROM delegates
                    WHERE a.actor_kind = 'decider' AND delegates.patient = a.patient AND delegates.wallet = a.wallet
+                         AND coalesce(delegates.made_seq < a.place, true)
                    ORDER BY made_seq DESC LIMIT 1) w ON true
-               LEFT JOIN (
-                   SELECT subject, min(seq) AS seq FROM events WHERE chain = 'log' AND name = 'WalletAccepted'
-                   GROUP BY subject) h ON h.subject = a.patient
+               CROSS JOIN LATERAL (
+                   SELECT count(*) > 0 AS handed_over,
+                          coalesce(bool_or(wallet = a.wallet AND (ended_at IS NULL
+                                           OR coalesce(changed_seq > a.place, ended_at >= a.at))), false) AS is_patients
+                   FROM patient_wallets
+                   WHERE a.actor_kind = 'decider' AND patient = a.patient AND coalesce(made_seq < a.place, since <= a.at)) o
                LEFT JOIN events e ON e.chain = a.chain AND e.subject = a.patient AND e.seq = a.place
                WHERE ($1::bytea IS NULL OR a.patient = $1) AND ($2::timestamptz IS NULL OR a.at >= $2)
                      AND ($3::timestamptz IS NULL OR a.at < $3)

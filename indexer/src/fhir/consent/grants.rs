@@ -42,8 +42,8 @@ pub(in crate::fhir) struct Row {
     member: Option<Vec<u8>>,
     delegate: Option<Vec<u8>>,
     is_patients: bool,
-    steward: Option<Vec<u8>>,
     handed_over: bool,
+    steward: Option<Vec<u8>>,
 }
 
 pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Selection) -> Rows<'a, Row> {
@@ -60,11 +60,11 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                           over.at IS NOT NULL AS "ended!", g.uses, g.uses_left, g.created_at AS "created_at!: Instant",
                           greatest(g.changed_at, a.changed_at, b.changed_at, c.changed_at) AS "changed_at!: Instant",
                           g.made_seq AS "made_seq!", g.parent AS "parent?", g.request AS "request?",
-                          coalesce(x.actor_kind::text, 'decider') AS "actor_kind!",
+                          coalesce(x.actor_kind::text, CASE WHEN g.parent IS NULL THEN 'decider' ELSE 'member' END)
+                              AS "actor_kind!",
                           coalesce(x.wallet, g.issuer)::bytea AS "wallet!", x.institution AS "institution?",
                           xm.member_id AS "member?", coalesce(d.id, w.id)::bytea AS "delegate?",
-                          coalesce(g.issuer = p.wallet, false) AS "is_patients!", p.steward AS "steward?",
-                          coalesce(p.wallet IS NOT NULL AND h.seq < g.made_seq, false) AS "handed_over!"
+                          o.is_patients AS "is_patients!", o.handed_over AS "handed_over!", p.steward AS "steward?"
                    FROM grants g
                    LEFT JOIN grants a ON a.patient = g.patient AND a.id = g.parent
                    LEFT JOIN grants b ON b.patient = g.patient AND b.id = a.parent
@@ -82,11 +82,15 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                    LEFT JOIN delegates d ON d.address = x.delegate
                    LEFT JOIN LATERAL (
                        SELECT id FROM delegates
-                       WHERE x.seq IS NULL AND delegates.patient = g.patient AND delegates.wallet = g.issuer
+                       WHERE g.parent IS NULL AND delegates.patient = g.patient AND delegates.wallet = g.issuer
+                             AND delegates.made_seq < g.made_seq
                        ORDER BY made_seq DESC LIMIT 1) w ON true
-                   LEFT JOIN (
-                       SELECT subject, min(seq) AS seq FROM events WHERE chain = 'log' AND name = 'WalletAccepted'
-                       GROUP BY subject) h ON h.subject = g.patient
+                   CROSS JOIN LATERAL (
+                       SELECT count(*) > 0 AS handed_over,
+                              coalesce(bool_or(wallet = g.issuer AND (ended_at IS NULL OR changed_seq > g.made_seq)), false)
+                                  AS is_patients
+                       FROM patient_wallets
+                       WHERE patient = g.patient AND made_seq < g.made_seq) o
                ) g
                WHERE ($1::bytea IS NULL OR "patient!" = $1) AND ($2::timestamptz IS NULL OR "changed_at!: Instant" >= $2)
                      AND ($3::timestamptz IS NULL OR "changed_at!: Instant" < $3)
@@ -108,9 +112,9 @@ impl Row {
         let given = match self.actor_kind.as_str() {
             "decider" => Actor::decider(
                 self.is_patients,
+                self.handed_over,
                 self.delegate.clone(),
                 self.steward.clone(),
-                self.handed_over,
             ),
             _ => Actor {
                 kind: self.actor_kind.clone(),

@@ -28,8 +28,8 @@ pub(in crate::fhir) struct Row {
     made_seq: i64,
     delegate: Option<Vec<u8>>,
     is_patients: bool,
-    steward: Option<Vec<u8>>,
     handed_over: bool,
+    steward: Option<Vec<u8>>,
 }
 
 pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Selection) -> Rows<'a, Row> {
@@ -39,8 +39,7 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                       c.since AS "since?: Vec<Instant>", o.purposes AS "purposes!", o.enrols AS "enrols!",
                       o.expires_at AS "expires_at!: Instant", o.created_at AS "created_at!: Instant",
                       o.changed_at AS "changed_at!: Instant", o.made_seq AS "made_seq!", d.id AS "delegate?",
-                      coalesce(o.changed_by = p.wallet, false) AS "is_patients!", p.steward AS "steward?",
-                      coalesce(p.wallet IS NOT NULL AND h.seq < o.changed_seq, false) AS "handed_over!"
+                      w.is_patients AS "is_patients!", w.handed_over AS "handed_over!", p.steward AS "steward?"
                FROM policies o
                LEFT JOIN LATERAL (
                    SELECT array_agg(class::integer ORDER BY class) AS classes, array_agg(since ORDER BY class) AS since
@@ -50,10 +49,14 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                LEFT JOIN LATERAL (
                    SELECT id FROM delegates
                    WHERE delegates.patient = o.patient AND delegates.wallet = o.changed_by
+                         AND delegates.made_seq < o.changed_seq
                    ORDER BY made_seq DESC LIMIT 1) d ON true
-               LEFT JOIN (
-                   SELECT subject, min(seq) AS seq FROM events WHERE chain = 'log' AND name = 'WalletAccepted'
-                   GROUP BY subject) h ON h.subject = o.patient
+               CROSS JOIN LATERAL (
+                   SELECT count(*) > 0 AS handed_over,
+                          coalesce(bool_or(wallet = o.changed_by AND (ended_at IS NULL OR patient_wallets.changed_seq > o.changed_seq)),
+                                   false) AS is_patients
+                   FROM patient_wallets
+                   WHERE patient_wallets.patient = o.patient AND patient_wallets.made_seq < o.changed_seq) w
                WHERE ($1::bytea IS NULL OR o.patient = $1) AND ($2::timestamptz IS NULL OR o.changed_at >= $2)
                      AND ($3::timestamptz IS NULL OR o.changed_at < $3)
                ORDER BY o.patient, o.made_seq"#,
@@ -73,9 +76,9 @@ impl Row {
         let patient = &self.patient;
         let given = Actor::decider(
             self.is_patients,
+            self.handed_over,
             self.delegate.clone(),
             self.steward.clone(),
-            self.handed_over,
         );
         let classes = self.classes.unwrap_or_default();
         let since = self.since.unwrap_or_default();
