@@ -1,6 +1,8 @@
 //! Where the WebSocket of a Solana node is, and how one is begun: by the same HTTP client as everything else, so that TLS,
 //! roots and proxies are the same. What is said over it is for those who begin one.
 
+mod argument;
+
 use std::{fmt, time::Duration};
 
 use reqwest::{Client, ClientBuilder, StatusCode, Upgraded, Url, header, redirect::Policy};

@@ -65,7 +65,14 @@ pub(super) struct Globals {
     pub(super) rpc: Vec<String>,
     /// Where a node tells of transactions by itself, ws:// or wss:// [default: the port after that of its JSON-RPC]. Where it
     /// does not, and with "off", it is asked.
-    #[arg(long, global = true, env = "CHARTSEAL_WS", value_parser = parse::websocket, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "CHARTSEAL_WS",
+        hide_env_values = true,
+        value_parser = WebSocket::parser(),
+        value_name = "URL"
+    )]
     pub(super) ws: Option<WebSocket>,
     /// When the ledger's answers are believed: confirmed, after about a second, or finalized, once they cannot be undone.
     #[arg(

@@ -5,7 +5,7 @@ use std::ops::Range;
 use chartseal_program::seeds::Id;
 
 use crate::client::{parse_address, parse_id};
-use crate::ledger::{Commitment, WebSocket};
+use crate::ledger::Commitment;
 use crate::ops::{AgreementId, Grantee, WalletAndKey};
 use crate::store::Price;
 
@@ -29,11 +29,6 @@ pub(super) fn commitment(text: &str) -> Result<Commitment, String> {
         "finalized" => Ok(Commitment::Finalized),
         _ => Err(format!("'{text}' is no commitment: type confirmed or finalized")),
     }
-}
-
-/// Where a node's WebSocket is, or `off`.
-pub(super) fn websocket(text: &str) -> Result<WebSocket, String> {
-    WebSocket::parse(text)
 }
 
 /// `INSTITUTION:MEMBER`.

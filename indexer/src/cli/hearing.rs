@@ -7,7 +7,7 @@ use clap::Args;
 pub(super) struct Hearing {
     /// Where the node tells of transactions by itself, ws:// or wss:// [default: the port after that of its JSON-RPC]. Where
     /// it does not, and with "off", it is asked
-    #[arg(long, env = "CHARTSEAL_WS", hide_env_values = true, value_parser = WebSocket::parse, value_name = "URL")]
+    #[arg(long, env = "CHARTSEAL_WS", hide_env_values = true, value_parser = WebSocket::parser(), value_name = "URL")]
     ws: Option<WebSocket>,
     #[cfg(feature = "yellowstone")]
     #[command(flatten)]
@@ -40,7 +40,8 @@ mod yellowstone {
 
     #[derive(Args)]
     pub(super) struct Place {
-        /// URL of a Yellowstone gRPC endpoint that tells of transactions; what it tells need not be asked for
+        /// URL of a Yellowstone gRPC endpoint that tells of transactions; what it tells need not be asked for, and it is
+        /// trusted as the node is
         #[arg(long = "yellowstone", value_name = "URL")]
         url: Option<String>,
         /// File with the token that the endpoint asks for

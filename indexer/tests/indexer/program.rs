@@ -164,3 +164,24 @@ async fn a_signal_ends_it_cleanly_and_an_outage_does_not() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_address_of_a_websocket_is_not_repeated() {
+    let arguments = [
+        "run",
+        "--rpc",
+        "http://127.0.0.1:1",
+        "--database",
+        "postgres://nobody@nowhere/none",
+    ];
+    let wrong = "https://node.example/?api-key=hush";
+    let mut by_variable = program(&arguments);
+    by_variable.env("CHARTSEAL_WS", wrong);
+    let by_option = program(&[&arguments[..], &["--ws", wrong]].concat());
+    for command in [by_variable, by_option] {
+        let refused = run(command).await;
+        let words = said(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{words}");
+        assert!(words.contains("--ws") && !words.contains("hush"), "{words}");
+    }
+}

@@ -19,7 +19,7 @@ pub(in crate::cli) fn websocket(text: &str) -> Result<WebSocket, String> {
     if let Ok(url) = Url::parse(text) {
         no_password_in(&url)?;
     }
-    parse::websocket(text)
+    WebSocket::parse(text)
 }
 
 /// A cluster's genesis hash.
