@@ -300,7 +300,7 @@ fn a_wrong_address_of_a_websocket_is_not_repeated() {
     let by_option = desk.shell(r#"exec "$@""#, &["--ws", wrong, "keys", "show"]);
     let by_variable = desk.shell(&format!(r#"CHARTSEAL_WS='{wrong}' exec "$@""#), &["keys", "show"]);
     // Help shows no value of that variable either.
-    let help = desk.shell(&format!(r#"CHARTSEAL_WS='wss://n/?hush' exec "$@""#), &["--help"]);
+    let help = desk.shell(r#"CHARTSEAL_WS='wss://n/?hush' exec "$@""#, &["--help"]);
     let help = String::from_utf8(help.stdout).unwrap();
     for words in [said(&by_option), said(&by_variable), help] {
         assert!(words.contains("--ws") && !words.contains("hush"), "{words}");
