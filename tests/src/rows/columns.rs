@@ -53,6 +53,7 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
     ("analysts", &[("role", Same), ("institution", ID)]),
     ("checkpoint", &[
         ("single", Same), ("program", Same), ("signature", TRANSACTION), ("slot", Presence),
+        ("settled_signature", Presence), ("settled_slot", Presence),
     ]),
     // What the HTTP service and webhooks keep is no matter of the ledger's. Nobody set any up in a story.
     ("api_tokens", &[

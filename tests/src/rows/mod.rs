@@ -52,9 +52,11 @@ impl Rows {
     /// Where it cannot be read, has a column that nobody has decided about, or events that the ledger does not list.
     pub async fn read(database: &PgPool, rpc: &str) -> Result<Self> {
         let there = sqlx::query_as(
+            // A partition's rows are its table's. What is not final yet is a matter of the moment.
             "SELECT c.table_name::text, c.column_name::text FROM information_schema.columns c
-             JOIN information_schema.tables t USING (table_schema, table_name)
-             WHERE c.table_schema = 'chartseal' AND t.table_type = 'BASE TABLE'",
+             JOIN pg_class t ON t.oid = format('%I.%I', c.table_schema, c.table_name)::regclass
+             WHERE c.table_schema = 'chartseal' AND t.relkind IN ('r', 'p') AND NOT t.relispartition
+               AND c.table_name <> 'tail'",
         );
         let there: Vec<(String, String)> = there.fetch_all(database).await.context("cannot list the columns")?;
         columns::cover(&there.into_iter().collect::<BTreeSet<_>>())?;
