@@ -1,5 +1,6 @@
 //! What a stream told of, kept until it is asked for: the node's listing says what exists, and then a transaction that is
-//! here need not be asked for. Whatever is not here, or stands in another slot than the listing says, is the node's to give.
+//! here need not be asked for. Whatever is not here, or stands in another slot than the listing says, is the node's to give. What
+//! a transaction did is believed of whoever told of it, as it is of the node.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -8,8 +9,9 @@ use std::{
 
 use super::{Call, Listed, Signature, Transaction};
 
-/// The most transactions that are kept, and the most blocks. The oldest make room.
+/// The most transactions that are kept, the most bytes of them, and the most blocks. The oldest make room.
 const TRANSACTIONS: usize = 1_024;
+const BYTES: usize = 64 << 20;
 const BLOCKS: usize = 512;
 
 /// What is said of a block, and not of its transactions.
@@ -36,7 +38,39 @@ struct Kept {
     transactions: HashMap<Signature, Told>,
     /// In the order in which they came.
     order: VecDeque<Signature>,
+    /// Of all transactions.
+    bytes: usize,
     blocks: BTreeMap<u64, Block>,
+}
+
+impl Told {
+    /// How much memory it takes, about.
+    fn size(&self) -> usize {
+        let call = |call: &Call| size_of::<Call>() + size_of_val(call.accounts.as_slice()) + call.data.len();
+        size_of::<Self>() + self.calls.iter().map(call).sum::<usize>()
+    }
+}
+
+impl Kept {
+    fn add(&mut self, told: Told) {
+        let signature = told.signature;
+        self.bytes += told.size();
+        // One that is told of again may stand in another block now.
+        match self.transactions.insert(signature, told) {
+            Some(before) => self.bytes -= before.size(),
+            None => self.order.push_back(signature),
+        }
+        while self.order.len() > TRANSACTIONS || self.bytes > BYTES {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, signature: &Signature) -> Option<Told> {
+        let told = self.transactions.remove(signature)?;
+        self.bytes -= told.size();
+        Some(told)
+    }
 }
 
 impl Ahead {
@@ -49,16 +83,7 @@ impl Ahead {
     pub(super) fn transaction(&self, told: Told) -> bool {
         let mut kept = self.kept();
         let is_complete = kept.blocks.contains_key(&told.slot);
-        let signature = told.signature;
-        // One that is told of again may stand in another block now.
-        if kept.transactions.insert(signature, told).is_none() {
-            kept.order.push_back(signature);
-        }
-        while kept.order.len() > TRANSACTIONS {
-            if let Some(oldest) = kept.order.pop_front() {
-                kept.transactions.remove(&oldest);
-            }
-        }
+        kept.add(told);
         is_complete
     }
 
@@ -76,7 +101,7 @@ impl Ahead {
     pub(super) fn take(&self, listed: &Listed) -> Option<Transaction> {
         let mut kept = self.kept();
         let block = *kept.blocks.get(&listed.slot)?;
-        let told = kept.transactions.remove(&listed.signature)?;
+        let told = kept.remove(&listed.signature)?;
         kept.order.retain(|signature| *signature != listed.signature);
         (told.slot == listed.slot).then_some(Transaction {
             signature: told.signature,
@@ -144,6 +169,44 @@ mod tests {
             (kept.blocks.len(), *kept.blocks.first_key_value().unwrap().0),
             (BLOCKS, 10)
         );
+    }
+
+    #[test]
+    fn no_more_bytes_are_kept_than_there_is_room_for() {
+        let long = |number, bytes: usize| {
+            let call = Call {
+                outer: 0,
+                inner: None,
+                depth: 1,
+                program: chartseal_program::ID,
+                accounts: vec![chartseal_program::ID; 2],
+                data: vec![0; bytes],
+            };
+            Told {
+                calls: vec![call],
+                ..told(number, 5)
+            }
+        };
+        let ahead = Ahead::default();
+        for number in 0..10 {
+            ahead.transaction(long(number, BYTES / 4));
+            ahead.transaction(long(number, BYTES / 4));
+        }
+        let numbers = || {
+            let mut numbers: Vec<_> = ahead.kept().transactions.keys().map(|signature| signature[0]).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        assert_eq!(numbers(), [7, 8, 9]);
+        // One that is longer than that alone is not kept, and room is made again by what is given.
+        ahead.transaction(long(20, BYTES));
+        assert!(numbers().is_empty());
+        assert_eq!(ahead.kept().bytes, 0);
+        ahead.block(block(5));
+        ahead.transaction(long(21, 9));
+        assert!(ahead.take(&listed_from(&told(21, 5))).is_some());
+        let kept = ahead.kept();
+        assert_eq!((kept.bytes, kept.order.len()), (0, 0));
     }
 
     fn listed_from(told: &Told) -> Listed {

@@ -1,8 +1,11 @@
 //! Yellowstone gRPC, by which a node pushes transactions instead of being asked for them. What it tells is kept ahead of the
 //! listing that decides what exists ([`ahead`](super::ahead)), so that the node's JSON-RPC takes over at any moment: a stream
-//! that ends, lags or lies costs what there was without one.
+//! that ends or lags costs what there was without one.
+//!
+//! The endpoint is trusted as the node is. Of a transaction that the node lists, it says what was done: one that lies has
+//! something stored that never happened, or something left out, until a comparison with the heads on the ledger shows it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use anchor_lang::prelude::Address;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -52,22 +55,24 @@ impl std::fmt::Debug for Yellowstone {
 }
 
 impl Yellowstone {
-    /// At this address (`http://`, `https://`), with the token that is sent as `x-token`.
+    /// At this address (`http://`, `https://`), with the token that is sent as `x-token`: over TLS, unless it stays on this
+    /// machine.
     ///
     /// # Errors
     /// What is wrong with address or token; neither is repeated.
     pub fn new(url: &str, token: Option<Zeroizing<String>>) -> Result<Self, String> {
-        let is_web = reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !is_web || GeyserGrpcClient::build_from_shared(url.to_owned()).is_err() {
+        let parsed = reqwest::Url::parse(url).ok();
+        let web = parsed.filter(|url| matches!(url.scheme(), "http" | "https"));
+        let Some(web) = web.filter(|_| GeyserGrpcClient::build_from_shared(url.to_owned()).is_ok()) else {
             return Err("it is no address of a Yellowstone endpoint; give one like https://host:port".into());
+        };
+        if token.is_some() && web.scheme() != "https" && !is_loopback(&web) {
+            return Err("the token would cross the network in the clear; give an address with https://".into());
         }
         let is_visible =
             |token: &Zeroizing<String>| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         match token.as_ref().is_none_or(is_visible) {
-            true => Ok(Self {
-                url: url.to_owned(),
-                token,
-            }),
+            true => Ok(Self { url: web.into(), token }),
             false => Err("the token has characters that no token has, or none at all".into()),
         }
     }
@@ -85,6 +90,12 @@ impl Yellowstone {
         }
         Ok(builder.connect().await?)
     }
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let address: Result<IpAddr, _> = host.parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Why a stream ended.

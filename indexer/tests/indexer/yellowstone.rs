@@ -397,10 +397,24 @@ async fn a_token_is_sent_and_without_it_the_node_alone_is_read() {
     for (url, token) in [
         ("hush:1", None),
         ("ftp://hush", None),
-        ("http://x", Some("hush\n")),
-        ("http://x", Some("")),
+        ("https://x", Some("hush\n")),
+        ("https://x", Some("")),
+        // It would cross the network in the clear.
+        ("http://node.example:10000", Some("hush")),
+        ("http://10.0.0.1", Some("hush")),
+        ("http://localhost.example", Some("hush")),
     ] {
         let token = token.map(|token: &str| Zeroizing::new(token.to_owned()));
         assert!(!Yellowstone::new(url, token).unwrap_err().contains("hush"));
     }
+    for url in [
+        "https://node.example",
+        "http://localhost:1",
+        "http://127.0.0.1:1",
+        "http://[::1]:1",
+    ] {
+        let token = Zeroizing::new("hush".to_owned());
+        assert!(Yellowstone::new(url, Some(token)).is_ok(), "{url}");
+    }
+    assert!(Yellowstone::new("http://node.example:1", None).is_ok());
 }
