@@ -1,7 +1,6 @@
-//! `xtask` as a wrapper of rustc. Cargo calls it in place of rustc for our own packages only, so dependencies stay those
-//! of the other builds, and it adds what libFuzzer needs to see which way an input took: counters for edges and the
-//! operands of comparisons. `-Z sanitizer` would be the nightly compiler's way; these are LLVM's own options, which the
-//! stable one hands on.
+//! `xtask` as a wrapper of rustc. Cargo calls it in place of rustc for our own packages only, and it adds what libFuzzer
+//! needs to see which way an input took: counters for edges and the operands of comparisons. `-Z sanitizer` would be the
+//! nightly compiler's way; these are LLVM's own options, which the stable one hands on.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

@@ -112,8 +112,9 @@ impl Fuzzer {
         setup::cpp_compiler()?;
         progress("building the fuzzers (the first time takes some minutes)");
         let mut command = workspace.cargo();
-        // The whole workspace chooses the features, so that dependencies are those of the other builds.
-        command.args(["build", "--workspace", "--bin", "chartseal-fuzz"]);
+        // A target that is named has a build folder of its own. Without one, what is instrumented here would stand where
+        // other builds look: the contract is a `cdylib` too, so cargo gives its library one name in every build.
+        command.args(["build", "--workspace", "--bin", "chartseal-fuzz", "--target", "host-tuple"]);
         command.args([
             "--features",
             "chartseal-fuzz/libfuzzer",
