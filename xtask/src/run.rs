@@ -110,13 +110,20 @@ pub(crate) fn bench_media(workspace: &Workspace, arguments: &[String]) -> Result
     process::become_it(build_program(workspace, "chartseal-bench-media", &["--release"])?.args(arguments))
 }
 
-/// Measures how fast the indexer writes and answers, optimised, on the sandbox's Postgres.
+/// Measures how fast the indexer writes and answers, optimised, on the sandbox's Postgres; and how soon a row can be seen,
+/// on the local validator too.
 ///
 /// # Errors
 /// When set-up or build fail; how the measurement ends is in the exit code.
 pub(crate) fn bench_indexer(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     setup::ensure()?;
-    process::become_it(build_program(workspace, "chartseal-bench-indexer", &["--release"])?.args(arguments))
+    let validator = localnet::build_validator(workspace)?;
+    let mut bench = build_program(workspace, "chartseal-bench-indexer", &["--release"])?;
+    // What is said again counts.
+    bench
+        .arg("--validator")
+        .arg(validator.command("chartseal-localnet")?.get_program());
+    process::become_it(bench.args(arguments))
 }
 
 /// Runs a trial that lasts, optimised.

@@ -26,7 +26,7 @@ pub(super) struct Cut {
 
 impl Cut {
     /// Transactions of a batch, usually.
-    pub(super) const TRANSACTIONS: usize = 2_000;
+    pub(super) const TRANSACTIONS: usize = 5_000;
 
     /// After so many transactions, 4 MiB of events, or a fifth of a second.
     pub(super) fn after(transactions: usize) -> Self {

@@ -76,9 +76,12 @@ impl Writer {
         let explained = match &error {
             Error::Source(SourceError::CheckpointLost { .. }) => doubtful,
             // What it does not fit may be what is not final, though it is final itself.
-            Error::Sink(SinkError::Gap { .. } | SinkError::WrongHead { .. } | SinkError::Conflict { .. }) => {
-                doubtful || !settled
-            }
+            Error::Sink(
+                SinkError::Gap { .. }
+                | SinkError::WrongHead { .. }
+                | SinkError::Conflict { .. }
+                | SinkError::KeyTaken(_),
+            ) => doubtful || !settled,
             _ => false,
         };
         match explained {

@@ -1,7 +1,7 @@
 //! Where each chain stands. A new event must be the next link of its chain, so a gap shows at once and not at the next
 //! verification.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chartseal_program::{
     log::{Chain, ChainKind},
@@ -17,9 +17,26 @@ use crate::decode::Located;
 
 type Key = (ChainKind, Id);
 
+/// Where chains stand.
+#[derive(Debug)]
+pub(super) struct Standing(BTreeMap<Key, Chain>);
+
+impl Standing {
+    /// Whether the chain of this event is that long already, so that the event should be stored.
+    pub(super) fn reaches(&self, located: &Located) -> bool {
+        let (kind, link) = (located.event.chain(), located.event.link());
+        self.0
+            .get(&(kind, link.subject))
+            .is_some_and(|chain| chain.seq >= link.seq)
+    }
+}
+
 /// Follows the events, and keeps where their chains stand after them.
-pub(super) async fn extend(connection: &mut PgConnection, events: &[&Located]) -> Result<(), SinkError> {
-    let mut standing = load(connection, events).await?;
+pub(super) async fn extend(
+    connection: &mut PgConnection,
+    Standing(mut standing): Standing,
+    events: &[&Located],
+) -> Result<(), SinkError> {
     let mut moved: BTreeMap<Key, (Chain, i64)> = BTreeMap::new();
     for located in events {
         let (kind, link) = (located.event.chain(), located.event.link());
@@ -54,27 +71,30 @@ fn follow(chain: &Chain, located: &Located) -> Result<Chain, SinkError> {
 }
 
 /// Where the chains of these events stand so far.
-async fn load(connection: &mut PgConnection, events: &[&Located]) -> Result<BTreeMap<Key, Chain>, SinkError> {
+pub(super) async fn standing(connection: &mut PgConnection, events: &[Located]) -> Result<Standing, SinkError> {
+    let keys: BTreeSet<Key> = events
+        .iter()
+        .map(|located| (located.event.chain(), located.event.link().subject))
+        .collect();
     let rows = sqlx::query!(
         "SELECT chain, subject, seq, head FROM chains
          WHERE (chain, subject) IN (SELECT * FROM UNNEST($1::text[], $2::bytea[]))",
-        each(events, |e| e.event.chain().word()) as _,
-        each(events, |e| e.event.link().subject) as _,
+        keys.iter().map(|(kind, _)| kind.word()).collect::<Vec<_>>() as _,
+        keys.iter().map(|(_, subject)| *subject).collect::<Vec<_>>() as _,
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let kind = ChainKind::from_word(&row.chain).ok_or(SinkError::Damaged("chains.chain"))?;
-            let subject = row
-                .subject
-                .try_into()
-                .map_err(|_| SinkError::Damaged("chains.subject"))?;
-            let seq = u64::try_from(row.seq).map_err(|_| SinkError::Damaged("chains.seq"))?;
-            let head = row.head.try_into().map_err(|_| SinkError::Damaged("chains.head"))?;
-            Ok(((kind, subject), Chain { seq, head }))
-        })
-        .collect()
+    let chains = rows.into_iter().map(|row| {
+        let kind = ChainKind::from_word(&row.chain).ok_or(SinkError::Damaged("chains.chain"))?;
+        let subject = row
+            .subject
+            .try_into()
+            .map_err(|_| SinkError::Damaged("chains.subject"))?;
+        let seq = u64::try_from(row.seq).map_err(|_| SinkError::Damaged("chains.seq"))?;
+        let head = row.head.try_into().map_err(|_| SinkError::Damaged("chains.head"))?;
+        Ok(((kind, subject), Chain { seq, head }))
+    });
+    chains.collect::<Result<_, SinkError>>().map(Standing)
 }
 
 /// Lets these chains begin anew.

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 use super::{
     Instant, SinkError,
+    chains::Standing,
     tables::{each, number},
 };
 use crate::{
@@ -13,12 +14,18 @@ use crate::{
     source::{Signature, show},
 };
 
-/// Events that are not stored yet, each once. Those that are must be the same, in the same block.
+/// The constraint that keeps each event from being stored twice.
+const KEY: &str = "events_pkey";
+
+/// Events that are not stored yet, each once. Those that are must be the same, in the same block. An event beyond the end
+/// of its chain is not stored, so nothing is asked about it.
 pub(super) async fn without_known<'a>(
     connection: &mut PgConnection,
     events: &'a [Located],
+    standing: &Standing,
 ) -> Result<Vec<&'a Located>, SinkError> {
-    let known = known(connection, events).await?;
+    let reached = events.iter().filter(|located| standing.reaches(located));
+    let known = known(connection, reached.map(|located| located.place.signature).collect()).await?;
     let mut taken = HashSet::new();
     let mut fresh = Vec::new();
     for located in events {
@@ -48,9 +55,11 @@ struct Stored {
 /// What is stored of these transactions.
 async fn known(
     connection: &mut PgConnection,
-    events: &[Located],
+    signatures: HashSet<Signature>,
 ) -> Result<HashMap<(Signature, u16, u16), Stored>, SinkError> {
-    let signatures: HashSet<Signature> = events.iter().map(|located| located.place.signature).collect();
+    if signatures.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows = sqlx::query!(
         "SELECT signature, outer_index, inner_index, blockhash, body FROM events WHERE signature = ANY($1::bytea[])",
         signatures.into_iter().collect::<Vec<_>>() as _
@@ -78,7 +87,17 @@ async fn known(
 
 /// Inserts them. A key that is there after all is an error, not an update.
 pub(super) async fn insert(connection: &mut PgConnection, events: &[&Located]) -> Result<(), SinkError> {
-    sqlx::query!(
+    // Chain by chain, as the larger index has them: Postgres finds their places there sooner.
+    let mut events = events.to_vec();
+    events.sort_unstable_by_key(|located| {
+        (
+            located.event.chain(),
+            located.event.link().subject,
+            located.event.link().seq,
+        )
+    });
+    let events = &events;
+    let inserted = sqlx::query!(
         "INSERT INTO events (signature, outer_index, inner_index, slot, blockhash, block_time, chain, subject, seq, at,
                              name, body, head)
          SELECT * FROM UNNEST($1::bytea[], $2::integer[], $3::integer[], $4::bigint[], $5::bytea[], $6::timestamptz[],
@@ -99,6 +118,18 @@ pub(super) async fn insert(connection: &mut PgConnection, events: &[&Located]) -
         each(events, |e| *e.event.head()) as _,
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await;
+    match inserted {
+        Ok(_) => Ok(()),
+        Err(error) => Err(key_taken(&error).map_or(SinkError::Database(error), SinkError::KeyTaken)),
+    }
+}
+
+/// Which key is taken, where that is what Postgres says.
+fn key_taken(error: &sqlx::Error) -> Option<String> {
+    let error = error
+        .as_database_error()?
+        .try_downcast_ref::<PgDatabaseError>()
+        .filter(|error| error.constraint() == Some(KEY))?;
+    Some(error.detail().unwrap_or(error.message()).to_owned())
 }

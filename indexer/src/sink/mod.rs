@@ -155,9 +155,10 @@ async fn write_fresh<'a>(
     connection: &mut PgConnection,
     events: &'a [Located],
 ) -> Result<(Written, Vec<&'a Located>), SinkError> {
-    let fresh = events::without_known(connection, events).await?;
+    let standing = chains::standing(connection, events).await?;
+    let fresh = events::without_known(connection, events, &standing).await?;
     if !fresh.is_empty() {
-        chains::extend(connection, &fresh).await?;
+        chains::extend(connection, standing, &fresh).await?;
         events::insert(connection, &fresh).await?;
         tables::write(connection, &fresh).await?;
     }

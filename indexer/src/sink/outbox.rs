@@ -71,8 +71,15 @@ impl<'a> Notice<'a> {
 
 /// Queues what these events, which were just stored with all that follows from them, give to tell. Returns how much.
 pub(super) async fn queue(connection: &mut PgConnection, events: &[&Located]) -> Result<u64, SinkError> {
-    let parties = Parties::of(connection, events).await?;
-    let notices: Vec<Notice<'_>> = events.iter().flat_map(|located| tell(located, &parties)).collect();
+    let since = sqlx::query_scalar!(
+        r#"SELECT now() - make_interval(days => $1) AS "since!: Instant""#,
+        RECENT
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let news: Vec<&Located> = events.iter().filter(|e| e.event.link().at > since.0).copied().collect();
+    let parties = Parties::of(connection, &news).await?;
+    let notices: Vec<Notice<'_>> = news.iter().flat_map(|located| tell(located, &parties)).collect();
     if notices.is_empty() {
         return Ok(0);
     }
@@ -82,7 +89,6 @@ pub(super) async fn queue(connection: &mut PgConnection, events: &[&Located]) ->
          FROM UNNEST($1::text[], $2::bytea[], $3::text[], $4::bytea[], $5::integer[], $6::integer[], $7::timestamptz[],
                      $8::text[]) WITH ORDINALITY
               AS n (audience, subject, kind, signature, outer_index, inner_index, at, payload, place)
-         WHERE at > now() - make_interval(days => $9)
          ORDER BY place",
         each(&notices, |n| n.audience.word()) as _,
         each(&notices, |n| n.subject) as _,
@@ -92,7 +98,6 @@ pub(super) async fn queue(connection: &mut PgConnection, events: &[&Located]) ->
         &each(&notices, |n| i32::from(n.about.place.inner)),
         each(&notices, |n| Instant(n.about.event.link().at)) as _,
         &each(&notices, |n| serde_json::json!(n.ids).to_string()),
-        RECENT,
     )
     .execute(&mut *connection)
     .await?

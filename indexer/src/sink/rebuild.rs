@@ -94,8 +94,9 @@ async fn write_again(connection: &mut PgConnection, (kind, subject): (ChainKind,
                 })
             })
             .collect::<Result<Vec<_>, SinkError>>()?;
+        let standing = chains::standing(connection, &events).await?;
         let events: Vec<&Located> = events.iter().collect();
-        chains::extend(connection, &events).await?;
+        chains::extend(connection, standing, &events).await?;
         tables::write(connection, &events).await?;
     }
 }

@@ -9,7 +9,7 @@ use clap::Parser;
 
 /// Measures how fast the indexer writes, beside writing row by row as common frameworks do.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench indexer")]
+#[command(name = "cargo xtask bench indexer", args_override_self = true)]
 struct Args {
     /// One JSON object a line.
     #[arg(long)]
@@ -24,7 +24,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     rows: usize,
     /// Transactions that are stored at once, as `chartseal-indexer run` does it by default.
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
     batch: usize,
     /// Transactions whose way to Postgres is timed.
     #[arg(long, value_name = "N", default_value_t = 2_000)]
@@ -40,7 +40,7 @@ struct Args {
         default_value = "1000000,3000000,10000000"
     )]
     accesses: Vec<u64>,
-    /// Time them on a local validator instead of the embedded ledger: the program that sandbox/localnet builds.
+    /// Time them on a local validator too, beside the embedded ledger: the program that sandbox/localnet builds.
     #[arg(long, value_name = "PROGRAM")]
     validator: Option<PathBuf>,
     /// Only these parts.

@@ -164,6 +164,14 @@ fn runs_already(folder: &Folder, state: &State) -> Result<ExitCode> {
 /// When something does not compile.
 pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
     let programs = build_programs(workspace)?;
+    Ok(programs.and(build_validator(workspace)?))
+}
+
+/// Builds the validator.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build_validator(workspace: &Workspace) -> Result<Programs> {
     let target = workspace.target.join("localnet");
     let program = target.join("debug").join(Part::Validator.program());
     let first = if process::is_program(&program) {
@@ -176,8 +184,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
     };
     progress(&format!("building the validator{first}"));
     let target = target.display().to_string();
-    let validator = workspace.build(&["--manifest-path", VALIDATOR, "--target-dir", &target, "--locked"])?;
-    Ok(programs.and(validator))
+    workspace.build(&["--manifest-path", VALIDATOR, "--target-dir", &target, "--locked"])
 }
 
 fn build_programs(workspace: &Workspace) -> Result<Programs> {

@@ -10,6 +10,10 @@ pub(super) async fn allow(connection: &mut PgConnection, events: &[&AccessAllowe
     if events.is_empty() {
         return Ok(());
     }
+    // Patient by patient, as the largest index has them.
+    let mut events = events.to_vec();
+    events.sort_unstable_by_key(|e| (e.link.subject, e.link.seq));
+    let events = &events;
     let actor = ActorColumns::of(events, |e| e.actor);
     let basis = BasisColumns::of(events, |e| (e.basis, e.under));
     sqlx::query!(

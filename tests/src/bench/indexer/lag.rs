@@ -52,11 +52,10 @@ const BLOCKHASH: Duration = Duration::from_secs(5);
 const BEFORE: i64 = 2;
 
 /// Measures on a stack of its own.
-pub(super) fn measure(plan: &Plan, runtime: &tokio::runtime::Runtime) -> Result<Line> {
+pub(super) fn measure(plan: &Plan, ground: &Ground, runtime: &tokio::runtime::Runtime) -> Result<Line> {
     let wallet = Keypair::new();
-    let ground = plan.validator.clone().map_or(Ground::Embedded, Ground::Validator);
     progress(&format!("starting a stack ({})", ground.name()));
-    let stack = Stack::start_on(&ground, work_folder()?, &wallet.pubkey().to_string(), &[])?;
+    let stack = Stack::start_on(ground, work_folder()?, &wallet.pubkey().to_string(), &[])?;
     let (rpc, database) = (stack.endpoints().rpc.clone(), stack.endpoints().database.clone());
     // So that there are tables to look at, whenever the indexer begins.
     runtime.block_on(chartseal_indexer::migrate(&database))?;

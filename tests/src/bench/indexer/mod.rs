@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use self::load::{Load, Times};
 use super::host;
 use crate::cluster::Cluster;
+use crate::ground::Ground;
 use crate::programs::work_folder;
 
 /// What can be measured.
@@ -50,7 +51,7 @@ pub struct Plan {
     pub rate: u32,
     /// Accesses that are in the tables when they are asked, one size after the other.
     pub accesses: Vec<u64>,
-    /// The local validator's program; none for the embedded ledger.
+    /// The local validator's program: where there is one, they are timed on it too, beside the embedded ledger.
     pub validator: Option<PathBuf>,
     /// Only these; all where none is named.
     pub only: Vec<Part>,
@@ -117,7 +118,10 @@ pub fn run(plan: &Plan) -> Result<()> {
         cluster.stop()?;
     }
     if wanted(Part::Lag) {
-        print(&lag::measure(plan, &runtime)?)?;
+        print(&lag::measure(plan, &Ground::Embedded, &runtime)?)?;
+        if let Some(program) = &plan.validator {
+            print(&lag::measure(plan, &Ground::Validator(program.clone()), &runtime)?)?;
+        }
     }
     if wanted(Part::Queries) {
         let folder = work_folder()?;
