@@ -281,16 +281,25 @@ impl Stack {
     /// # Errors
     /// Where it cannot be run or gives no report.
     pub fn verify(&self, options: &[&str]) -> Result<(i32, Value)> {
+        self.asks_indexer(&[&["verify"], options].concat())
+    }
+
+    /// Runs `chartseal-indexer` once with these words, the stack's node and database, and `--json`: exit code, and the object
+    /// that it prints.
+    ///
+    /// # Errors
+    /// Where it cannot be run or prints none.
+    pub fn asks_indexer(&self, words: &[&str]) -> Result<(i32, Value)> {
         let output = kept(self.folder(), "chartseal-indexer")?
-            .args(["verify", "--json", "--rpc", &self.endpoints.rpc])
-            .args(options)
+            .args(words)
+            .args(["--json", "--rpc", &self.endpoints.rpc])
             .env("CHARTSEAL_DATABASE_URL", &self.endpoints.database)
             .stdin(Stdio::null())
             .output()
             .context("cannot run chartseal-indexer")?;
-        let report = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("verify gave no report: {}", String::from_utf8_lossy(&output.stderr)))?;
-        Ok((output.status.code().unwrap_or(-1), report))
+        let printed = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("{words:?} gave no object: {}", String::from_utf8_lossy(&output.stderr)))?;
+        Ok((output.status.code().unwrap_or(-1), printed))
     }
 
     /// Ends everything and says if a part had something to complain about.

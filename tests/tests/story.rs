@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// A step of each chapter. Each asserts what it claims.
-const CHAPTERS: [&str; 17] = [
+const CHAPTERS: [&str; 19] = [
     "patient",
     "put",
     "get",
@@ -30,7 +30,9 @@ const CHAPTERS: [&str; 17] = [
     "pay",
     "promote",
     "tombstone",
+    "reconcile",
     "missing",
+    "audit",
     "leaks",
 ];
 

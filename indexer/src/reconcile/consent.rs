@@ -38,6 +38,7 @@ pub(super) fn grants(accounts: &[(Address, Grant)]) -> Vec<Expected> {
         .is("revoked_at", time_or_none(grant.revoked_at))
         .is("classes", classes(grant.classes))
         .is("uses_left", uses_left)
+        .set("exhausted_at", grant.uses_left == 0)
         .is("rights", rights(grant.rights))
         .is("purposes", purposes(grant.purposes))
     };

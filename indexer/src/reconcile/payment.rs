@@ -37,7 +37,9 @@ pub(super) fn agreements(accounts: &[(Address, Agreement)]) -> Vec<Expected> {
                     .is("payee", address(&agreement.payee))
                     .is("price", amount(agreement.price))
                     .is("expires_at", time(agreement.expires))
-                    .is("proposed_at", time(agreement.created_at)),
+                    .is("proposed_at", time(agreement.created_at))
+                    .set("accepted_at", agreement.payee != Address::default())
+                    .set("closed_at", agreement.state == AgreementState::Closed.byte()),
             ];
             if agreement.deposited > 0 {
                 let row = Expected::new("agreement_deposits", account, chain_of(&consumer), key.clone());

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
-    seeds,
+    seeds::{self, Id},
     state::{Batch, Record},
     vocabulary::RecordStatus,
 };
@@ -22,6 +22,7 @@ pub(super) fn records(accounts: &[(Address, Record)]) -> Vec<Expected> {
             let patient = &record.patient;
             let key = vec![bytes(patient), bytes(record.id)];
             let row = Expected::new("records", account, log_of(patient), key.clone())
+                .is("origin", author(patient, &record.origin))
                 .is("class", record.class)
                 .is(
                     "status",
@@ -45,13 +46,8 @@ pub(super) fn records(accounts: &[(Address, Record)]) -> Vec<Expected> {
 fn version(account: &Address, record: &Record) -> Expected {
     let patient = &record.patient;
     let key = vec![bytes(patient), bytes(record.id), record.version.into()];
-    // What the patient wrote, or a delegate for it, has no member.
-    let author = match record.author == seeds::address::patient(patient) {
-        true => Value::Null,
-        false => address(&record.author),
-    };
     Expected::new("record_versions", account, log_of(patient), key)
-        .is("author", author)
+        .is("author", author(patient, &record.author))
         .is("author_institution", id(&record.institution))
         .is("manifest_hash", bytes(record.manifest_hash))
         .is("content_root", bytes(record.content_root))
@@ -59,6 +55,14 @@ fn version(account: &Address, record: &Record) -> Expected {
         .is("padded_size", number(record.padded_size))
         .is("previous", hash(&record.previous))
         .is("at", time(record.updated_at))
+}
+
+/// Who wrote a version. What the patient wrote, or a delegate for it, has no member.
+fn author(patient: &Id, author: &Address) -> Value {
+    match *author == seeds::address::patient(patient) {
+        true => Value::Null,
+        false => address(author),
+    }
 }
 
 pub(super) fn batches(accounts: &[(Address, Batch)]) -> Vec<Expected> {

@@ -41,7 +41,8 @@ async fn as_json(snapshot: &mut PgConnection, table: &Table) -> Result<String, S
             "BYTEA" => format!("encode(t.{name}, 'hex')"),
             "NUMERIC" => format!("t.{name}::text"),
             "TIMESTAMPTZ" => format!(
-                "CASE WHEN isfinite(t.{name}) THEN to_jsonb(extract(epoch FROM t.{name})::bigint)
+                // To the microsecond: accounts have whole seconds, and so must rows.
+                "CASE WHEN isfinite(t.{name}) THEN to_jsonb(trim_scale(extract(epoch FROM t.{name})))
                       ELSE to_jsonb(t.{name}::text) END"
             ),
             _ => format!("t.{name}"),

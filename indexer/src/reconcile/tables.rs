@@ -63,7 +63,17 @@ pub(super) const ALL: &[Table] = &[
         "class"
     ),
     table!("emergencies", "log", "patient", "patient", "id"),
-    table!("records", "log", "patient", "patient", "id"),
+    // With the author of the first version, who may always read the record.
+    table!(
+        "records" from
+        "SELECT r.*, coalesce(v.batch_author, v.member)::bytea AS origin
+         FROM chartseal.records r
+         LEFT JOIN chartseal.record_versions v ON v.patient = r.patient AND v.record = r.id AND v.version = 1",
+        "log",
+        "patient",
+        "patient",
+        "id"
+    ),
     // An erased record's account has no content any more.
     table!(
         "record_versions" from

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use sqlx::{PgPool, Row as _};
 
-use super::{cast::Cast, emergency::REASON, erasure::ERASED, steps::read};
+use super::{cast::Cast, emergency::REASON, erasure::ERASED, proving, steps::read};
 use crate::{leaks::Search, programs::fixture, report::Report};
 
 /// What was refused in the story, in its order.
@@ -34,6 +34,7 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
         &format!("{events} events, every chain recomputed and equal to its head on chain"),
         &json!({ "events": events, "whole": true }),
     );
+    proving::reconciling(cast, report)?;
     let told = cast.patient.does(&["log", &cast.patient_id])?;
     let last = told.objects.last().cloned().unwrap_or_default();
     ensure!(
@@ -46,6 +47,7 @@ pub(super) async fn asking(cast: &mut Cast, report: &Report) -> Result<()> {
     decisions(&database, report).await?;
     consequences(&database, report).await?;
     missing(cast, &database, report).await?;
+    proving::handing_out(cast, report)?;
     leaks(cast, &database, report).await?;
     database.close().await;
     Ok(())

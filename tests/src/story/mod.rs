@@ -9,6 +9,7 @@ mod consent;
 mod emergency;
 mod erasure;
 mod payment;
+mod proving;
 mod recovery;
 mod steps;
 

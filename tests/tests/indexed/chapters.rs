@@ -1,165 +1,19 @@
-//! Every event that the contract has, emitted by the real contract, read off the ledger, and found whole in Postgres.
-
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-use std::collections::BTreeSet;
+//! What people do so that the contract emits each of its events.
 
 use chartseal_tests::{
-    clinic::{Clinic, Employee},
     money::{CLASSIC, Money},
-    people::{Outcome, Person},
-    programs::{fixture, root},
+    people::Person,
+    programs::fixture,
     travel,
 };
-use serde_json::{Value, json};
-use sqlx::PgPool;
+use serde_json::json;
+
+use crate::{Scene, key_of, put, refused, stores, wallet_of};
 
 const DAY: i64 = 86_400;
 
-/// A hospital with a doctor and a nurse, a patient with a record, and an indexer that follows them.
-struct Scene {
-    clinic: Clinic,
-    doctor: Employee,
-    nurse: Employee,
-    record: String,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let mut clinic = Clinic::open().unwrap();
-        clinic.stack.start_indexer().unwrap();
-        let (doctor, nurse) = (
-            clinic.employs("doctor", "doctor").unwrap(),
-            clinic.employs("nurse", "nurse").unwrap(),
-        );
-        let record = stores(&clinic.patient, &clinic.patient_id, "4").text("record").unwrap();
-        Self {
-            clinic,
-            doctor,
-            nurse,
-            record,
-        }
-    }
-
-    fn patient(&self, words: &[&str]) -> Outcome {
-        self.clinic.patient.does(words).unwrap()
-    }
-
-    fn reads(&self, who: &Person, options: &[&str]) -> Outcome {
-        let out = self.clinic.stack.folder().join("read");
-        let words = ["get", &self.clinic.patient_id, &self.record, "--force", "--out"];
-        who.types(&[&words[..], &[out.to_str().unwrap()], options].concat())
-            .unwrap()
-    }
-
-    fn is_refused(&self, who: &Person, options: &[&str], reason: &str) {
-        refused(&self.reads(who, options), reason);
-    }
-}
-
-fn refused(outcome: &Outcome, reason: &str) {
-    assert_eq!(outcome.code, 2, "{outcome:?}");
-    assert!(outcome.error.contains(reason), "{outcome:?}");
-}
-
-fn put<'a>(patient: &'a str, class: &'a str, file: &'a str) -> [&'a str; 5] {
-    ["put", patient, file, "--class", class]
-}
-
-fn stores(who: &Person, patient: &str, class: &str) -> Outcome {
-    who.does(&put(patient, class, fixture("note.txt").to_str().unwrap()))
-        .unwrap()
-}
-
-/// `WALLET:KEY` of somebody.
-fn key_of(who: &Person) -> String {
-    let shown = who.does(&["keys", "show"]).unwrap();
-    let (wallet, key) = (shown.text("wallet").unwrap(), shown.text("encryption_key").unwrap());
-    format!("{wallet}:{key}")
-}
-
-fn wallet_of(who: &Person) -> String {
-    who.does(&["keys", "show"]).unwrap().text("wallet").unwrap()
-}
-
-#[tokio::test]
-async fn every_event_of_the_contract_is_stored_and_the_database_is_whole() {
-    let mut scene = Scene::new();
-    consent(&scene);
-    emergency(&scene);
-    archive(&scene);
-    payment(&scene).await;
-    let heir = inheritance(&scene).await;
-    erasure(&scene);
-    standings(&scene);
-
-    let report = scene.clinic.stack.verified().unwrap();
-    assert_eq!(report["whole"], true, "{report:#}");
-    let tables = report["tables"].as_array().unwrap();
-    assert!(tables.iter().all(|table| table["rows"] != 0), "{report:#}");
-    let analyst = scene.clinic.stack.analyst().await.unwrap();
-    let stored: BTreeSet<String> = lines(&analyst, "SELECT DISTINCT name FROM chartseal.events")
-        .await
-        .into_iter()
-        .collect();
-    assert_eq!(stored, events_of_the_contract());
-    says_what_was_claimed(&analyst).await;
-    follows_the_guardians(&analyst, &heir).await;
-    analyst.close().await;
-    scene.clinic.stack.stop().unwrap();
-}
-
-/// The names of all events, as the IDL has them.
-fn events_of_the_contract() -> BTreeSet<String> {
-    let path = root().join("programs/chartseal/artifacts/chartseal.json");
-    let idl: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let events = idl["events"].as_array().unwrap();
-    events
-        .iter()
-        .map(|event| event["name"].as_str().unwrap().to_owned())
-        .collect()
-}
-
-async fn lines(analyst: &PgPool, query: &'static str) -> Vec<String> {
-    sqlx::query_scalar(query).fetch_all(analyst).await.unwrap()
-}
-
-async fn says_what_was_claimed(analyst: &PgPool) {
-    let query = "SELECT DISTINCT claim || ' ' || CASE claim
-                        WHEN 'grant' THEN (SELECT count(*) FROM chartseal.grants WHERE id = claimed)
-                        WHEN 'policy' THEN (SELECT count(*) FROM chartseal.policies WHERE institution = claimed)
-                        WHEN 'emergency' THEN (SELECT count(*) FROM chartseal.emergencies WHERE id = claimed)
-                        WHEN 'delegation' THEN (SELECT count(*) FROM chartseal.delegates WHERE id = claimed)
-                        ELSE 0 END
-                 FROM chartseal.refusals ORDER BY 1";
-    let expected = ["delegation 1", "emergency 1", "grant 1", "nothing 0", "policy 1"];
-    assert_eq!(lines(analyst, query).await, expected);
-}
-
-/// What the guardians agreed on after each step, and that nothing is pending any more.
-async fn follows_the_guardians(analyst: &PgPool, heir: &str) {
-    let query =
-        "SELECT step || ' ' || coalesce(votes::text, '-') || ' ' || coalesce(chartseal.base58(agreed_wallet), '-')
-                 FROM chartseal.recovery_steps ORDER BY seq";
-    let agreed = |step: &str| format!("{step} {heir}");
-    let expected = [
-        "voted 1 -".to_owned(),
-        agreed("voted 2"),
-        agreed("voted 1"),
-        "withdrew 0 -".to_owned(),
-        agreed("voted 2"),
-        "objected - -".to_owned(),
-        "voted 1 -".to_owned(),
-        agreed("voted 2"),
-        "finished - -".to_owned(),
-    ];
-    assert_eq!(lines(analyst, query).await, expected);
-    let pending = "SELECT count(*)::text FROM chartseal.safeguards WHERE agreed_wallet IS NOT NULL";
-    assert_eq!(lines(analyst, pending).await, ["0"]);
-}
-
 /// Policies, requests, grants that are passed on, and refusals of each.
-fn consent(scene: &Scene) {
+pub(crate) fn consent(scene: &Scene) {
     let (id, record) = (scene.clinic.patient_id.as_str(), scene.record.as_str());
     let (doctor, nurse) = (&scene.doctor.person, &scene.nurse.person);
     let policy = ["policy", "set", id, &scene.clinic.id, "--classes", "5"];
@@ -197,7 +51,7 @@ fn consent(scene: &Scene) {
 }
 
 /// An emergency that both review, and attempts that have no right.
-fn emergency(scene: &Scene) {
+pub(crate) fn emergency(scene: &Scene) {
     let (id, books) = (&scene.clinic.patient_id, scene.clinic.stack.folder().join("books"));
     let holders = ["break-glass", "set", id, "--holders", &scene.clinic.id];
     scene.patient(&[&holders[..], &["--threshold", "1"]].concat());
@@ -226,7 +80,7 @@ fn emergency(scene: &Scene) {
 }
 
 /// A batch, of which one record becomes part of the chart.
-fn archive(scene: &Scene) {
+pub(crate) fn archive(scene: &Scene) {
     let (doctor, folder) = (&scene.doctor.person, scene.clinic.stack.folder());
     let line = json!({ "patient": scene.clinic.patient_id, "file": fixture("note.txt"), "class": 4 });
     let (manifest, proof) = (folder.join("archive.jsonl"), folder.join("proof.json"));
@@ -245,8 +99,15 @@ fn archive(scene: &Scene) {
     doctor.does(&["batch", "promote", proof]).unwrap();
 }
 
+/// Who pays.
+pub(crate) struct Payer {
+    pub(crate) institution: String,
+    /// Of the tokens it pays with.
+    pub(crate) mint: String,
+}
+
 /// An agreement from its offer to its end, and one version that is paid for.
-async fn payment(scene: &Scene) {
+pub(crate) async fn payment(scene: &Scene) -> Payer {
     let id = &scene.clinic.patient_id;
     let (insurance, consumer) = scene.clinic.institution("insurance", "insurer").unwrap();
     let clerk = scene.clinic.stack.person("clerk");
@@ -297,10 +158,21 @@ async fn payment(scene: &Scene) {
     ];
     clerk.does(&settle).unwrap();
     insurance.does(&["agreement", "close", &named]).unwrap();
+    Payer {
+        institution: consumer,
+        mint,
+    }
 }
 
-/// A chart that is handed over, has a delegate, and is recovered: the wallet that takes over.
-async fn inheritance(scene: &Scene) -> String {
+/// A chart that somebody takes over.
+pub(crate) struct Heritage {
+    pub(crate) patient: String,
+    /// The wallet that takes over.
+    pub(crate) heir: String,
+}
+
+/// A chart that is handed over, has a delegate, and whose guardians agree on another wallet.
+pub(crate) fn inheritance(scene: &Scene) -> Heritage {
     let hospital = &scene.clinic.hospital;
     let opened = hospital
         .does(&["patient", "open", "--steward", &scene.clinic.id])
@@ -338,12 +210,20 @@ async fn inheritance(scene: &Scene) -> String {
     grown.does(&["guardian", "object", &id]).unwrap();
     votes(&ada, &next_key);
     votes(&ben, &next_key);
-    travel::let_pass(&scene.clinic.stack, DAY).await.unwrap();
-    next.does(&["guardian", "finish", &id]).unwrap();
-    wallets[2].clone()
+    Heritage {
+        patient: id,
+        heir: wallets[2].clone(),
+    }
 }
 
-fn erasure(scene: &Scene) {
+/// The wallet takes the chart over, after a day in which nobody objects.
+pub(crate) async fn takes_over(scene: &Scene, heritage: &Heritage) {
+    travel::let_pass(&scene.clinic.stack, DAY).await.unwrap();
+    let finish = ["guardian", "finish", &heritage.patient];
+    scene.clinic.stack.person("next").does(&finish).unwrap();
+}
+
+pub(crate) fn erasure(scene: &Scene) {
     let receipt = scene.clinic.stack.folder().join("receipt.json");
     let erase = [
         "erase",
@@ -356,7 +236,7 @@ fn erasure(scene: &Scene) {
 }
 
 /// Everything that changes who may act: suspensions, renewals, successors, the pause.
-fn standings(scene: &Scene) {
+pub(crate) fn standings(scene: &Scene) {
     let (hospital, admin, id) = (
         &scene.clinic.hospital,
         scene.clinic.stack.person("admin"),
