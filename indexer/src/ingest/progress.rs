@@ -12,7 +12,9 @@ pub enum Health {
     /// It has not come so far yet as to tell.
     #[default]
     Starting,
-    /// Another indexer writes to the database: this one takes over when that one ends. Or the database does not answer yet.
+    /// It connects to the database, or waits for it to answer.
+    Connecting,
+    /// Another indexer writes to the database: this one takes over when that one ends.
     StandingBy,
     /// Its last pass stored all that there was.
     Well,
@@ -59,12 +61,15 @@ impl Publisher {
         });
     }
 
+    pub(super) fn connects(&self) {
+        self.is(Health::Connecting);
+    }
+
+    /// Whether another indexer writes; where none does any more, this one begins to.
     pub(super) fn stands_by(&self, stands_by: bool) {
-        metrics::standing_by(stands_by);
-        self.is(if stands_by {
-            Health::StandingBy
-        } else {
-            Health::Starting
+        self.is(match stands_by {
+            true => Health::StandingBy,
+            false => Health::Starting,
         });
     }
 
@@ -86,6 +91,7 @@ impl Publisher {
     }
 
     fn is(&self, health: Health) {
+        metrics::standing_by(health == Health::StandingBy);
         self.0.send_if_modified(|progress| {
             let changes = progress.health != health;
             progress.health = health;

@@ -45,9 +45,9 @@ impl Writer {
     /// Connects, unless it is connected.
     pub(super) async fn open(&mut self, stop: &CancellationToken) -> Result<(), Error> {
         if self.sink.is_none() {
-            self.progress.stands_by(true);
-            let sink = until(stop, Sink::open(&self.url, self.lock)).await??;
-            self.progress.stands_by(false);
+            self.progress.connects();
+            let stands_by = |stands_by| self.progress.stands_by(stands_by);
+            let sink = until(stop, Sink::open_telling(&self.url, self.lock, stands_by)).await??;
             self.sink = Some(sink);
             self.publish();
         }

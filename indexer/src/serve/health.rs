@@ -112,6 +112,7 @@ fn indexer(progress: &Progress) -> Part {
     match &progress.health {
         Health::Well if lags => Part::not(format!("lags behind the ledger: {frontier}")),
         Health::Well => Part::ready(frontier),
+        Health::Connecting => Part::not(format!("connects to the database: {frontier}")),
         Health::StandingBy => Part::ready("stands by: another indexer writes"),
         Health::Starting => Part::not(format!("catches up: {frontier}")),
         // What exactly is in the log: an error may name addresses.

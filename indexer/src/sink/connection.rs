@@ -143,10 +143,10 @@ async fn is_current(connection: &mut PgConnection) -> Result<bool, SinkError> {
 }
 
 /// Takes the lock, or waits for it behind an indexer. Postgres lets everybody hold a lock of that kind: whoever does and
-/// cannot be an indexer, because it may not write, is nobody to stand by for.
-pub(super) async fn lock(connection: &mut PgConnection, lock: Lock) -> Result<(), SinkError> {
+/// cannot be an indexer, because it may not write, is nobody to stand by for. Where it stands by, it says so, once.
+pub(super) async fn lock(connection: &mut PgConnection, lock: Lock, stands_by: impl FnOnce()) -> Result<(), SinkError> {
     let started = std::time::Instant::now();
-    let mut said = false;
+    let mut stands_by = Some(stands_by);
     loop {
         let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(LOCK)
@@ -161,9 +161,11 @@ pub(super) async fn lock(connection: &mut PgConnection, lock: Lock) -> Result<()
         if lock == Lock::Refuse && started.elapsed() > LOCK_GRACE {
             return Err(SinkError::Locked);
         }
-        if lock == Lock::Wait && !said {
+        if lock == Lock::Wait
+            && let Some(stands_by) = stands_by.take()
+        {
             tracing::info!("another indexer writes to this database: standing by until it ends");
-            said = true;
+            stands_by();
         }
         tokio::time::sleep(LOCK_POLL).await;
     }

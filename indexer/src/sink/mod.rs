@@ -61,8 +61,14 @@ impl Sink {
     /// # Errors
     /// Where the database is out of reach, is of another version or program, or another indexer holds the lock.
     pub async fn open(url: &str, lock: Lock) -> Result<Self, SinkError> {
+        Self::open_telling(url, lock, |_| ()).await
+    }
+
+    /// Does so, and tells when it stands by for another indexer, and in the end that it does not.
+    pub(crate) async fn open_telling(url: &str, lock: Lock, stands_by: impl Fn(bool)) -> Result<Self, SinkError> {
         let mut connection = connect(url).await?;
-        connection::lock(&mut connection, lock).await?;
+        connection::lock(&mut connection, lock, || stands_by(true)).await?;
+        stands_by(false);
         connection::apply_migrations(&mut connection).await?;
         let position = Position::read(&mut connection).await?;
         Ok(Self { connection, position })

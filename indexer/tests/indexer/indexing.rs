@@ -1,7 +1,7 @@
 //! Every event once, in its tables, with a checkpoint that says no more than the rows.
 
 use chartseal_indexer::{
-    Error, Indexer, Options, Scope,
+    Error, Health, Indexer, Options, Scope,
     sink::{Lock, Sink, SinkError},
     source::{Commitment, Limits, SourceError},
     verify, verify_at,
@@ -375,14 +375,17 @@ async fn one_indexer_writes_at_a_time() {
         lock: Lock::Wait,
         ..options(&node, &database)
     });
+    let mut progress = third.progress();
     let waiting = tokio::spawn(async move {
         third.catch_up(&CancellationToken::new()).await.unwrap();
         third.stats().events
     });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let stands_by = progress.wait_for(|progress| progress.health == Health::StandingBy);
+    stands_by.await.unwrap();
     assert!(!waiting.is_finished());
     drop(first);
     assert_eq!(waiting.await.unwrap(), 1);
+    assert_eq!(progress.borrow().health, Health::Well);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod cluster;
 mod decoding;
 mod fhir;
 mod forks;
+mod health;
 mod indexing;
 mod ledger;
 mod node;
