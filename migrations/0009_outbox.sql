@@ -65,9 +65,10 @@ COMMENT ON POLICY service ON outbox IS 'The HTTP service, and the indexer. Analy
 
 CREATE TABLE webhooks (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    url text NOT NULL,
+    origin text NOT NULL,
     audience audience,
     subject id,
+    url_file text NOT NULL,
     secret_file text NOT NULL,
     private boolean NOT NULL,
     after_id bigint NOT NULL,
@@ -76,16 +77,17 @@ CREATE TABLE webhooks (
 );
 COMMENT ON TABLE webhooks IS 'Where notifications are posted to, written by `chartseal-indexer webhooks`.';
 COMMENT ON COLUMN webhooks.id IS 'Number of the webhook.';
-COMMENT ON COLUMN webhooks.url IS 'Where to post.';
+COMMENT ON COLUMN webhooks.origin IS 'Where it is: scheme, host and port. The whole address is not in this database.';
 COMMENT ON COLUMN webhooks.audience IS 'Whose notifications; null is everybody''s.';
 COMMENT ON COLUMN webhooks.subject IS 'The patient''s or institution''s id; null is everybody''s.';
+COMMENT ON COLUMN webhooks.url_file IS 'The file on the indexer''s machine that has the whole address, in which there may be a secret of the receiver''s.';
 COMMENT ON COLUMN webhooks.secret_file IS 'The file on the indexer''s machine that has the secret which deliveries are signed with. The secret itself is not in this database.';
 COMMENT ON COLUMN webhooks.private IS 'Whether it may be at an address that is not public, or at http:// on the indexer''s machine.';
 COMMENT ON COLUMN webhooks.after_id IS 'All notifications up to this one were delivered or given up. Those after it that are older than the outbox keeps are not delivered any more.';
 COMMENT ON COLUMN webhooks.made_at IS 'When it was added; it gets what came after.';
 ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY writers ON webhooks USING ((SELECT has_table_privilege('chartseal.events', 'INSERT')));
-COMMENT ON POLICY writers ON webhooks IS 'The indexer alone: an address can hold a secret of its receiver''s.';
+COMMENT ON POLICY writers ON webhooks IS 'The indexer alone.';
 
 CREATE TABLE deliveries (
     webhook bigint NOT NULL REFERENCES webhooks ON DELETE CASCADE,

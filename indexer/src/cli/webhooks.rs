@@ -17,12 +17,12 @@ pub(super) struct Webhooks {
 enum Command {
     /// Add one, which gets what comes from now on
     Add(Add),
-    /// Show all, and what they did not take
+    /// Show all, by their hosts, and what they did not take
     List {
         #[command(flatten)]
         database: Database,
     },
-    /// Remove one, with what waits for it. The secret's file stays
+    /// Remove one, with what waits for it. Its files stay
     Remove {
         /// Its number, as `list` shows it
         id: i64,
@@ -40,12 +40,13 @@ enum Command {
 
 #[derive(Args)]
 struct Add {
-    /// Where to post, https://host/path
-    url: String,
+    /// The file that says where to post, https://host/path. There may be a secret of the receiver's in it: it is read again
+    /// for each delivery and stored nowhere else, and only its owner, who runs the indexer, may be able to read it
+    #[arg(long, value_name = "FILE")]
+    url_file: PathBuf,
     #[command(flatten)]
     whose: Whose,
-    /// The file with the secret that deliveries are signed with. It is made where there is none; whoever runs the indexer
-    /// has to be able to read it
+    /// The file with the secret that deliveries are signed with, likewise. It is made where there is none
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
     /// Take addresses that are not public, and http:// on this machine
@@ -78,7 +79,7 @@ impl Add {
         let audience = self.whose.audience();
         let (id, made) = notify::add(
             &self.database.url,
-            &self.url,
+            &self.url_file,
             audience,
             &self.secret_file,
             self.allow_private,
@@ -98,12 +99,12 @@ impl Add {
 async fn list(url: &str) -> anyhow::Result<()> {
     let webhooks = notify::list(url).await?;
     if webhooks.is_empty() {
-        println!("there is no webhook: `chartseal-indexer webhooks add URL`");
+        println!("there is no webhook: `chartseal-indexer webhooks add`");
     }
     for webhook in webhooks {
         println!(
             "{}  {}  {}  waiting {}  given up {}",
-            webhook.id, webhook.url, webhook.audience, webhook.waiting, webhook.dead
+            webhook.id, webhook.origin, webhook.audience, webhook.waiting, webhook.dead
         );
         if let Some(problem) = webhook.problem {
             println!("   {problem}");

@@ -1,8 +1,12 @@
 //! Where a webhook may be: at public addresses over https, so that nobody posts into the network that the indexer is in by
 //! naming a host there, or one that resolves to it.
+//!
+//! Its path or query may be all that keeps others from posting there too. So the address is in a file, as the signing secret
+//! is, and what is stored, shown and logged of it is its origin: scheme, host and port.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -13,9 +17,15 @@ use reqwest::{
     redirect::Policy,
 };
 
+use super::private_file::{self, PrivateFileError};
+
 /// A place that nothing is posted to.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    #[error("the file of the address names another place than {0}: remove the webhook and add it again")]
+    Elsewhere(String),
     #[error("this is no URL of a webhook: give one like https://host/path, without a user or password in it")]
     NoUrl,
     #[error("webhooks are posted over https; http:// is for this machine, with --allow-private")]
@@ -26,8 +36,18 @@ pub enum AddressError {
     Client(#[source] reqwest::Error),
 }
 
+/// Reads an address from its file.
+pub(super) fn read(file: &Path, private: bool) -> Result<Url, AddressError> {
+    check(&private_file::read(file)?, private)
+}
+
+/// What may be known of an address.
+pub(super) fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
 /// Checks what can be checked before anything is resolved.
-pub(super) fn check(url: &str, private: bool) -> Result<Url, AddressError> {
+fn check(url: &str, private: bool) -> Result<Url, AddressError> {
     let url: Url = url.parse().map_err(|_| AddressError::NoUrl)?;
     let host = url
         .host_str()
@@ -147,6 +167,29 @@ mod tests {
             assert!(check(url, true).is_ok(), "{url}");
         }
         assert!(check("http://10.1.2.3/", true).is_err(), "over a network it is https");
+    }
+
+    #[test]
+    fn of_an_address_scheme_host_and_port_are_shown() {
+        for (url, shown) in [
+            (
+                "https://example.org/hook/s3cret?token=t0ken#more",
+                "https://example.org",
+            ),
+            ("https://example.org:8443/s3cret", "https://example.org:8443"),
+            ("http://[::1]:9/s3cret", "http://[::1]:9"),
+        ] {
+            assert_eq!(origin(&check(url, true).unwrap()), shown);
+        }
+        for url in [
+            "https://user:s3cret@example.org/",
+            "https://10.0.0.1/s3cret",
+            "http://example.org/s3cret",
+            "s3cret",
+        ] {
+            let refused = check(url, false).unwrap_err().to_string();
+            assert!(!refused.contains("s3cret"), "{refused}");
+        }
     }
 
     #[tokio::test]

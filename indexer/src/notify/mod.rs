@@ -4,6 +4,8 @@
 //! saw. A notification has ids only; who wants to know more asks, with a token that may.
 
 mod address;
+mod post;
+mod private_file;
 mod secret;
 mod webhooks;
 mod worker;
@@ -13,6 +15,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 pub use address::AddressError;
+pub use private_file::PrivateFileError;
 pub use secret::{Secret, SecretError};
 pub use webhooks::{Audience, Webhook, WebhookError, add, list, remove, retry};
 pub use worker::{Worker, deliver};

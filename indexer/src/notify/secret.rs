@@ -10,6 +10,8 @@ use aws_lc_rs::{hmac, rand};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
+use super::private_file::{self, PrivateFileError};
+
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
 /// Bytes that a secret has, by the specification.
@@ -18,12 +20,8 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 /// What can be wrong with a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    #[error("cannot read or make the secret's file {}: {cause}", path.display())]
-    File {
-        path: PathBuf,
-        #[source]
-        cause: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
     #[error(
         "{} holds no secret: it is {PREFIX} and the base64 of 24 to 64 bytes. Name a file that is not there yet, and one is made",
         .0.display()
@@ -46,15 +44,11 @@ impl Secret {
     /// Reads it from its file.
     ///
     /// # Errors
-    /// Where there is no such file, or no secret in it.
+    /// Where there is no such file, no secret in it, or others can read it too.
     pub fn read(path: &Path) -> Result<Self, SecretError> {
-        let file = |cause| SecretError::File {
-            path: path.to_owned(),
-            cause,
-        };
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file)?);
-        let encoded = text.trim().strip_prefix(PREFIX);
-        let bytes = encoded
+        let text = private_file::read(path)?;
+        let bytes = text
+            .strip_prefix(PREFIX)
             .and_then(|encoded| STANDARD.decode(encoded).ok())
             .map(Zeroizing::new);
         bytes
@@ -79,20 +73,12 @@ impl Secret {
                 Self::read(path)?;
                 return Ok(false);
             }
-            Err(cause) => {
-                return Err(SecretError::File {
-                    path: path.to_owned(),
-                    cause,
-                });
-            }
+            Err(cause) => return Err(PrivateFileError::at(path)(cause).into()),
         };
         let mut bytes = Zeroizing::new([0; 32]);
         rand::fill(&mut bytes[..]).map_err(|_| SecretError::Random)?;
         let text = Zeroizing::new(format!("{PREFIX}{}\n", STANDARD.encode(&bytes[..])));
-        file.write_all(text.as_bytes()).map_err(|cause| SecretError::File {
-            path: path.to_owned(),
-            cause,
-        })?;
+        file.write_all(text.as_bytes()).map_err(PrivateFileError::at(path))?;
         Ok(true)
     }
 
@@ -108,6 +94,8 @@ impl Secret {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
     use super::*;
 
     #[test]
@@ -115,6 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         let signature =
             Secret::read(&path)
                 .unwrap()
@@ -128,6 +117,11 @@ mod tests {
         let path = folder.path().join("secret");
         assert!(Secret::read_or_make(&path).unwrap());
         assert!(!Secret::read_or_make(&path).unwrap());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let refused = Secret::read_or_make(&path).unwrap_err().to_string();
+        assert!(refused.contains("chmod 600"), "{refused}");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         for text in ["", "hello", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
             std::fs::write(&path, text).unwrap();
             assert!(Secret::read_or_make(&path).is_err(), "{text}");

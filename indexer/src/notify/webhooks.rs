@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{AddressError, Secret, SecretError, address};
+use super::{AddressError, PrivateFileError, Secret, SecretError, address, private_file::lasting};
 use crate::sink::{SinkError, connect};
 
 /// Whose notifications a webhook gets.
@@ -52,8 +52,11 @@ impl fmt::Display for Audience {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
     pub id: i64,
-    pub url: String,
+    /// Where it is: scheme, host and port.
+    pub origin: String,
     pub audience: Audience,
+    /// The file with the whole address.
+    pub url_file: PathBuf,
     pub secret_file: PathBuf,
     /// Notifications that wait for another try.
     pub waiting: i64,
@@ -74,8 +77,8 @@ pub enum WebhookError {
     Secret(#[from] SecretError),
     #[error("there is no webhook {0}: `chartseal-indexer webhooks list` shows those that there are")]
     None(i64),
-    #[error("the path of the secret's file is no text: give it another name")]
-    Path,
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
 }
 
 impl From<sqlx::Error> for WebhookError {
@@ -84,34 +87,32 @@ impl From<sqlx::Error> for WebhookError {
     }
 }
 
-/// Adds a webhook, which gets what comes from now on. Its secret is read from `secret_file`, which is made where there is
-/// none. Returns its number, and whether the file was made.
+/// Adds a webhook, which gets what comes from now on. Where it posts to is in `url_file`, and its secret in `secret_file`,
+/// which is made where there is none. Returns its number, and whether the file was made.
 ///
 /// # Errors
-/// Where nothing may be posted to the URL, the file cannot be made or holds no secret, or the database fails.
+/// Where nothing may be posted there, a file cannot be read or made or can be read by others, there is no address or no secret
+/// in it, or the database fails.
 pub async fn add(
     database: &str,
-    url: &str,
+    url_file: &Path,
     audience: Audience,
     secret_file: &Path,
     private: bool,
 ) -> Result<(i64, bool), WebhookError> {
-    let url = address::check(url, private)?;
+    let origin = address::origin(&address::read(url_file, private)?);
     let mut connection = connect(database).await?;
     let made = Secret::read_or_make(secret_file)?;
-    // The indexer that delivers may be started in another folder.
-    let secret_file = secret_file.canonicalize().map_err(|cause| SecretError::File {
-        path: secret_file.to_owned(),
-        cause,
-    })?;
     let (word, subject) = audience.columns().unzip();
     let id = sqlx::query_scalar!(
-        r#"INSERT INTO webhooks (url, audience, subject, secret_file, private, after_id, made_at)
-           SELECT $1, $2, $3, $4, $5, coalesce(max(id), 0), now() FROM outbox RETURNING id"#,
-        url.as_str(),
+        r#"INSERT INTO webhooks (origin, audience, subject, url_file, secret_file, private, after_id, made_at)
+           SELECT $1, $2, $3, $4, $5, $6, coalesce(max(id), 0), now() FROM outbox RETURNING id"#,
+        origin,
         word as _,
         subject as _,
-        secret_file.to_str().ok_or(WebhookError::Path)?,
+        // The indexer that delivers may be started in another folder.
+        lasting(url_file)?,
+        lasting(secret_file)?,
         private,
     )
     .fetch_one(&mut connection)
@@ -126,8 +127,8 @@ pub async fn add(
 pub async fn list(database: &str) -> Result<Vec<Webhook>, WebhookError> {
     let mut connection = connect(database).await?;
     let rows = sqlx::query!(
-        r#"SELECT w.id, w.url, w.audience::text AS audience, w.subject::bytea AS subject, w.secret_file,
-                  d.waiting AS "waiting!", d.dead AS "dead!", d.problem
+        r#"SELECT w.id, w.origin, w.audience::text AS audience, w.subject::bytea AS subject, w.url_file,
+                  w.secret_file, d.waiting AS "waiting!", d.dead AS "dead!", d.problem
            FROM webhooks w
            CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
                                       count(*) FILTER (WHERE state = 'dead') AS dead,
@@ -141,8 +142,9 @@ pub async fn list(database: &str) -> Result<Vec<Webhook>, WebhookError> {
         .map(|row| {
             Ok(Webhook {
                 id: row.id,
-                url: row.url,
+                origin: row.origin,
                 audience: Audience::read(row.audience.as_deref(), row.subject)?,
+                url_file: row.url_file.into(),
                 secret_file: row.secret_file.into(),
                 waiting: row.waiting,
                 dead: row.dead,
@@ -152,7 +154,7 @@ pub async fn list(database: &str) -> Result<Vec<Webhook>, WebhookError> {
         .collect()
 }
 
-/// Removes a webhook, with what waits for it. The secret's file stays.
+/// Removes a webhook, with what waits for it. Its files stay.
 ///
 /// # Errors
 /// Where there is none of that number, or the database fails.

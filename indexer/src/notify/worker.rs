@@ -9,12 +9,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
     str::FromStr,
     time::{Duration, Instant},
 };
 
-use reqwest::Client;
 use sqlx::{
     Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -22,7 +20,11 @@ use sqlx::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Audience, Notification, Secret, address, after, head, waiting};
+use super::{
+    Audience, Notification, address, after, head,
+    post::{Receiver, post},
+    waiting,
+};
 use crate::{
     metrics,
     sink::{SCHEMA, SinkError},
@@ -197,7 +199,7 @@ async fn serve(pool: &PgPool, worker: &Worker, webhook: i64) -> Result<(), sqlx:
     loop {
         let mut transaction = connection.begin().await?;
         let Some(row) = sqlx::query!(
-            "SELECT url, audience::text AS audience, subject::bytea AS subject, secret_file, private, after_id
+            "SELECT origin, url_file, audience::text AS audience, subject::bytea AS subject, secret_file, private, after_id
              FROM webhooks WHERE id = $1 FOR UPDATE SKIP LOCKED",
             webhook
         )
@@ -221,14 +223,13 @@ async fn serve(pool: &PgPool, worker: &Worker, webhook: i64) -> Result<(), sqlx:
         };
         let posted = match client {
             Ok(client) => {
-                post(
-                    client,
-                    &row.url,
-                    row.private,
-                    Path::new(&row.secret_file),
-                    &notification,
-                )
-                .await
+                let receiver = Receiver {
+                    origin: &row.origin,
+                    private: row.private,
+                    url_file: row.url_file.as_ref(),
+                    secret_file: row.secret_file.as_ref(),
+                };
+                post(client, receiver, &notification).await
             }
             Err(error) => Err(error.to_string()),
         };
@@ -254,7 +255,8 @@ async fn serve(pool: &PgPool, worker: &Worker, webhook: i64) -> Result<(), sqlx:
             return Ok(());
         } else {
             metrics::delivery("dead", 1);
-            tracing::warn!(webhook, notification = notification.id, "a notification was given up");
+            let (at, notification) = (row.origin, notification.id);
+            tracing::warn!(webhook, at, notification, "a notification was given up");
         }
         if begun.elapsed() >= worker.turn {
             return Ok(());
@@ -326,45 +328,6 @@ async fn put_off(
         pass(connection, webhook, id).await?;
     }
     Ok(())
-}
-
-/// Posts one notification. Says why it was not taken.
-async fn post(
-    client: &Client,
-    url: &str,
-    private: bool,
-    secret_file: &Path,
-    notification: &Notification,
-) -> Result<(), String> {
-    let url = address::check(url, private).map_err(|error| error.to_string())?;
-    let secret = Secret::read(secret_file).map_err(|error| error.to_string())?;
-    let body = serde_json::to_string(notification).map_err(|error| error.to_string())?;
-    let id = format!("notification_{}", notification.id);
-    let seconds = time::OffsetDateTime::now_utc().unix_timestamp();
-    let answer = client
-        .post(url)
-        .header("content-type", "application/json")
-        .header("webhook-signature", secret.sign(&id, seconds, &body))
-        .header("webhook-id", id)
-        .header("webhook-timestamp", seconds)
-        .body(body)
-        .send()
-        .await
-        // Without the URL, which may have a secret of the receiver's in it.
-        .map_err(|error| format!("no answer: {}", cause(&error.without_url())))?;
-    match answer.status() {
-        status if status.is_success() => Ok(()),
-        status => Err(format!("it answered {status}")),
-    }
-}
-
-/// What is at the bottom of an error.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 #[cfg(test)]

@@ -162,7 +162,8 @@ async fn a_role_that_is_no_analyst_sees_nothing_whatever_was_granted_to_it() {
     let all = lines(&mut owner, all).await;
     // So that it is seen of these too.
     for statement in [
-        "INSERT INTO webhooks (url, secret_file, private, after_id, made_at) VALUES ('https://x', '/x', false, 0, now())",
+        "INSERT INTO webhooks (origin, url_file, secret_file, private, after_id, made_at)
+         VALUES ('https://x', '/y', '/x', false, 0, now())",
         "INSERT INTO outbox (audience, subject, kind, signature, outer_index, inner_index, at, payload, queued_at)
          VALUES ('patient', decode(repeat('21', 16), 'hex'), 'access', decode(repeat('01', 64), 'hex'), 0, 0, now(), '{}', now())",
     ] {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    fs::{Permissions, set_permissions, write},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -20,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    cluster::Database,
+    cluster::{Database, lines},
     notifying::{read, told},
 };
 
@@ -59,9 +62,11 @@ impl Receiver {
             secret,
             ..Posted::default()
         }));
-        let app = Router::new().route("/hook", post(take)).with_state(knows.clone());
+        let app = Router::new()
+            .route("/hook/s3cret", post(take))
+            .with_state(knows.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let url = format!("http://{}/hook/s3cret?token=s3cret", listener.local_addr().unwrap());
         Self {
             url,
             knows,
@@ -90,12 +95,19 @@ async fn take(State(knows): State<Arc<Mutex<Posted>>>, headers: HeaderMap, body:
     answer
 }
 
+/// A file that only its owner can read.
+fn private(path: &Path, text: &str) {
+    write(path, text).unwrap();
+    set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
 /// A webhook of everybody's notifications.
 async fn add(database: &Database) -> (Receiver, i64, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
+    let (url, secret) = (folder.path().join("url"), folder.path().join("secret"));
     let receiver = Receiver::start(secret.clone()).await;
-    let (id, made) = notify::add(&database.url, &receiver.url, Audience::All, &secret, true)
+    private(&url, &receiver.url);
+    let (id, made) = notify::add(&database.url, &url, Audience::All, &secret, true)
         .await
         .unwrap();
     assert!(made);
@@ -212,8 +224,8 @@ async fn what_waits_for_a_notification_that_is_gone_is_delivered_all_the_same() 
 async fn webhooks_take_turns() {
     let (node, database) = told().await;
     let (receiver, _, folder) = add(&database).await;
-    let secret = folder.path().join("secret");
-    notify::add(&database.url, &receiver.url, Audience::All, &secret, true)
+    let (url, secret) = (folder.path().join("url"), folder.path().join("secret"));
+    notify::add(&database.url, &url, Audience::All, &secret, true)
         .await
         .unwrap();
     for _ in 0..3 {
@@ -268,10 +280,71 @@ async fn nothing_is_posted_into_the_indexers_own_network() {
     let database = Database::new().await;
     chartseal_indexer::migrate(&database.url).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
+    let (file, secret) = (folder.path().join("url"), folder.path().join("secret"));
     for url in ["http://127.0.0.1/", "https://10.0.0.1/", "http://example.org/"] {
-        let refused = notify::add(&database.url, url, Audience::All, &secret, false).await;
+        private(&file, url);
+        let refused = notify::add(&database.url, &file, Audience::All, &secret, false).await;
         assert!(refused.is_err(), "{url}");
     }
     assert!(notify::list(&database.url).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_posted_while_others_can_read_the_address_or_the_secret_or_the_address_is_another() {
+    let (node, database) = told().await;
+    let (receiver, id, folder) = add(&database).await;
+    let (url, secret) = (folder.path().join("url"), folder.path().join("secret"));
+    read(&node, &database).await;
+    let listed = async || notify::list(&database.url).await.unwrap().remove(0);
+    let _worker = work(&database, Worker::default());
+    until(async || receiver.knows.lock().unwrap().taken.len() == 1).await;
+    for (file, mode, address, said) in [
+        (&url, 0o644, receiver.url.as_str(), "chmod 600"),
+        (&secret, 0o640, &receiver.url, "chmod 600"),
+        (
+            &url,
+            0o600,
+            "http://127.0.0.1:1/s3cret",
+            "another place than http://127.0.0.1:",
+        ),
+    ] {
+        write(&url, address).unwrap();
+        set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        read(&node, &database).await;
+        until(async || listed().await.dead == 1).await;
+        let problem = listed().await.problem.unwrap();
+        assert!(problem.contains(said) && !problem.contains("s3cret"), "{problem}");
+        private(&url, &receiver.url);
+        set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        notify::retry(&database.url, id).await.unwrap();
+        until(async || listed().await.dead + listed().await.waiting == 0).await;
+    }
+    assert_eq!(receiver.knows.lock().unwrap().taken.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_secret_of_an_address_is_neither_stored_nor_shown() {
+    let (node, database) = told().await;
+    let (receiver, _, _folder, _worker) = hooked(&database).await;
+    receiver.knows.lock().unwrap().broken = true;
+    read(&node, &database).await;
+    until(async || notify::list(&database.url).await.unwrap()[0].dead == 1).await;
+    let output = Command::new(env!("CARGO_BIN_EXE_chartseal-indexer"))
+        .args(["webhooks", "list"])
+        .env("CHARTSEAL_DATABASE_URL", &database.url)
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let origin = receiver.url.split_once("/hook").unwrap().0;
+    assert!(
+        shown.contains(&format!("  {origin}  all  ")) && shown.contains("500"),
+        "{shown}"
+    );
+    let mut connection = database.connect().await;
+    let stored = "SELECT webhooks::text FROM webhooks UNION ALL SELECT deliveries::text FROM deliveries";
+    let stored = lines(&mut connection, stored).await;
+    assert_eq!(stored.len(), 2);
+    for text in [shown, stored.concat()] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
 }

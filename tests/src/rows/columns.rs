@@ -65,8 +65,8 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("inner_index", Same), ("id", Presence), ("at", Presence), ("payload", Presence), ("queued_at", Presence),
     ]),
     ("webhooks", &[
-        ("id", Presence), ("url", Presence), ("audience", Presence), ("subject", Presence), ("secret_file", Presence),
-        ("private", Presence), ("after_id", Presence), ("made_at", Presence),
+        ("id", Presence), ("origin", Presence), ("audience", Presence), ("subject", Presence), ("url_file", Presence),
+        ("secret_file", Presence), ("private", Presence), ("after_id", Presence), ("made_at", Presence),
     ]),
     ("deliveries", &[
         ("webhook", Presence), ("notification", Presence), ("state", Presence), ("attempts", Presence),
