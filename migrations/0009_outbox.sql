@@ -1,9 +1,16 @@
 -- What the HTTP service and those who are notified need: tokens of callers, the outbox, and webhooks.
 --
 -- None of these tables is for analysts, and none but `outbox` has to do with events: `chartseal-indexer verify` leaves their rows
--- out. Row security keeps them from whoever may read the whole schema. A role of the service's own is an analyst of all.
+-- out. Row security keeps them from whoever may read the whole schema; `chartseal-indexer services` lets a role of the service's own
+-- see them.
 
 SET search_path TO chartseal;
+
+CREATE FUNCTION is_service() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT has_table_privilege('chartseal.deliveries', 'INSERT') OR has_table_privilege('chartseal.events', 'INSERT')
+$$;
+COMMENT ON FUNCTION is_service() IS 'Whether whoever asks answers and notifies others, and may note what was delivered; or writes what they are told.';
 
 CREATE TABLE api_tokens (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -26,8 +33,8 @@ COMMENT ON COLUMN api_tokens.patient IS 'The one patient that it asks about and 
 COMMENT ON COLUMN api_tokens.made_at IS 'When it was made.';
 COMMENT ON COLUMN api_tokens.revoked_at IS 'When it was revoked; null as long as it was not.';
 ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY;
-CREATE POLICY service ON api_tokens USING ((SELECT sees_all()));
-COMMENT ON POLICY service ON api_tokens IS 'The HTTP service, and whoever writes tokens. Analysts are not let read the table.';
+CREATE POLICY service ON api_tokens USING ((SELECT is_service()));
+COMMENT ON POLICY service ON api_tokens IS 'The HTTP service, and whoever writes tokens. No analysts, whatever they see of the rest.';
 
 -- Notifications ---------------------------------------------------------------------------------------------------
 
@@ -60,8 +67,8 @@ COMMENT ON COLUMN outbox.at IS 'When it happened, by the chain''s clock.';
 COMMENT ON COLUMN outbox.payload IS 'Ids of what it is about, and nothing else.';
 COMMENT ON COLUMN outbox.queued_at IS 'When it was written here.';
 ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
-CREATE POLICY service ON outbox USING ((SELECT sees_all()));
-COMMENT ON POLICY service ON outbox IS 'The HTTP service, and the indexer. Analysts are not let read the table.';
+CREATE POLICY service ON outbox USING ((SELECT is_service()));
+COMMENT ON POLICY service ON outbox IS 'The HTTP service, and the indexer. No analysts, whatever they see of the rest.';
 
 CREATE TABLE webhooks (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -86,8 +93,8 @@ COMMENT ON COLUMN webhooks.private IS 'Whether it may be at an address that is n
 COMMENT ON COLUMN webhooks.after_id IS 'All notifications up to this one were delivered or given up. Those after it that are older than the outbox keeps are not delivered any more.';
 COMMENT ON COLUMN webhooks.made_at IS 'When it was added; it gets what came after.';
 ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
-CREATE POLICY writers ON webhooks USING ((SELECT has_table_privilege('chartseal.events', 'INSERT')));
-COMMENT ON POLICY writers ON webhooks IS 'The indexer alone.';
+CREATE POLICY service ON webhooks USING ((SELECT is_service()));
+COMMENT ON POLICY service ON webhooks IS 'The service that delivers, and the indexer.';
 
 CREATE TABLE deliveries (
     webhook bigint NOT NULL REFERENCES webhooks ON DELETE CASCADE,
@@ -107,5 +114,5 @@ COMMENT ON COLUMN deliveries.attempts IS 'How often it was tried.';
 COMMENT ON COLUMN deliveries.next_try IS 'When it is tried next.';
 COMMENT ON COLUMN deliveries.problem IS 'Why the last try failed.';
 ALTER TABLE deliveries ENABLE ROW LEVEL SECURITY;
-CREATE POLICY writers ON deliveries USING ((SELECT has_table_privilege('chartseal.events', 'INSERT')));
-COMMENT ON POLICY writers ON deliveries IS 'The indexer alone.';
+CREATE POLICY service ON deliveries USING ((SELECT is_service()));
+COMMENT ON POLICY service ON deliveries IS 'The service that delivers, and the indexer.';

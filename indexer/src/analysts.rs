@@ -9,7 +9,10 @@ use std::{fmt, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
 
-use crate::sink::{SinkError, connect};
+use crate::{
+    services,
+    sink::{SinkError, connect},
+};
 
 /// The longest name that Postgres keeps whole.
 const LONGEST_NAME: usize = 63;
@@ -58,7 +61,7 @@ pub enum AnalystError {
         "this database has no institution {0}. `SELECT encode(id, 'hex'), kind FROM chartseal.institutions` lists those that were indexed"
     )]
     NoInstitution(String),
-    #[error("the role {role} {why}, so row security would not hold it back: take another role for reading")]
+    #[error("the role {role} {why}, so row security would not hold it back: take another role")]
     Unheld { role: String, why: &'static str },
     #[error(
         "the role {0} sees all rows already: `chartseal-indexer analysts remove` it first, and it sees those alone"
@@ -91,23 +94,13 @@ impl From<sqlx::Error> for AnalystError {
 /// Where the name or the institution is none, the role can see more than row security would show, or the database
 /// refuses or fails. Nothing is changed then.
 pub async fn add(database: &str, role: &str, sight: Sight, patience: Duration) -> Result<bool, AnalystError> {
-    if role.is_empty() || role.len() > LONGEST_NAME || role.contains('\0') {
-        return Err(AnalystError::Name);
-    }
     let mut connection = open(database).await?;
     let mut transaction = connection.begin().await?;
     let institution = match sight {
         Sight::All => None,
         Sight::Institution(id) => Some(require_institution(&mut transaction, id).await?),
     };
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
-        .bind(role)
-        .fetch_one(&mut *transaction)
-        .await?;
-    if !there {
-        execute(&mut transaction, "CREATE ROLE %1$I NOLOGIN", role).await?;
-    }
-    require_held(&mut transaction, role).await?;
+    require_role(&mut transaction, role, "CREATE ROLE %1$I NOLOGIN").await?;
     allow(&mut transaction, role).await?;
     for setting in [
         "ALTER ROLE %1$I IN DATABASE %2$I SET default_transaction_read_only = on".to_owned(),
@@ -221,6 +214,7 @@ pub async fn remove(database: &str, role: &str) -> Result<(), AnalystError> {
         .fetch_one(&mut *transaction)
         .await?;
     if there {
+        let serves = services::serves(&mut transaction, role).await?;
         for statement in [
             "REVOKE ALL ON ALL TABLES IN SCHEMA chartseal FROM %1$I",
             "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chartseal FROM %1$I",
@@ -232,6 +226,9 @@ pub async fn remove(database: &str, role: &str) -> Result<(), AnalystError> {
             "ALTER ROLE %1$I IN DATABASE %2$I RESET jit",
         ] {
             execute(&mut transaction, statement, role).await?;
+        }
+        if serves {
+            services::allow(&mut transaction, role).await?;
         }
     }
     transaction.commit().await?;
@@ -250,7 +247,7 @@ pub(crate) async fn renew(connection: &mut PgConnection) -> Result<(), SinkError
     Ok(())
 }
 
-async fn open(database: &str) -> Result<PgConnection, AnalystError> {
+pub(crate) async fn open(database: &str) -> Result<PgConnection, AnalystError> {
     let mut connection = connect(database).await?;
     let there: bool = sqlx::query_scalar("SELECT to_regclass('chartseal.analysts') IS NOT NULL")
         .fetch_one(&mut connection)
@@ -270,6 +267,21 @@ async fn require_institution(connection: &mut PgConnection, id: [u8; 16]) -> Res
         true => Ok(id.to_vec()),
         false => Err(AnalystError::NoInstitution(hex::encode(id))),
     }
+}
+
+/// Makes a role by this statement if there is none, and refuses one that nothing would hold back.
+pub(crate) async fn require_role(connection: &mut PgConnection, role: &str, make: &str) -> Result<(), AnalystError> {
+    if role.is_empty() || role.len() > LONGEST_NAME || role.contains('\0') {
+        return Err(AnalystError::Name);
+    }
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+        .bind(role)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        execute(connection, make, role).await?;
+    }
+    require_held(connection, role).await
 }
 
 /// Row security holds back neither superusers nor owners, and not whoever writes the tables either; nor whoever can become
@@ -323,7 +335,7 @@ async fn allow(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Er
 }
 
 /// Runs a statement in which Postgres puts the role's name for `%1$I`, and the database's for `%2$I`.
-async fn execute(connection: &mut PgConnection, statement: &str, role: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn execute(connection: &mut PgConnection, statement: &str, role: &str) -> Result<(), sqlx::Error> {
     let quoted: String = sqlx::query_scalar("SELECT format($1, $2, current_database())")
         .bind(statement)
         .bind(role)

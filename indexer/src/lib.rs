@@ -4,7 +4,7 @@
 //! writes rows and checkpoint in one database transaction, and [`verify()`] shows that what Postgres holds is what the
 //! ledger holds. [`Indexer`] drives the first three and outlives a node or a database that goes away for a while.
 //!
-//! [`analysts`] says which database roles may read whose rows.
+//! [`analysts`] says which database roles may read whose rows, and [`services`] which ones may answer and notify others.
 //!
 //! Nothing here decides what an event means: its fields, words and hashes are those of the program's own crate.
 
@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod notify;
 pub mod reconcile;
 pub mod serve;
+pub mod services;
 pub mod sink;
 pub mod source;
 pub mod verify;

@@ -94,13 +94,17 @@ impl Add {
             println!("it may also {more}");
         }
         if !logs_in {
-            println!(
-                "it cannot log in yet. In psql, as an administrator: ALTER ROLE \"{}\" LOGIN; then \\password \"{0}\"",
-                self.role.replace('"', "\"\"")
-            );
+            say_how_to_log_in(&self.role);
         }
         Ok(())
     }
+}
+
+pub(super) fn say_how_to_log_in(role: &str) {
+    println!(
+        "it cannot log in yet. In psql, as an administrator: ALTER ROLE \"{}\" LOGIN; then \\password \"{0}\"",
+        role.replace('"', "\"\"")
+    );
 }
 
 async fn list(url: &str) -> anyhow::Result<()> {

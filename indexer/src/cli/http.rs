@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Http {
     #[command(flatten)]
     certificate: Certificate,
-    /// Ask for no tokens: whoever reaches the service sees what this database role sees. On this machine only
+    /// Ask for no tokens: whoever reaches the service sees what its database role sees as an analyst. On this machine only
     #[arg(long)]
     open: bool,
     /// The longest that a question may take

@@ -11,6 +11,7 @@ mod http;
 mod reconcile;
 mod run;
 mod serve;
+mod services;
 mod tokens;
 mod verify;
 mod webhooks;
@@ -56,10 +57,14 @@ enum Command {
     Audit(audit::Audit),
     /// Answer questions over HTTP, without indexing: on a read replica, for example.
     ///
-    /// GET /openapi.json says what can be asked. Callers show a token of `chartseal-indexer tokens add`.
+    /// GET /openapi.json says what can be asked. Callers show a token of `chartseal-indexer tokens add`. It needs a database
+    /// role that `chartseal-indexer services add` let serve, and no other.
     Serve(serve::Serve),
     /// Say which database roles may read, and whose rows.
     Analysts(analysts::Analysts),
+    /// Say which database roles the HTTP service and the deliveries to webhooks run under.
+    #[command(subcommand)]
+    Services(services::Services),
     /// Who may ask the HTTP service.
     Tokens(tokens::Tokens),
     /// Where notifications are posted to. A running `chartseal-indexer run` delivers them.
@@ -137,6 +142,7 @@ impl Cli {
             Command::Audit(audit) => audit.execute().await,
             Command::Serve(serve) => serve.execute().await,
             Command::Analysts(analysts) => analysts.execute().await,
+            Command::Services(services) => services.execute().await,
             Command::Tokens(tokens) => tokens.execute().await,
             Command::Webhooks(webhooks) => webhooks.execute().await,
         }

@@ -47,6 +47,15 @@ pub(super) struct Run {
     /// Answer over HTTP there too: health, metrics, questions. Without a certificate only on this machine
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
     listen: Option<SocketAddr>,
+    /// URL of the same database for what others reach, HTTP and webhooks: with a role of `chartseal-indexer services add`,
+    /// which writes nothing that is indexed [default: that of --database]
+    #[arg(
+        long,
+        env = "CHARTSEAL_SERVICE_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    service_database: Option<String>,
     #[command(flatten)]
     hearing: Hearing,
     #[command(flatten)]
@@ -89,16 +98,17 @@ impl Run {
             progress: Some(progress),
             verification: verification.as_ref().map(Continuous::state),
         };
+        let reached = self.service_database.as_ref().unwrap_or(&self.database.url);
         let answering = async {
             let Some(door) = door else { return Ok(()) };
-            let outcome = self.http.answer(door, &self.database.url, beside, &stop).await;
+            let outcome = self.http.answer(door, reached, beside, &stop).await;
             stop.cancel();
             outcome
         };
         let notifying = async {
             match self.once {
                 true => Ok(()),
-                false => deliver(&self.database.url, Worker::default(), &stop).await,
+                false => deliver(reached, Worker::default(), &stop).await,
             }
         };
         let verifying = async {

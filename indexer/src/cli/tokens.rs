@@ -18,9 +18,8 @@ enum Command {
     /// Make one, and print it. It is shown this once
     ///
     /// It acts as a database role that is an analyst (`chartseal-indexer analysts`), which is made if there is none:
-    /// chartseal_api_, the database's number, and _all or the institution's id. A service with a database role of its own
-    /// has to be an analyst of all, and needs GRANTs: the token's role, and SELECT on chartseal.api_tokens and
-    /// chartseal.outbox.
+    /// chartseal_api_, the database's number, and _all or the institution's id. The roles of `chartseal-indexer services`
+    /// are let act as it.
     Add {
         #[command(flatten)]
         whose: Whose,

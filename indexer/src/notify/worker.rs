@@ -94,7 +94,8 @@ impl Worker {
 pub async fn deliver(database: &str, worker: Worker, stop: &CancellationToken) -> Result<(), SinkError> {
     let connect = PgConnectOptions::from_str(database)?
         .application_name("chartseal-indexer webhooks")
-        .options([("search_path", SCHEMA)]);
+        // Of a role that is an analyst too, transactions would write nothing.
+        .options([("search_path", SCHEMA), ("default_transaction_read_only", "off")]);
     let pool = PgPoolOptions::new()
         // One more, which looks for what there is to do.
         .max_connections(worker.parallel.saturating_add(1))

@@ -83,13 +83,17 @@ impl FromRequestParts<Service> for Question {
         limit(&mut view, service.patience()).await?;
         let caller = match hash {
             None => Caller::default(),
-            Some(hash) => find(&mut view, &hash).await?.ok_or_else(Problem::unauthorized)?,
+            Some(hash) => {
+                let found = find(&mut view, &hash).await.map_err(Problem::of_service)?;
+                found.ok_or_else(Problem::unauthorized)?
+            }
         };
         if let Some(role) = &caller.role {
             sqlx::query("SELECT set_config('role', $1, true)")
                 .bind(role)
                 .execute(&mut *view)
-                .await?;
+                .await
+                .map_err(Problem::of_service)?;
         }
         Ok(Self { caller, view })
     }
@@ -140,10 +144,13 @@ pub(crate) fn hash_of(token: &str) -> Vec<u8> {
     digest(&SHA256, token.as_bytes()).as_ref().to_vec()
 }
 
-/// Whose token has this hash; nothing where none that counts has it.
+/// Whose token has this hash; nothing where none that counts has it. One whose role is no analyst any more counts no more,
+/// and one that was written into the table by somebody else makes nobody act as another role.
 pub(super) async fn find(view: &mut PgConnection, hash: &[u8]) -> Result<Option<Caller>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT role, institution, patient FROM api_tokens WHERE hash = $1 AND revoked_at IS NULL",
+        "SELECT t.role, t.institution, t.patient FROM api_tokens t
+         WHERE t.hash = $1 AND t.revoked_at IS NULL
+               AND EXISTS (SELECT FROM analysts a WHERE a.role = to_regrole(quote_ident(t.role)))",
         hash
     )
     .fetch_optional(view)

@@ -91,7 +91,9 @@ pub(crate) async fn notifications(
     let head = service.head();
     let last = match seen {
         Some(seen) => seen,
-        None => notify::head(&mut *service.pool().acquire().await?).await?,
+        None => notify::head(&mut *service.pool().acquire().await?)
+            .await
+            .map_err(Problem::of_service)?,
     };
     let reader = Reader {
         service: service.clone(),

@@ -54,6 +54,19 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
+    /// What went wrong while the service asked as its own database role, and not yet as its caller's.
+    pub(crate) fn of_service(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.as_deref() != Some(NOT_ALLOWED) {
+            return error.into();
+        }
+        tracing::error!(%error, "the service's database role may not serve: `chartseal-indexer services add` lets it");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the service's database role lacks a right; the log says more",
+        )
+    }
+
     pub(crate) fn busy() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

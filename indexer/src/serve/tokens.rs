@@ -15,6 +15,7 @@ use super::{
 use crate::{
     analysts::{self, AnalystError, PATIENCE, Sight},
     notify::Audience,
+    services,
     sink::{SinkError, connect},
 };
 
@@ -73,7 +74,8 @@ impl From<sqlx::Error> for TokenError {
     }
 }
 
-/// Makes a token. The role that it acts as is made where there is none, and whoever makes the token may act as it.
+/// Makes a token. The role that it acts as is made where there is none; whoever makes the token, and every service, may act
+/// as it.
 ///
 /// # Errors
 /// Where the label is too long, the role cannot be one of an analyst, or the database refuses or fails.
@@ -101,6 +103,7 @@ pub async fn add(database: &str, label: &str, audience: Audience) -> Result<Made
         return Err(TokenError::SeesMore(role));
     }
     allow(&mut connection, &role).await?;
+    services::act_as(&mut connection, &role).await?;
     let mut bytes = Zeroizing::new([0; 32]);
     rand::fill(&mut bytes[..]).map_err(|_| TokenError::Random)?;
     let token = Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&bytes[..])));

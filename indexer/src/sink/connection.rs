@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use sqlx::{Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 
 use super::SinkError;
-use crate::analysts;
+use crate::{analysts, services};
 
 /// The schema that all tables are in.
 pub(crate) const SCHEMA: &str = "chartseal";
@@ -62,7 +62,8 @@ pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<()
     sqlx::query("SET search_path TO chartseal")
         .execute(&mut *connection)
         .await?;
-    analysts::renew(connection).await
+    analysts::renew(connection).await?;
+    Ok(services::renew(connection).await?)
 }
 
 /// What makes all views and functions of the schema: the newest of the migrations that hold nothing else, whose names end

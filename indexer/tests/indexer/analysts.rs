@@ -24,13 +24,18 @@ async fn told() -> (Node, Database) {
 }
 
 /// A name that belongs to this database alone: roles are of the whole cluster.
-fn role(database: &Database, name: &str) -> String {
+pub(crate) fn role(database: &Database, name: &str) -> String {
     let database = database.url.rsplit_once('/').unwrap().1;
     format!("{name} of {}", database.split('?').next().unwrap())
 }
 
 /// An analyst's connection, as from its own login.
 async fn reader(database: &Database, role: &str) -> PgConnection {
+    connect(&login(database, role).await).await
+}
+
+/// Lets a role log in, and says where.
+pub(crate) async fn login(database: &Database, role: &str) -> String {
     let mut owner = database.connect().await;
     let login: String = sqlx::query_scalar("SELECT format('ALTER ROLE %I LOGIN', $1::text)")
         .bind(role)
@@ -38,21 +43,21 @@ async fn reader(database: &Database, role: &str) -> PgConnection {
         .await
         .unwrap();
     execute(&mut owner, &login).await;
-    connect(&database.url.replace("//chartseal@", &format!("//{}@", quoted(role)))).await
+    database.url.replace("//chartseal@", &format!("//{}@", quoted(role)))
 }
 
 fn quoted(role: &str) -> String {
     role.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-async fn execute(connection: &mut PgConnection, statement: &str) {
+pub(crate) async fn execute(connection: &mut PgConnection, statement: &str) {
     sqlx::query(AssertSqlSafe(statement.to_owned()))
         .execute(connection)
         .await
         .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
-async fn rows(connection: &mut PgConnection, relation: &str) -> i64 {
+pub(crate) async fn rows(connection: &mut PgConnection, relation: &str) -> i64 {
     let count = format!("SELECT count(*) FROM {relation}");
     sqlx::query_scalar(AssertSqlSafe(count))
         .fetch_one(connection)
@@ -258,10 +263,7 @@ async fn verification_by_somebody_who_does_not_see_all_is_refused() {
     analysts::add(&database.url, &insurer, Sight::Institution(story::INSURER), PATIENCE)
         .await
         .unwrap();
-    reader(&database, &insurer).await;
-    let url = database
-        .url
-        .replace("//chartseal@", &format!("//{}@", quoted(&insurer)));
+    let url = login(&database, &insurer).await;
     let error = chartseal_indexer::verify(&node.url, &url, Scope::Rows)
         .await
         .unwrap_err();

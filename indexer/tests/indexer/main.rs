@@ -26,6 +26,7 @@ mod promoted;
 mod queries;
 mod readers;
 mod schema;
+mod services;
 mod serving;
 mod source;
 mod speaker;

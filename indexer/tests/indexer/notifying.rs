@@ -262,13 +262,13 @@ async fn what_the_ledger_took_back_is_withdrawn() {
 }
 
 /// A stream of notifications as a reader has it.
-struct Stream {
-    response: Response,
+pub(crate) struct Stream {
+    pub(crate) response: Response,
     text: String,
 }
 
 impl Stream {
-    async fn open(url: &str, token: &str, last: Option<i64>) -> Self {
+    pub(crate) async fn open(url: &str, token: &str, last: Option<i64>) -> Self {
         let mut request = Client::new().get(format!("{url}/v1/notifications")).bearer_auth(token);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -282,7 +282,7 @@ impl Stream {
     }
 
     /// The next one: its number, and what it says.
-    async fn next(&mut self) -> (i64, Value) {
+    pub(crate) async fn next(&mut self) -> (i64, Value) {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
@@ -342,6 +342,7 @@ async fn a_stream_that_is_taken_up_again_loses_and_doubles_nothing() {
 async fn a_stream_tells_its_own_audience_only_and_ends_with_the_service() {
     let (node, database) = told().await;
     let mut connection = database.connect().await;
+    sqlx::query(serving::READS).execute(&mut connection).await.unwrap();
     for (token, institution, patient) in [("hospital", Some(&HOSPITAL[..]), None), ("heir", None, Some(&HEIR[..]))] {
         sqlx::query(
             "INSERT INTO api_tokens (hash, label, role, institution, patient, made_at)

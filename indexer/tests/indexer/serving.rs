@@ -87,6 +87,10 @@ pub(crate) fn open(database: &Database) -> Options {
     Options::new(&database.url, Access::Open)
 }
 
+/// Makes whoever says it an analyst, which the role of a token has to be.
+pub(crate) const READS: &str =
+    "INSERT INTO analysts (role) SELECT oid FROM pg_roles WHERE rolname = current_user RETURNING role::text";
+
 /// A token that is easily told from others.
 pub(crate) fn token(name: &str) -> String {
     format!("chartseal_{name:_<43}")
@@ -105,6 +109,34 @@ async fn problem(response: Response) -> (StatusCode, String) {
     let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     assert_eq!(body["status"], status.as_u16());
     (status, body["detail"].as_str().unwrap().to_owned())
+}
+
+/// Every documented route, asked with the examples of its parameters.
+pub(crate) fn examples(api: &Value) -> Vec<String> {
+    let mut examples = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        let get = &item["get"];
+        assert!(
+            get["summary"].is_string() || get["description"].is_string(),
+            "{path} says nothing"
+        );
+        let (mut asked, mut query) = (path.clone(), Vec::new());
+        for parameter in get["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            let example = match &parameter["example"] {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            match parameter["in"].as_str().unwrap() {
+                "path" => asked = asked.replace(&format!("{{{name}}}"), &example),
+                "query" => query.push(format!("{name}={example}")),
+                other => assert_eq!(other, "header"),
+            }
+        }
+        examples.push(format!("{asked}?{}", query.join("&")));
+    }
+    examples
 }
 
 #[tokio::test]
@@ -132,28 +164,9 @@ async fn every_route_is_documented_and_every_documented_example_answers() {
     ] {
         assert!(documented.contains(route), "{route} is not documented");
     }
-    for (path, item) in paths {
-        let get = &item["get"];
-        assert!(
-            get["summary"].is_string() || get["description"].is_string(),
-            "{path} says nothing"
-        );
-        let (mut asked, mut query) = (path.clone(), Vec::new());
-        for parameter in get["parameters"].as_array().into_iter().flatten() {
-            let name = parameter["name"].as_str().unwrap();
-            let example = match &parameter["example"] {
-                Value::Null => continue,
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            match parameter["in"].as_str().unwrap() {
-                "path" => asked = asked.replace(&format!("{{{name}}}"), &example),
-                "query" => query.push(format!("{name}={example}")),
-                other => assert_eq!(other, "header"),
-            }
-        }
-        let answer = served.get(&format!("{asked}?{}", query.join("&"))).await;
-        assert_eq!(answer.status(), StatusCode::OK, "{asked}?{}", query.join("&"));
+    for asked in examples(&api) {
+        let answer = served.get(&asked).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{asked}");
     }
     let (status, _) = problem(served.get("/v1/nothing").await).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -325,10 +338,7 @@ async fn a_question_that_takes_too_long_ends_and_one_too_many_is_refused() {
 async fn tokens_are_asked_for_and_a_patients_sees_that_patient_only() {
     let (_node, database) = told().await;
     let mut connection = database.connect().await;
-    let role: String = sqlx::query_scalar("SELECT current_user::text")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let role: String = sqlx::query_scalar(READS).fetch_one(&mut connection).await.unwrap();
     for (token, patient) in [("of-all", None), ("of-patient", Some(&PATIENT[..]))] {
         sqlx::query("INSERT INTO api_tokens (hash, label, role, patient, made_at) VALUES (sha256($1), 'test', $2::name, $3, now())")
             .bind(self::token(token).as_bytes())

@@ -27,7 +27,7 @@ use crate::{
     notifying::{read, told},
 };
 
-async fn until(condition: impl AsyncFn() -> bool) {
+pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
     for _ in 0..3_000 {
         if condition().await {
             return;
@@ -38,20 +38,20 @@ async fn until(condition: impl AsyncFn() -> bool) {
 }
 
 /// Somebody who is posted to.
-struct Receiver {
+pub(crate) struct Receiver {
     url: String,
-    knows: Arc<Mutex<Posted>>,
+    pub(crate) knows: Arc<Mutex<Posted>>,
     _server: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Posted {
+pub(crate) struct Posted {
     /// What it answers next; 200 where nothing is left.
-    answers: VecDeque<StatusCode>,
+    pub(crate) answers: VecDeque<StatusCode>,
     /// It takes nothing.
     broken: bool,
-    taken: Vec<i64>,
-    refused: Vec<i64>,
+    pub(crate) taken: Vec<i64>,
+    pub(crate) refused: Vec<i64>,
     /// Where the secret is that everything has to be signed with.
     secret: PathBuf,
 }
@@ -102,7 +102,7 @@ fn private(path: &Path, text: &str) {
 }
 
 /// A webhook of everybody's notifications.
-async fn add(database: &Database) -> (Receiver, i64, TempDir) {
+pub(crate) async fn add(database: &Database) -> (Receiver, i64, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let (url, secret) = (folder.path().join("url"), folder.path().join("secret"));
     let receiver = Receiver::start(secret.clone()).await;
@@ -115,9 +115,9 @@ async fn add(database: &Database) -> (Receiver, i64, TempDir) {
 }
 
 /// Delivers without long waits.
-fn work(database: &Database, worker: Worker) -> DropGuard {
+pub(crate) fn work(database: &str, worker: Worker) -> DropGuard {
     let stop = CancellationToken::new();
-    let (url, token) = (database.url.clone(), stop.clone());
+    let (url, token) = (database.to_owned(), stop.clone());
     let worker = Worker {
         first_wait: Duration::from_millis(10),
         longest_wait: Duration::from_millis(50),
@@ -132,7 +132,7 @@ fn work(database: &Database, worker: Worker) -> DropGuard {
 /// A webhook, and a worker that delivers to it.
 async fn hooked(database: &Database) -> (Receiver, i64, TempDir, DropGuard) {
     let (receiver, id, folder) = add(database).await;
-    (receiver, id, folder, work(database, Worker::default()))
+    (receiver, id, folder, work(&database.url, Worker::default()))
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn what_waits_for_a_notification_that_is_gone_is_delivered_all_the_same() 
     ] {
         sqlx::query(change).execute(&mut connection).await.unwrap();
     }
-    let _worker = work(&database, Worker::default());
+    let _worker = work(&database.url, Worker::default());
     until(async || receiver.knows.lock().unwrap().taken == queued[1..]).await;
 }
 
@@ -232,7 +232,7 @@ async fn webhooks_take_turns() {
         read(&node, &database).await;
     }
     let _worker = work(
-        &database,
+        &database.url,
         Worker {
             parallel: 1,
             turn: Duration::ZERO,
@@ -266,7 +266,7 @@ async fn what_is_old_is_forgotten_whatever_a_webhook_took() {
         .execute(&mut connection)
         .await
         .unwrap();
-    let _worker = work(&database, Worker::default());
+    let _worker = work(&database.url, Worker::default());
     until(async || receiver.knows.lock().unwrap().taken.len() == 1).await;
     let kept: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox")
         .fetch_all(&mut connection)
@@ -296,7 +296,7 @@ async fn nothing_is_posted_while_others_can_read_the_address_or_the_secret_or_th
     let (url, secret) = (folder.path().join("url"), folder.path().join("secret"));
     read(&node, &database).await;
     let listed = async || notify::list(&database.url).await.unwrap().remove(0);
-    let _worker = work(&database, Worker::default());
+    let _worker = work(&database.url, Worker::default());
     until(async || receiver.knows.lock().unwrap().taken.len() == 1).await;
     for (file, mode, address, said) in [
         (&url, 0o644, receiver.url.as_str(), "chmod 600"),

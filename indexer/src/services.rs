@@ -1,0 +1,177 @@
+//! Database roles for what others reach: the HTTP service, and the deliveries to webhooks.
+//!
+//! Such a role reads tokens and notifications, notes what was delivered, and acts as the roles of tokens, one question at a
+//! time. By itself it reads no event and no row that follows from one, because it does not inherit what those roles may do,
+//! and it writes none. So whoever gets hold of the service gets what all of its tokens may read, and cannot alter what
+//! was indexed. Logins and passwords are Postgres' matter, as with [`crate::analysts`].
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::{
+    analysts::{self, AnalystError},
+    sink::SinkError,
+};
+
+/// What a role is given, and [`remove`] takes back: a right, and on what. Whoever may write `deliveries` is a service, in the
+/// eyes of the rules.
+const RIGHTS: [(&str, &str); 5] = [
+    ("USAGE", "SCHEMA chartseal"),
+    // Whether the database answers is asked of the first of these.
+    (
+        "SELECT",
+        "chartseal.checkpoint, chartseal.api_tokens, chartseal.outbox, chartseal.webhooks, chartseal.deliveries",
+    ),
+    ("DELETE", "chartseal.outbox"),
+    ("UPDATE (after_id)", "chartseal.webhooks"),
+    ("INSERT, UPDATE, DELETE", "chartseal.deliveries"),
+];
+
+/// A service's role as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub role: String,
+    /// Whether it can log in.
+    pub logs_in: bool,
+}
+
+/// What can go wrong with the roles of services.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error(transparent)]
+    Role(#[from] AnalystError),
+    #[error(
+        "the role {0} inherits what the roles may do that it is a member of, so it could read by itself what its callers may read: name a role that is not there yet, or say ALTER ROLE … NOINHERIT first"
+    )]
+    Inherits(String),
+    #[error("the role {0} serves nothing: `chartseal-indexer services list` shows those that do")]
+    NotAService(String),
+}
+
+impl From<sqlx::Error> for ServiceError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Role(error.into())
+    }
+}
+
+impl From<SinkError> for ServiceError {
+    fn from(error: SinkError) -> Self {
+        Self::Role(error.into())
+    }
+}
+
+/// Lets a role serve; it is made if there is none, without a login. Whether it can log in.
+///
+/// # Errors
+/// Where the name is none, the role may do more than it should, or the database refuses or fails. Nothing is changed then.
+pub async fn add(database: &str, role: &str) -> Result<bool, ServiceError> {
+    let mut connection = analysts::open(database).await?;
+    let mut transaction = connection.begin().await?;
+    analysts::require_role(&mut transaction, role, "CREATE ROLE %1$I NOLOGIN NOINHERIT").await?;
+    let (inherits, logs_in): (bool, bool) =
+        sqlx::query_as("SELECT rolinherit, rolcanlogin FROM pg_roles WHERE rolname = $1")
+            .bind(role)
+            .fetch_one(&mut *transaction)
+            .await?;
+    if inherits {
+        return Err(ServiceError::Inherits(role.to_owned()));
+    }
+    allow(&mut transaction, role).await?;
+    transaction.commit().await?;
+    Ok(logs_in)
+}
+
+/// All roles that serve, by name. Whoever may write what is indexed is not one of them.
+///
+/// # Errors
+/// Where the database fails or has no schema of ours.
+pub async fn list(database: &str) -> Result<Vec<Service>, ServiceError> {
+    let mut connection = analysts::open(database).await?;
+    Ok(all(&mut connection).await?)
+}
+
+/// Takes from a role all that [`add`] gave it. The role itself stays.
+///
+/// # Errors
+/// Where it serves nothing, or the database refuses or fails. Nothing is changed then.
+pub async fn remove(database: &str, role: &str) -> Result<(), ServiceError> {
+    let mut connection = analysts::open(database).await?;
+    let mut transaction = connection.begin().await?;
+    if !serves(&mut transaction, role).await? {
+        return Err(ServiceError::NotAService(role.to_owned()));
+    }
+    for (right, of) in RIGHTS {
+        analysts::execute(&mut transaction, &format!("REVOKE {right} ON {of} FROM %1$I"), role).await?;
+    }
+    member(&mut transaction, "REVOKE %1$I FROM %2$I", None, role).await?;
+    // It may read as an analyst, too.
+    analysts::renew(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Lets all services act as a token's role.
+pub(crate) async fn act_as(connection: &mut PgConnection, token: &str) -> Result<(), sqlx::Error> {
+    for service in all(connection).await? {
+        member(connection, "GRANT %1$I TO %2$I", Some(token), &service.role).await?;
+    }
+    Ok(())
+}
+
+/// Gives all services what newer migrations ask for. Only the schema's owner applies those.
+pub(crate) async fn renew(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for service in all(connection).await? {
+        allow(connection, &service.role).await?;
+    }
+    Ok(())
+}
+
+/// Whether a role serves.
+pub(crate) async fn serves(connection: &mut PgConnection, role: &str) -> Result<bool, sqlx::Error> {
+    Ok(all(connection).await?.iter().any(|service| service.role == role))
+}
+
+/// Gives a role what a service needs.
+pub(crate) async fn allow(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
+    for (right, of) in RIGHTS {
+        analysts::execute(connection, &format!("GRANT {right} ON {of} TO %1$I"), role).await?;
+    }
+    member(connection, "GRANT %1$I TO %2$I", None, role).await
+}
+
+async fn all(connection: &mut PgConnection) -> Result<Vec<Service>, sqlx::Error> {
+    let roles: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT DISTINCT r.rolname::text, r.rolcanlogin
+         FROM pg_class c, aclexplode(c.relacl) x JOIN pg_roles r ON r.oid = x.grantee
+         WHERE c.oid = 'chartseal.deliveries'::regclass AND x.privilege_type = 'INSERT' AND x.grantee <> c.relowner
+               AND NOT has_table_privilege(r.oid, 'chartseal.events', 'INSERT')
+         ORDER BY 1",
+    )
+    .fetch_all(connection)
+    .await?;
+    let service = |(role, logs_in)| Service { role, logs_in };
+    Ok(roles.into_iter().map(service).collect())
+}
+
+/// Says that a service is a member of the role of a token, or of all tokens that count, or that it is none any more. What a
+/// token names that is no analyst's role is nobody's to act as.
+async fn member(
+    connection: &mut PgConnection,
+    statement: &str,
+    token: Option<&str>,
+    service: &str,
+) -> Result<(), sqlx::Error> {
+    let statements: Vec<String> = sqlx::query_scalar(
+        "SELECT format($1, r.rolname, $2) FROM pg_roles r
+         WHERE EXISTS (SELECT FROM analysts a WHERE a.role = r.oid)
+               AND (r.rolname = $3 OR $3 IS NULL AND EXISTS (SELECT FROM api_tokens t WHERE t.role = r.rolname))",
+    )
+    .bind(statement)
+    .bind(service)
+    .bind(token)
+    .fetch_all(&mut *connection)
+    .await?;
+    for statement in statements {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
