@@ -1,17 +1,14 @@
 //! A node's JSON-RPC as a source.
 //!
-//! `getSignaturesForAddress` lists newest first, so pages are taken back to the checkpoint and then turned round. A
-//! listed transaction that the node cannot give yet is an error that passes, never one that is left out.
+//! What there is is listed first, and then delivered in that order. A listed transaction that the node cannot give yet is an
+//! error that passes, never one that is left out.
 
-use std::{
-    collections::{HashMap, HashSet},
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+mod listing;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{request::RpcRequest, response::Response};
@@ -20,9 +17,9 @@ use solana_transaction_status_client_types::{
 };
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{
-    Checkpoint, Commitment, Delivered, Listed, Signature, SourceError, Transaction, block::Blocks, show, wire,
-};
+pub use listing::Listing;
+
+use super::{Commitment, Delivered, Listed, Signature, SourceError, Transaction, block::Blocks, show, wire};
 
 /// How much a source asks for at a time.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +47,6 @@ impl Default for Limits {
 
 /// The newest version of transactions that can be read here (SIMD-0385). A node refuses to give newer ones.
 pub(super) const NEWEST_VERSION: u8 = 1;
-
-/// Signatures in the first page of a listing that goes on from a checkpoint.
-const FIRST_PAGE: usize = 100;
 
 /// Waits between the tries of one request. A listing may take thousands of them, and a hiccup shall not start it anew;
 /// a node that is away for longer is the indexer's to wait for.
@@ -152,105 +146,6 @@ impl RpcSource {
         Ok(statuses.value.into_iter().next().flatten())
     }
 
-    /// Everything that came after the checkpoint, or everything there is; oldest first.
-    ///
-    /// # Errors
-    /// [`SourceError::CheckpointLost`] where the ledger does not have the checkpoint's transaction.
-    pub async fn list_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Vec<Listed>, SourceError> {
-        Ok(self.list_all_after(checkpoint).await?.settled)
-    }
-
-    /// As [`RpcSource::list_after`], and apart from that what the node lists although it is not settled enough yet.
-    ///
-    /// # Errors
-    /// As [`RpcSource::list_after`].
-    pub async fn list_all_after(&self, checkpoint: Option<&Checkpoint>) -> Result<Listing, SourceError> {
-        let least = checkpoint.map(|checkpoint| checkpoint.slot);
-        self.list(self.commitment, checkpoint, least).await
-    }
-
-    /// What came after the checkpoint and is final, as a node lists it that has come as far as slot `least`.
-    ///
-    /// # Errors
-    /// As [`RpcSource::list_after`].
-    pub async fn list_final_after(
-        &self,
-        checkpoint: Option<&Checkpoint>,
-        least: u64,
-    ) -> Result<Vec<Listed>, SourceError> {
-        Ok(self.list(Commitment::Finalized, checkpoint, Some(least)).await?.settled)
-    }
-
-    /// As [`RpcSource::list_after`], from a node that has come as far as slot `least`: one that lags shall say so, and not list
-    /// less than was read before.
-    ///
-    /// # Errors
-    /// As [`RpcSource::list_after`].
-    pub async fn list_again_after(
-        &self,
-        checkpoint: Option<&Checkpoint>,
-        least: u64,
-    ) -> Result<Vec<Listed>, SourceError> {
-        Ok(self.list(self.commitment, checkpoint, Some(least)).await?.settled)
-    }
-
-    /// Everything there is, and how much of it is up to and including the checkpoint; oldest first.
-    ///
-    /// # Errors
-    /// [`SourceError::CheckpointLost`] where the ledger does not have the checkpoint's transaction.
-    pub async fn list_around(&self, checkpoint: &Checkpoint) -> Result<(Vec<Listed>, usize), SourceError> {
-        let listed = self.list(self.commitment, None, Some(checkpoint.slot)).await?.settled;
-        match listed.iter().position(|entry| entry.checkpoint() == *checkpoint) {
-            Some(place) => Ok((listed, place + 1)),
-            None => Err(self.lost(checkpoint).await?),
-        }
-    }
-
-    async fn list(
-        &self,
-        commitment: Commitment,
-        checkpoint: Option<&Checkpoint>,
-        least: Option<u64>,
-    ) -> Result<Listing, SourceError> {
-        let mut listing = Listing::default();
-        let mut seen = HashSet::new();
-        let mut before = None;
-        // Usually little is new: a short page finds the checkpoint, and a long one costs the node more.
-        let mut limit = self
-            .limits
-            .page
-            .min(if checkpoint.is_some() { FIRST_PAGE } else { usize::MAX });
-        loop {
-            let page = self.page(commitment, before, least, limit).await?;
-            let last_page = page.len() < limit;
-            for (entry, settled_enough) in page {
-                before = Some(entry.signature);
-                match checkpoint {
-                    Some(checkpoint) if entry.signature == checkpoint.signature => {
-                        return match entry.slot == checkpoint.slot {
-                            true => Ok(listing.oldest_first()),
-                            false => Err(checkpoint.lost()),
-                        };
-                    }
-                    Some(checkpoint) if entry.slot < checkpoint.slot => return Err(self.lost(checkpoint).await?),
-                    // Pages overlap where the ledger moved on between them.
-                    _ if !seen.insert(entry.signature) => {}
-                    _ if settled_enough => listing.settled.push(entry),
-                    // It comes again, once it is.
-                    _ => listing.pending.push(entry),
-                }
-            }
-            if last_page {
-                break;
-            }
-            limit = self.limits.page;
-        }
-        if let Some(checkpoint) = checkpoint {
-            return Err(self.lost(checkpoint).await?);
-        }
-        Ok(listing.oldest_first())
-    }
-
     /// Delivers what is not settled enough yet, as far as the node gives it: some give a transaction before they give its block, so
     /// the blockhash is left out.
     ///
@@ -318,54 +213,6 @@ impl RpcSource {
         Ok(self.rpc.send(request, params).await?)
     }
 
-    /// Some of what came before that transaction, newest first, and whether each is settled enough: a local validator lists
-    /// what is not, whatever it was asked for.
-    async fn page(
-        &self,
-        commitment: Commitment,
-        before: Option<Signature>,
-        least: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<(Listed, bool)>, SourceError> {
-        let mut config = json!({ "limit": limit, "commitment": commitment.config().commitment });
-        if let Some(before) = before {
-            config["before"] = json!(show(&before));
-        }
-        if let Some(least) = least {
-            // A node that has not come that far shall say so, instead of listing less than we have.
-            config["minContextSlot"] = json!(least);
-        }
-        let page: Vec<Entry> = self
-            .ask(
-                RpcRequest::GetSignaturesForAddress,
-                json!([chartseal_program::ID.to_string(), config]),
-            )
-            .await?;
-        page.into_iter()
-            .map(|entry| {
-                let status = entry.confirmation_status.as_deref();
-                let listed = Listed {
-                    signature: parse_signature(&entry.signature)?,
-                    slot: entry.slot,
-                    failed: entry.err.is_some(),
-                    settled: match status {
-                        Some(_) => Commitment::Finalized.is_met_by(status),
-                        None => commitment == Commitment::Finalized,
-                    },
-                };
-                Ok((listed, commitment.is_met_by(status)))
-            })
-            .collect()
-    }
-
-    /// Why a listing does not contain the checkpoint: its index lags, or the ledger does not have it at all.
-    async fn lost(&self, checkpoint: &Checkpoint) -> Result<SourceError, SourceError> {
-        Ok(match self.status(&checkpoint.signature).await? {
-            Some(status) if status.slot == checkpoint.slot => SourceError::Behind { slot: status.slot },
-            _ => checkpoint.lost(),
-        })
-    }
-
     async fn transaction(
         &self,
         listed: &Listed,
@@ -422,32 +269,6 @@ impl RpcSource {
     }
 }
 
-/// What the program did after a checkpoint, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    pub settled: Vec<Listed>,
-    /// What is not settled enough. It is for telling why something was not read, and never to be stored.
-    pub pending: Vec<Listed>,
-}
-
-impl Listing {
-    fn oldest_first(mut self) -> Self {
-        self.settled.reverse();
-        self.pending.reverse();
-        self
-    }
-}
-
-/// One line of a listing. What the error was is nobody's business here, and may be one that this version cannot name.
-#[derive(Deserialize)]
-struct Entry {
-    signature: String,
-    slot: u64,
-    err: Option<Value>,
-    #[serde(rename = "confirmationStatus")]
-    confirmation_status: Option<String>,
-}
-
 /// The blocks' hashes, which `getTransaction` does not tell, asked for once for each slot.
 #[derive(Default)]
 struct Blockhashes(Mutex<HashMap<u64, Arc<OnceCell<[u8; 32]>>>>);
@@ -464,10 +285,4 @@ impl Blockhashes {
 /// Base58 of exactly `N` bytes.
 pub(super) fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     bs58::decode(text).into_vec().ok()?.try_into().ok()
-}
-
-fn parse_signature(text: &str) -> Result<Signature, SourceError> {
-    solana_signature::Signature::from_str(text)
-        .map(Into::into)
-        .map_err(|_| SourceError::Nonsense(format!("signature {text:?}")))
 }
