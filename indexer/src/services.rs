@@ -102,7 +102,7 @@ pub async fn remove(database: &str, role: &str) -> Result<(), ServiceError> {
     for (right, of) in RIGHTS {
         analysts::execute(&mut transaction, &format!("REVOKE {right} ON {of} FROM %1$I"), role).await?;
     }
-    member(&mut transaction, "REVOKE %1$I FROM %2$I", None, role).await?;
+    let_act_no_more(&mut transaction, role).await?;
     // It may read as an analyst, too.
     analysts::renew(&mut transaction).await?;
     transaction.commit().await?;
@@ -112,7 +112,7 @@ pub async fn remove(database: &str, role: &str) -> Result<(), ServiceError> {
 /// Lets all services act as a token's role.
 pub(crate) async fn act_as(connection: &mut PgConnection, token: &str) -> Result<(), sqlx::Error> {
     for service in all(connection).await? {
-        member(connection, "GRANT %1$I TO %2$I", Some(token), &service.role).await?;
+        let_act(connection, &service.role, Some(token)).await?;
     }
     Ok(())
 }
@@ -135,7 +135,7 @@ pub(crate) async fn allow(connection: &mut PgConnection, role: &str) -> Result<(
     for (right, of) in RIGHTS {
         analysts::execute(connection, &format!("GRANT {right} ON {of} TO %1$I"), role).await?;
     }
-    member(connection, "GRANT %1$I TO %2$I", None, role).await
+    let_act(connection, role, None).await
 }
 
 async fn all(connection: &mut PgConnection) -> Result<Vec<Service>, sqlx::Error> {
@@ -152,24 +152,36 @@ async fn all(connection: &mut PgConnection) -> Result<Vec<Service>, sqlx::Error>
     Ok(roles.into_iter().map(service).collect())
 }
 
-/// Says that a service is a member of the role of a token, or of all tokens that count, or that it is none any more. What a
-/// token names that is no analyst's role is nobody's to act as.
-async fn member(
-    connection: &mut PgConnection,
-    statement: &str,
-    token: Option<&str>,
-    service: &str,
-) -> Result<(), sqlx::Error> {
-    let statements: Vec<String> = sqlx::query_scalar(
-        "SELECT format($1, r.rolname, $2) FROM pg_roles r
+/// Lets a service act as the role of a token, or of all tokens. What a token names that is no analyst's role is nobody's to
+/// act as.
+async fn let_act(connection: &mut PgConnection, service: &str, token: Option<&str>) -> Result<(), sqlx::Error> {
+    let grants: Vec<String> = sqlx::query_scalar(
+        "SELECT format('GRANT %I TO %I', r.rolname, $1) FROM pg_roles r
          WHERE EXISTS (SELECT FROM analysts a WHERE a.role = r.oid)
-               AND (r.rolname = $3 OR $3 IS NULL AND EXISTS (SELECT FROM api_tokens t WHERE t.role = r.rolname))",
+               AND (r.rolname = $2 OR $2 IS NULL AND EXISTS (SELECT FROM api_tokens t WHERE t.role = r.rolname))",
     )
-    .bind(statement)
     .bind(service)
     .bind(token)
     .fetch_all(&mut *connection)
     .await?;
+    execute_all(connection, grants).await
+}
+
+/// Lets a service act as no token's role any more.
+async fn let_act_no_more(connection: &mut PgConnection, service: &str) -> Result<(), sqlx::Error> {
+    let revokes: Vec<String> = sqlx::query_scalar(
+        "SELECT format('REVOKE %I FROM %I', r.rolname, $1)
+         FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles s ON s.oid = m.member
+         WHERE s.rolname = $1 AND EXISTS (SELECT FROM api_tokens t WHERE t.role = r.rolname)",
+    )
+    .bind(service)
+    .fetch_all(&mut *connection)
+    .await?;
+    execute_all(connection, revokes).await
+}
+
+/// Statements in which Postgres quoted the names.
+async fn execute_all(connection: &mut PgConnection, statements: Vec<String>) -> Result<(), sqlx::Error> {
     for statement in statements {
         sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
     }

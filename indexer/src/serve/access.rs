@@ -148,9 +148,9 @@ pub(crate) fn hash_of(token: &str) -> Vec<u8> {
 /// and one that was written into the table by somebody else makes nobody act as another role.
 pub(super) async fn find(view: &mut PgConnection, hash: &[u8]) -> Result<Option<Caller>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT t.role, t.institution, t.patient FROM api_tokens t
+        "SELECT t.role, t.institution, t.patient FROM chartseal.api_tokens t
          WHERE t.hash = $1 AND t.revoked_at IS NULL
-               AND EXISTS (SELECT FROM analysts a WHERE a.role = to_regrole(quote_ident(t.role)))",
+               AND EXISTS (SELECT FROM chartseal.analysts a WHERE a.role = to_regrole(quote_ident(t.role)))",
         hash
     )
     .fetch_optional(view)

@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Service;
+use super::{Service, problem::is_not_allowed};
 use crate::{Health, Progress, verify::VerificationState};
 
 /// How long ago all that the ledger had may have been stored.
@@ -89,9 +89,13 @@ async fn database(service: &Service) -> Part {
     {
         return part.clone();
     }
-    let asked = sqlx::query("SELECT 1 FROM checkpoint").execute(service.pool());
+    // With its schema: to whoever may not use that, there is no table of that name alone.
+    let asked = sqlx::query("SELECT 1 FROM chartseal.checkpoint").execute(service.pool());
     let part = match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(_)) => Part::ready("answers"),
+        Ok(Err(error)) if is_not_allowed(&error) => {
+            Part::not("this database role may not serve: `chartseal-indexer services add` lets it")
+        }
         Ok(Err(error)) => {
             tracing::debug!(%error, "not ready");
             Part::not("does not answer; the log says more")

@@ -56,8 +56,7 @@ impl Problem {
 
     /// What went wrong while the service asked as its own database role, and not yet as its caller's.
     pub(crate) fn of_service(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        if code.as_deref() != Some(NOT_ALLOWED) {
+        if !is_not_allowed(&error) {
             return error.into();
         }
         tracing::error!(%error, "the service's database role may not serve: `chartseal-indexer services add` lets it");
@@ -73,6 +72,12 @@ impl Problem {
             "too many questions at once: ask again in a moment",
         )
     }
+}
+
+/// Whether the database role that asked may not do that.
+pub(super) fn is_not_allowed(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some(NOT_ALLOWED)
 }
 
 impl IntoResponse for Problem {

@@ -13,7 +13,7 @@ use chartseal_indexer::{
     services::{self, ServiceError},
 };
 use reqwest::StatusCode;
-use sqlx::Connection as _;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::{
     analysts::{execute, login, role, rows},
@@ -167,6 +167,10 @@ async fn a_service_that_may_not_serve_says_that_it_is_not_the_callers_fault() {
     services::remove(&database.url, &name).await.unwrap();
     let response = served.get_with(&made.token, "/v1/grants").await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(response.text().await.unwrap().contains("lacks a right"));
+    let response = served.get("/readyz").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.text().await.unwrap().contains("services add"));
     services::add(&database.url, &name).await.unwrap();
     assert_eq!(
         served.get_with(&made.token, "/v1/grants").await.status(),
@@ -195,8 +199,14 @@ async fn a_service_can_be_an_analyst_too_and_stays_one_or_the_other() {
     let worker = work(&url, Worker::default());
     until(async || receiver.knows.lock().unwrap().taken.len() == 1).await;
     drop(worker);
+    let made = tokens::add(&database.url, "", Audience::All).await.unwrap();
     services::remove(&database.url, &name).await.unwrap();
     assert!(services::list(&database.url).await.unwrap().is_empty());
+    let becomes = format!("SET ROLE \"{}\"", made.role);
+    let refused = sqlx::query(AssertSqlSafe(becomes))
+        .execute(&mut connect(&url).await)
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("permission denied"));
     assert_eq!(served.get("/v1/grants").await.status(), StatusCode::OK);
     services::add(&database.url, &name).await.unwrap();
     analysts::remove(&database.url, &name).await.unwrap();
