@@ -220,6 +220,25 @@ COMMENT ON COLUMN access_hours.purpose IS 'What the readings were for.';
 COMMENT ON COLUMN access_hours.basis IS 'Why they were allowed.';
 COMMENT ON COLUMN access_hours.accesses IS 'How many there were.';
 
+CREATE TABLE access_days (
+    day timestamptz NOT NULL,
+    institution id,
+    role member_role,
+    actor_kind actor_kind NOT NULL,
+    purpose purpose NOT NULL,
+    basis basis NOT NULL,
+    accesses bigint NOT NULL CHECK (accesses >= 0),
+    UNIQUE NULLS NOT DISTINCT (day, institution, role, actor_kind, purpose, basis)
+);
+COMMENT ON TABLE access_days IS 'How many readings were allowed on each day: the rows of access_hours, added up, for whoever looks at months. Always equal to them.';
+COMMENT ON COLUMN access_days.day IS 'Beginning of the day, UTC.';
+COMMENT ON COLUMN access_days.institution IS 'The readers'' institution; null where there was none.';
+COMMENT ON COLUMN access_days.role IS 'The readers'' role; null where they were no members.';
+COMMENT ON COLUMN access_days.actor_kind IS 'In what capacity the readers acted.';
+COMMENT ON COLUMN access_days.purpose IS 'What the readings were for.';
+COMMENT ON COLUMN access_days.basis IS 'Why they were allowed.';
+COMMENT ON COLUMN access_days.accesses IS 'How many there were.';
+
 CREATE TABLE refusal_hours (
     hour timestamptz NOT NULL,
     institution id,
@@ -238,6 +257,25 @@ COMMENT ON COLUMN refusal_hours.action IS 'What was wanted.';
 COMMENT ON COLUMN refusal_hours.purpose IS 'What it was for.';
 COMMENT ON COLUMN refusal_hours.reason IS 'Why it was refused.';
 COMMENT ON COLUMN refusal_hours.refusals IS 'How many there were.';
+
+CREATE TABLE refusal_days (
+    day timestamptz NOT NULL,
+    institution id,
+    role member_role,
+    action action NOT NULL,
+    purpose purpose NOT NULL,
+    reason reason NOT NULL,
+    refusals bigint NOT NULL CHECK (refusals >= 0),
+    UNIQUE NULLS NOT DISTINCT (day, institution, role, action, purpose, reason)
+);
+COMMENT ON TABLE refusal_days IS 'How many actions were refused on each day: the rows of refusal_hours, added up, for whoever looks at months. Always equal to them.';
+COMMENT ON COLUMN refusal_days.day IS 'Beginning of the day, UTC.';
+COMMENT ON COLUMN refusal_days.institution IS 'The actors'' institution; null where there was none.';
+COMMENT ON COLUMN refusal_days.role IS 'The actors'' role; null where they were no members.';
+COMMENT ON COLUMN refusal_days.action IS 'What was wanted.';
+COMMENT ON COLUMN refusal_days.purpose IS 'What it was for.';
+COMMENT ON COLUMN refusal_days.reason IS 'Why it was refused.';
+COMMENT ON COLUMN refusal_days.refusals IS 'How many there were.';
 
 CREATE TABLE record_sizes (
     institution id,
@@ -331,6 +369,16 @@ GROUP BY 1, 2, 3, 4, 5, 6;
 INSERT INTO refusal_hours (hour, institution, role, action, purpose, reason, refusals)
 SELECT date_bin('1 hour', r.at, '2000-01-01 00:00:00+00'), r.institution, m.role, r.action, r.purpose, r.reason, count(*)
 FROM refusals r LEFT JOIN members m ON m.address = r.member
+GROUP BY 1, 2, 3, 4, 5, 6;
+
+INSERT INTO access_days (day, institution, role, actor_kind, purpose, basis, accesses)
+SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, actor_kind, purpose, basis, sum(accesses)
+FROM access_hours
+GROUP BY 1, 2, 3, 4, 5, 6;
+
+INSERT INTO refusal_days (day, institution, role, action, purpose, reason, refusals)
+SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, action, purpose, reason, sum(refusals)
+FROM refusal_hours
 GROUP BY 1, 2, 3, 4, 5, 6;
 
 INSERT INTO record_sizes (institution, class, status, step, versions, bytes)

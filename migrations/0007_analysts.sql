@@ -83,6 +83,8 @@ CREATE INDEX emergencies_unreviewed ON emergencies (opened_at)
     WHERE patient_verdict IS NULL OR institution_verdict IS NULL;
 CREATE INDEX access_hours_by_institution ON access_hours (institution, hour);
 CREATE INDEX refusal_hours_by_institution ON refusal_hours (institution, hour);
+CREATE INDEX access_days_by_institution ON access_days (institution, day);
+CREATE INDEX refusal_days_by_institution ON refusal_days (institution, day);
 
 -- What everybody who reads may see: it is about no patient, and names nobody's doings ---------------------------------
 
@@ -202,11 +204,23 @@ CREATE POLICY analysts ON access_hours USING (
     OR institution = ANY ((SELECT own_institutions())::bytea[]));
 COMMENT ON POLICY analysts ON access_hours IS 'As accesses, which it counts.';
 
+ALTER TABLE access_days ENABLE ROW LEVEL SECURITY;
+CREATE POLICY analysts ON access_days USING (
+    (SELECT sees_all())
+    OR institution = ANY ((SELECT own_institutions())::bytea[]));
+COMMENT ON POLICY analysts ON access_days IS 'As accesses, which it counts.';
+
 ALTER TABLE refusal_hours ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON refusal_hours USING (
     (SELECT sees_all())
     OR institution = ANY ((SELECT own_institutions())::bytea[]));
 COMMENT ON POLICY analysts ON refusal_hours IS 'As refusals, which it counts.';
+
+ALTER TABLE refusal_days ENABLE ROW LEVEL SECURITY;
+CREATE POLICY analysts ON refusal_days USING (
+    (SELECT sees_all())
+    OR institution = ANY ((SELECT own_institutions())::bytea[]));
+COMMENT ON POLICY analysts ON refusal_days IS 'As refusals, which it counts.';
 
 ALTER TABLE record_sizes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY analysts ON record_sizes USING (

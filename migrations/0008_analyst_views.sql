@@ -325,6 +325,20 @@ COMMENT ON COLUMN accesses_by_hour.basis IS 'Why they were allowed.';
 COMMENT ON COLUMN accesses_by_hour.accesses IS 'How many there were.';
 COMMENT ON COLUMN accesses_by_hour.institution_id IS 'The institution as the tables have it.';
 
+CREATE OR REPLACE VIEW accesses_by_day WITH (security_invoker = true) AS
+SELECT d.day, encode(d.institution, 'hex') AS institution, d.role, d.actor_kind, d.purpose, d.basis, d.accesses,
+       d.institution AS institution_id
+FROM access_days d;
+COMMENT ON VIEW accesses_by_day IS 'How many readings were allowed on each day, by institution, role, purpose and basis.';
+COMMENT ON COLUMN accesses_by_day.day IS 'Beginning of the day, UTC.';
+COMMENT ON COLUMN accesses_by_day.institution IS 'The readers'' institution, hex; null where there was none.';
+COMMENT ON COLUMN accesses_by_day.role IS 'The readers'' role; null where they were no members.';
+COMMENT ON COLUMN accesses_by_day.actor_kind IS 'In what capacity the readers acted.';
+COMMENT ON COLUMN accesses_by_day.purpose IS 'What the readings were for.';
+COMMENT ON COLUMN accesses_by_day.basis IS 'Why they were allowed.';
+COMMENT ON COLUMN accesses_by_day.accesses IS 'How many there were.';
+COMMENT ON COLUMN accesses_by_day.institution_id IS 'The institution as the tables have it.';
+
 CREATE OR REPLACE VIEW refusals_by_hour WITH (security_invoker = true) AS
 SELECT h.hour, encode(h.institution, 'hex') AS institution, h.role, h.action, h.purpose, h.reason, h.refusals,
        h.institution AS institution_id
@@ -338,6 +352,20 @@ COMMENT ON COLUMN refusals_by_hour.purpose IS 'What it was for.';
 COMMENT ON COLUMN refusals_by_hour.reason IS 'Why it was refused.';
 COMMENT ON COLUMN refusals_by_hour.refusals IS 'How many there were.';
 COMMENT ON COLUMN refusals_by_hour.institution_id IS 'The institution as the tables have it.';
+
+CREATE OR REPLACE VIEW refusals_by_day WITH (security_invoker = true) AS
+SELECT d.day, encode(d.institution, 'hex') AS institution, d.role, d.action, d.purpose, d.reason, d.refusals,
+       d.institution AS institution_id
+FROM refusal_days d;
+COMMENT ON VIEW refusals_by_day IS 'How many actions were refused on each day, by institution, role, action, purpose and reason.';
+COMMENT ON COLUMN refusals_by_day.day IS 'Beginning of the day, UTC.';
+COMMENT ON COLUMN refusals_by_day.institution IS 'The actors'' institution, hex; null where there was none.';
+COMMENT ON COLUMN refusals_by_day.role IS 'The actors'' role; null where they were no members.';
+COMMENT ON COLUMN refusals_by_day.action IS 'What was wanted.';
+COMMENT ON COLUMN refusals_by_day.purpose IS 'What it was for.';
+COMMENT ON COLUMN refusals_by_day.reason IS 'Why it was refused.';
+COMMENT ON COLUMN refusals_by_day.refusals IS 'How many there were.';
+COMMENT ON COLUMN refusals_by_day.institution_id IS 'The institution as the tables have it.';
 
 CREATE OR REPLACE VIEW refusals_by_reason WITH (security_invoker = true) AS
 SELECT h.reason, sum(h.refusals) FILTER (WHERE h.hour > now() - interval '1 day') AS last_day,

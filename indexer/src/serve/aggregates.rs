@@ -43,10 +43,10 @@ pub(crate) struct Sums {
     /// By members of this institution.
     #[param(example = "11111111111111111111111111111111")]
     institution: Option<Id>,
-    /// From the hour of this on.
+    /// From the hour of this on; where steps are longer, from its day on.
     #[param(example = "2025-01-01T00:00:00Z")]
     from: Option<Time>,
-    /// Until just before the hour of this.
+    /// Until just before the hour of this, or its day.
     until: Option<Time>,
     /// How long each sum is: hour, day or month, in UTC [default: day].
     #[serde(default)]
@@ -143,15 +143,19 @@ pub(crate) async fn accesses(
     let [institution, role, purpose, basis] = sums.by(["institution", "role", "purpose", "basis"])?;
     let items = sqlx::query_as!(
         AccessSum,
-        r#"SELECT date_trunc($1::text, hour, 'UTC') AS "from!: Time",
+        r#"SELECT date_trunc($1::text, at, 'UTC') AS "from!: Time",
                   CASE WHEN $2::boolean THEN institution::bytea END AS "institution: Hex",
                   CASE WHEN $3::boolean THEN role::text END AS role,
                   CASE WHEN $4::boolean THEN purpose::text END AS purpose,
                   CASE WHEN $5::boolean THEN basis::text END AS basis, sum(accesses)::bigint AS "accesses!"
-           FROM access_hours
+           FROM (SELECT hour AS at, institution, role, purpose, basis, accesses FROM access_hours WHERE $1 = 'hour'
+                 UNION ALL
+                 SELECT day, institution, role, purpose, basis, accesses FROM access_days WHERE $1 <> 'hour') sums
            WHERE ($6::bytea IS NULL OR institution = $6)
-                 AND ($7::timestamptz IS NULL OR hour >= date_trunc('hour', $7::timestamptz))
-                 AND ($8::timestamptz IS NULL OR hour < date_trunc('hour', $8::timestamptz))
+                 AND ($7::timestamptz IS NULL
+                      OR at >= date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $7::timestamptz, 'UTC'))
+                 AND ($8::timestamptz IS NULL
+                      OR at < date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $8::timestamptz, 'UTC'))
            GROUP BY 1, 2, 3, 4, 5 ORDER BY 1 DESC, 2, 3, 4, 5 LIMIT $9"#,
         sums.step.word(),
         institution,
@@ -181,16 +185,20 @@ pub(crate) async fn refusals(
         sums.by(["institution", "role", "purpose", "action", "reason"])?;
     let items = sqlx::query_as!(
         RefusalSum,
-        r#"SELECT date_trunc($1::text, hour, 'UTC') AS "from!: Time",
+        r#"SELECT date_trunc($1::text, at, 'UTC') AS "from!: Time",
                   CASE WHEN $2::boolean THEN institution::bytea END AS "institution: Hex",
                   CASE WHEN $3::boolean THEN role::text END AS role,
                   CASE WHEN $4::boolean THEN purpose::text END AS purpose,
                   CASE WHEN $5::boolean THEN action::text END AS action,
                   CASE WHEN $6::boolean THEN reason::text END AS reason, sum(refusals)::bigint AS "refusals!"
-           FROM refusal_hours
+           FROM (SELECT hour AS at, institution, role, purpose, action, reason, refusals FROM refusal_hours WHERE $1 = 'hour'
+                 UNION ALL
+                 SELECT day, institution, role, purpose, action, reason, refusals FROM refusal_days WHERE $1 <> 'hour') sums
            WHERE ($7::bytea IS NULL OR institution = $7)
-                 AND ($8::timestamptz IS NULL OR hour >= date_trunc('hour', $8::timestamptz))
-                 AND ($9::timestamptz IS NULL OR hour < date_trunc('hour', $9::timestamptz))
+                 AND ($8::timestamptz IS NULL
+                      OR at >= date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $8::timestamptz, 'UTC'))
+                 AND ($9::timestamptz IS NULL
+                      OR at < date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $9::timestamptz, 'UTC'))
            GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1 DESC, 2, 3, 4, 5, 6 LIMIT $10"#,
         sums.step.word(),
         institution,

@@ -92,24 +92,38 @@ async fn events_that_were_not_read_yet_are_lag_and_not_loss() {
 async fn a_database_that_was_set_back_is_not_called_whole() {
     let (node, database) = indexed(story::tell()).await;
     let mut connection = database.connect().await;
-    let before: Vec<String> = ["events", "accesses", "access_hours", "chains", "checkpoint"]
-        .map(|table| format!("CREATE TABLE public.{table} AS TABLE chartseal.{table}"))
-        .into();
+    let before: Vec<String> = [
+        "events",
+        "accesses",
+        "access_hours",
+        "access_days",
+        "chains",
+        "checkpoint",
+    ]
+    .map(|table| format!("CREATE TABLE public.{table} AS TABLE chartseal.{table}"))
+    .into();
     run(&mut connection, &before).await;
     story::read_once_more(&mut node.knows().ledger);
     index(&node, &database).await;
     for report in both(&node, &database).await {
         assert_eq!(report.verdict(), Verdict::Whole, "{report}");
     }
-    let back: Vec<String> = ["accesses", "access_hours", "chains", "checkpoint", "events"]
-        .into_iter()
-        .flat_map(|table| {
-            [
-                format!("DELETE FROM chartseal.{table}"),
-                format!("INSERT INTO chartseal.{table} SELECT * FROM public.{table}"),
-            ]
-        })
-        .collect();
+    let back: Vec<String> = [
+        "accesses",
+        "access_hours",
+        "access_days",
+        "chains",
+        "checkpoint",
+        "events",
+    ]
+    .into_iter()
+    .flat_map(|table| {
+        [
+            format!("DELETE FROM chartseal.{table}"),
+            format!("INSERT INTO chartseal.{table} SELECT * FROM public.{table}"),
+        ]
+    })
+    .collect();
     run(&mut connection, &back).await;
     for report in both(&node, &database).await {
         assert_eq!(report.verdict(), Verdict::Behind, "{report}");

@@ -65,6 +65,16 @@ async fn sums_are_what_the_rows_add_up_to() {
              FROM refusals r LEFT JOIN members m ON m.address = r.member GROUP BY 1, 2, 3, 4, 5, 6",
         ),
         (
+            "SELECT day, institution, role, actor_kind, purpose, basis, accesses FROM access_days",
+            "SELECT date_trunc('day', at, 'UTC'), a.institution, role, actor_kind, purpose, basis, count(*)
+             FROM accesses a LEFT JOIN members m ON m.address = a.member GROUP BY 1, 2, 3, 4, 5, 6",
+        ),
+        (
+            "SELECT day, institution, role, action, purpose, reason, refusals FROM refusal_days",
+            "SELECT date_trunc('day', at, 'UTC'), r.institution, role, action, purpose, reason, count(*)
+             FROM refusals r LEFT JOIN members m ON m.address = r.member GROUP BY 1, 2, 3, 4, 5, 6",
+        ),
+        (
             "SELECT institution, class, status, step, versions, bytes FROM record_sizes",
             "SELECT coalesce(batch_institution, institution), class, status,
                     (SELECT min(step) FROM generate_series(0, 63) AS step WHERE padded_size < 2::numeric ^ step),
@@ -330,7 +340,8 @@ async fn what_the_migration_derives_is_what_the_indexer_would() {
     let (node, database, mut c) = indexed(ledger).await;
     execute(
         &mut c,
-        "DELETE FROM access_hours; DELETE FROM refusal_hours; DELETE FROM record_sizes;
+        "DELETE FROM access_hours; DELETE FROM refusal_hours; DELETE FROM access_days; DELETE FROM refusal_days;
+         DELETE FROM record_sizes;
          DELETE FROM institution_standings; DELETE FROM member_standings; DELETE FROM patient_wallets;
          UPDATE grants SET exhausted_at = NULL",
     )

@@ -226,8 +226,16 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("hour", Presence), ("institution", ID), ("role", Same), ("actor_kind", Same), ("purpose", Same),
         ("basis", Same), ("accesses", Same),
     ]),
+    ("access_days", &[
+        ("day", Presence), ("institution", ID), ("role", Same), ("actor_kind", Same), ("purpose", Same),
+        ("basis", Same), ("accesses", Same),
+    ]),
     ("refusal_hours", &[
         ("hour", Presence), ("institution", ID), ("role", Same), ("action", Same), ("purpose", Same),
+        ("reason", Same), ("refusals", Same),
+    ]),
+    ("refusal_days", &[
+        ("day", Presence), ("institution", ID), ("role", Same), ("action", Same), ("purpose", Same),
         ("reason", Same), ("refusals", Same),
     ]),
     ("record_sizes", &[

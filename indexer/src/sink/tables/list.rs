@@ -108,7 +108,9 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table("settlements", "'log'", "patient", "seq", "patient, seq"),
     sums("access_hours", "hour, institution, role, actor_kind, purpose, basis"),
+    sums("access_days", "day, institution, role, actor_kind, purpose, basis"),
     sums("refusal_hours", "hour, institution, role, action, purpose, reason"),
+    sums("refusal_days", "day, institution, role, action, purpose, reason"),
     sums("record_sizes", "institution, class, status, step"),
 ];
 

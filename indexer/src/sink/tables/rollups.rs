@@ -1,4 +1,4 @@
-//! Sums for analysts: accesses and refusals by the hour, versions of records by their size.
+//! Sums for analysts: accesses and refusals by the hour and by the day, versions of records by their size.
 //!
 //! They change with the rows that they sum up, in the same database transaction, so they are equal to them at any time. A
 //! batch adds to each of their rows once; what is taken back is subtracted before its rows go.
@@ -51,12 +51,22 @@ pub(super) async fn add_accesses(connection: &mut PgConnection, events: &[&Acces
         )
     }));
     sqlx::query!(
-        "INSERT INTO access_hours AS h (hour, institution, role, actor_kind, purpose, basis, accesses)
-         SELECT new.hour, new.institution, m.role, new.actor_kind, new.purpose, new.basis, sum(new.accesses)
-         FROM UNNEST($1::timestamptz[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-              AS new (hour, institution, member, actor_kind, purpose, basis, accesses)
-         LEFT JOIN members m ON m.address = new.member
-         GROUP BY 1, 2, 3, 4, 5, 6
+        "WITH new AS (
+             SELECT n.hour, n.institution, m.role, n.actor_kind, n.purpose, n.basis, sum(n.accesses) AS accesses
+             FROM UNNEST($1::timestamptz[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+                  AS n (hour, institution, member, actor_kind, purpose, basis, accesses)
+             LEFT JOIN members m ON m.address = n.member
+             GROUP BY 1, 2, 3, 4, 5, 6
+         ), days AS (
+             INSERT INTO access_days AS d (day, institution, role, actor_kind, purpose, basis, accesses)
+             SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, actor_kind, purpose, basis,
+                    sum(accesses)
+             FROM new GROUP BY 1, 2, 3, 4, 5, 6
+             ON CONFLICT (day, institution, role, actor_kind, purpose, basis) DO UPDATE
+             SET accesses = d.accesses + excluded.accesses
+         )
+         INSERT INTO access_hours AS h (hour, institution, role, actor_kind, purpose, basis, accesses)
+         SELECT * FROM new
          ON CONFLICT (hour, institution, role, actor_kind, purpose, basis) DO UPDATE
          SET accesses = h.accesses + excluded.accesses",
         each(&counts, |((hour, ..), _)| Instant(*hour)) as _,
@@ -88,12 +98,22 @@ pub(super) async fn add_refusals(connection: &mut PgConnection, events: &[&Actio
         )
     }));
     sqlx::query!(
-        "INSERT INTO refusal_hours AS h (hour, institution, role, action, purpose, reason, refusals)
-         SELECT new.hour, new.institution, m.role, new.action, new.purpose, new.reason, sum(new.refusals)
-         FROM UNNEST($1::timestamptz[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-              AS new (hour, institution, member, action, purpose, reason, refusals)
-         LEFT JOIN members m ON m.address = new.member
-         GROUP BY 1, 2, 3, 4, 5, 6
+        "WITH new AS (
+             SELECT n.hour, n.institution, m.role, n.action, n.purpose, n.reason, sum(n.refusals) AS refusals
+             FROM UNNEST($1::timestamptz[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+                  AS n (hour, institution, member, action, purpose, reason, refusals)
+             LEFT JOIN members m ON m.address = n.member
+             GROUP BY 1, 2, 3, 4, 5, 6
+         ), days AS (
+             INSERT INTO refusal_days AS d (day, institution, role, action, purpose, reason, refusals)
+             SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, action, purpose, reason,
+                    sum(refusals)
+             FROM new GROUP BY 1, 2, 3, 4, 5, 6
+             ON CONFLICT (day, institution, role, action, purpose, reason) DO UPDATE
+             SET refusals = d.refusals + excluded.refusals
+         )
+         INSERT INTO refusal_hours AS h (hour, institution, role, action, purpose, reason, refusals)
+         SELECT * FROM new
          ON CONFLICT (hour, institution, role, action, purpose, reason) DO UPDATE
          SET refusals = h.refusals + excluded.refusals",
         each(&counts, |((hour, ..), _)| Instant(*hour)) as _,
@@ -181,12 +201,23 @@ pub(super) async fn erase(connection: &mut PgConnection, events: &[&RecordErased
 /// Subtracts what the rows of these patients' chains `log` added, which are still there.
 pub(super) async fn forget_logs(connection: &mut PgConnection, patients: &[Id]) -> Result<(), SinkError> {
     sqlx::query!(
-        "UPDATE access_hours h SET accesses = h.accesses - gone.accesses
-         FROM (SELECT date_bin('1 hour', a.at, '2000-01-01 00:00:00+00') AS hour, a.institution, m.role, a.actor_kind,
-                      a.purpose, a.basis, count(*) AS accesses
-               FROM accesses a LEFT JOIN members m ON m.address = a.member
-               WHERE a.patient = ANY($1::bytea[])
-               GROUP BY 1, 2, 3, 4, 5, 6) gone
+        "WITH gone AS (
+             SELECT date_bin('1 hour', a.at, '2000-01-01 00:00:00+00') AS hour, a.institution, m.role, a.actor_kind,
+                    a.purpose, a.basis, count(*) AS accesses
+             FROM accesses a LEFT JOIN members m ON m.address = a.member
+             WHERE a.patient = ANY($1::bytea[])
+             GROUP BY 1, 2, 3, 4, 5, 6
+         ), days AS (
+             UPDATE access_days d SET accesses = d.accesses - gone.accesses
+             FROM (SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00') AS day, institution, role, actor_kind, purpose,
+                          basis, sum(accesses) AS accesses
+                   FROM gone GROUP BY 1, 2, 3, 4, 5, 6) gone
+             WHERE d.day = gone.day AND d.institution IS NOT DISTINCT FROM gone.institution
+                   AND d.role IS NOT DISTINCT FROM gone.role AND d.actor_kind = gone.actor_kind
+                   AND d.purpose = gone.purpose AND d.basis = gone.basis
+         )
+         UPDATE access_hours h SET accesses = h.accesses - gone.accesses
+         FROM gone
          WHERE h.hour = gone.hour AND h.institution IS NOT DISTINCT FROM gone.institution
                AND h.role IS NOT DISTINCT FROM gone.role AND h.actor_kind = gone.actor_kind
                AND h.purpose = gone.purpose AND h.basis = gone.basis",
@@ -195,10 +226,14 @@ pub(super) async fn forget_logs(connection: &mut PgConnection, patients: &[Id]) 
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "DELETE FROM access_hours h
-         USING (SELECT DISTINCT date_bin('1 hour', at, '2000-01-01 00:00:00+00') AS hour FROM accesses
-                WHERE patient = ANY($1::bytea[])) gone
-         WHERE h.hour = gone.hour AND h.accesses = 0",
+        "WITH gone AS (
+             SELECT DISTINCT date_bin('1 hour', at, '2000-01-01 00:00:00+00') AS hour FROM accesses
+             WHERE patient = ANY($1::bytea[])
+         ), days AS (
+             DELETE FROM access_days
+             WHERE day IN (SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00') FROM gone) AND accesses = 0
+         )
+         DELETE FROM access_hours WHERE hour IN (SELECT hour FROM gone) AND accesses = 0",
         patients as _
     )
     .execute(&mut *connection)
@@ -226,12 +261,23 @@ pub(super) async fn forget_logs(connection: &mut PgConnection, patients: &[Id]) 
 /// Subtracts what the rows of these patients' chains `refusals` added, which are still there.
 pub(super) async fn forget_refusals(connection: &mut PgConnection, patients: &[Id]) -> Result<(), SinkError> {
     sqlx::query!(
-        "UPDATE refusal_hours h SET refusals = h.refusals - gone.refusals
-         FROM (SELECT date_bin('1 hour', r.at, '2000-01-01 00:00:00+00') AS hour, r.institution, m.role, r.action,
-                      r.purpose, r.reason, count(*) AS refusals
-               FROM refusals r LEFT JOIN members m ON m.address = r.member
-               WHERE r.patient = ANY($1::bytea[])
-               GROUP BY 1, 2, 3, 4, 5, 6) gone
+        "WITH gone AS (
+             SELECT date_bin('1 hour', r.at, '2000-01-01 00:00:00+00') AS hour, r.institution, m.role, r.action,
+                    r.purpose, r.reason, count(*) AS refusals
+             FROM refusals r LEFT JOIN members m ON m.address = r.member
+             WHERE r.patient = ANY($1::bytea[])
+             GROUP BY 1, 2, 3, 4, 5, 6
+         ), days AS (
+             UPDATE refusal_days d SET refusals = d.refusals - gone.refusals
+             FROM (SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00') AS day, institution, role, action, purpose,
+                          reason, sum(refusals) AS refusals
+                   FROM gone GROUP BY 1, 2, 3, 4, 5, 6) gone
+             WHERE d.day = gone.day AND d.institution IS NOT DISTINCT FROM gone.institution
+                   AND d.role IS NOT DISTINCT FROM gone.role AND d.action = gone.action AND d.purpose = gone.purpose
+                   AND d.reason = gone.reason
+         )
+         UPDATE refusal_hours h SET refusals = h.refusals - gone.refusals
+         FROM gone
          WHERE h.hour = gone.hour AND h.institution IS NOT DISTINCT FROM gone.institution
                AND h.role IS NOT DISTINCT FROM gone.role AND h.action = gone.action AND h.purpose = gone.purpose
                AND h.reason = gone.reason",
@@ -240,10 +286,14 @@ pub(super) async fn forget_refusals(connection: &mut PgConnection, patients: &[I
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "DELETE FROM refusal_hours h
-         USING (SELECT DISTINCT date_bin('1 hour', at, '2000-01-01 00:00:00+00') AS hour FROM refusals
-                WHERE patient = ANY($1::bytea[])) gone
-         WHERE h.hour = gone.hour AND h.refusals = 0",
+        "WITH gone AS (
+             SELECT DISTINCT date_bin('1 hour', at, '2000-01-01 00:00:00+00') AS hour FROM refusals
+             WHERE patient = ANY($1::bytea[])
+         ), days AS (
+             DELETE FROM refusal_days
+             WHERE day IN (SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00') FROM gone) AND refusals = 0
+         )
+         DELETE FROM refusal_hours WHERE hour IN (SELECT hour FROM gone) AND refusals = 0",
         patients as _
     )
     .execute(connection)
@@ -255,7 +305,9 @@ pub(super) async fn forget_refusals(connection: &mut PgConnection, patients: &[I
 pub(in crate::sink) async fn recount(connection: &mut PgConnection) -> Result<(), SinkError> {
     for statement in [
         "DELETE FROM access_hours",
+        "DELETE FROM access_days",
         "DELETE FROM refusal_hours",
+        "DELETE FROM refusal_days",
         "DELETE FROM record_sizes",
         "INSERT INTO access_hours (hour, institution, role, actor_kind, purpose, basis, accesses)
          SELECT date_bin('1 hour', a.at, '2000-01-01 00:00:00+00'), a.institution, m.role, a.actor_kind, a.purpose,
@@ -267,6 +319,14 @@ pub(in crate::sink) async fn recount(connection: &mut PgConnection) -> Result<()
                 count(*)
          FROM refusals r LEFT JOIN members m ON m.address = r.member
          GROUP BY 1, 2, 3, 4, 5, 6",
+        "INSERT INTO access_days (day, institution, role, actor_kind, purpose, basis, accesses)
+         SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, actor_kind, purpose, basis,
+                sum(accesses)
+         FROM access_hours GROUP BY 1, 2, 3, 4, 5, 6",
+        "INSERT INTO refusal_days (day, institution, role, action, purpose, reason, refusals)
+         SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, action, purpose, reason,
+                sum(refusals)
+         FROM refusal_hours GROUP BY 1, 2, 3, 4, 5, 6",
         "INSERT INTO record_sizes (institution, class, status, step, versions, bytes)
          SELECT coalesce(v.batch_institution, v.institution), r.class, r.status,
                 length(ltrim(v.padded_size::bit(64)::text, '0')), count(*), sum(v.padded_size)

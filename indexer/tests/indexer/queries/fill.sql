@@ -108,6 +108,9 @@ FROM readings;
 INSERT INTO access_hours (hour, institution, role, actor_kind, purpose, basis, accesses)
 SELECT date_bin('1 hour', a.at, '2000-01-01'), a.institution, m.role, a.actor_kind, a.purpose, a.basis, count(*)
 FROM accesses a JOIN members m ON m.address = a.member GROUP BY 1, 2, 3, 4, 5, 6;
+INSERT INTO access_days (day, institution, role, actor_kind, purpose, basis, accesses)
+SELECT date_bin('1 day', hour, '2000-01-01'), institution, role, actor_kind, purpose, basis, sum(accesses)
+FROM access_hours GROUP BY 1, 2, 3, 4, 5, 6;
 
 INSERT INTO refusals (patient, seq, at, request, record, action, actor_kind, wallet, member, institution, purpose, reason,
                       claim)
@@ -118,6 +121,9 @@ FROM generate_series(0, 2999) n;
 INSERT INTO refusal_hours (hour, institution, role, action, purpose, reason, refusals)
 SELECT date_bin('1 hour', r.at, '2000-01-01'), r.institution, m.role, r.action, r.purpose, r.reason, count(*)
 FROM refusals r JOIN members m ON m.address = r.member GROUP BY 1, 2, 3, 4, 5, 6;
+INSERT INTO refusal_days (day, institution, role, action, purpose, reason, refusals)
+SELECT date_bin('1 day', hour, '2000-01-01'), institution, role, action, purpose, reason, sum(refusals)
+FROM refusal_hours GROUP BY 1, 2, 3, 4, 5, 6;
 
 INSERT INTO requests (patient, id, member, wallet, institution, classes, rights, purposes, until, state, asked_at,
                       decided_at, decided_by, changed_at, made_seq, changed_seq)

@@ -83,9 +83,8 @@ const REFUSALS: &str = "
     JOIN pg_temp.staff m ON m.place = (n * 104729 + n / 500) % 500";
 
 /// The sums, from what is there.
-const SUMS: [&str; 4] = [
-    "TRUNCATE access_hours",
-    "TRUNCATE refusal_hours",
+const SUMS: [&str; 5] = [
+    "TRUNCATE access_hours, access_days, refusal_hours, refusal_days",
     "INSERT INTO access_hours (hour, institution, role, actor_kind, purpose, basis, accesses)
      SELECT date_bin('1 hour', a.at, '2000-01-01 00:00:00+00'), a.institution, m.role, a.actor_kind, a.purpose, a.basis,
             count(*)
@@ -94,10 +93,16 @@ const SUMS: [&str; 4] = [
      SELECT date_bin('1 hour', r.at, '2000-01-01 00:00:00+00'), r.institution, m.role, r.action, r.purpose, r.reason,
             count(*)
      FROM refusals r LEFT JOIN members m ON m.address = r.member GROUP BY 1, 2, 3, 4, 5, 6",
+    "INSERT INTO access_days (day, institution, role, actor_kind, purpose, basis, accesses)
+     SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, actor_kind, purpose, basis, sum(accesses)
+     FROM access_hours GROUP BY 1, 2, 3, 4, 5, 6",
+    "INSERT INTO refusal_days (day, institution, role, action, purpose, reason, refusals)
+     SELECT date_bin('1 day', hour, '2000-01-01 00:00:00+00'), institution, role, action, purpose, reason, sum(refusals)
+     FROM refusal_hours GROUP BY 1, 2, 3, 4, 5, 6",
 ];
 
 /// What is asked. Each is a question of docs/queries.md, of a patient, record and institution that are there.
-const QUESTIONS: [(&str, &str); 11] = [
+const QUESTIONS: [(&str, &str); 12] = [
     (
         "who read this record",
         "SELECT a.at, m.role, a.institution, a.purpose, a.basis, a.grant_id, g.expires_at FROM accesses a
@@ -112,16 +117,22 @@ const QUESTIONS: [(&str, &str); 11] = [
     ),
     (
         "sums by role, a year",
-        "SELECT role, purpose, sum(accesses) FROM accesses_by_hour GROUP BY role, purpose",
+        "SELECT role, purpose, sum(accesses) FROM accesses_by_day GROUP BY role, purpose",
     ),
     (
         "sums by role, 30 days",
-        "SELECT role, purpose, sum(accesses) FROM accesses_by_hour WHERE hour > now() - interval '30 days'
+        "SELECT role, purpose, sum(accesses) FROM accesses_by_day WHERE day > now() - interval '30 days'
          GROUP BY role, purpose",
     ),
     (
+        "an institution's doctors by the hour, 30 days",
+        "SELECT hour, purpose, basis, sum(accesses) AS accesses FROM accesses_by_hour
+         WHERE institution_id = decode(md5('i' || 0), 'hex') AND role = 'doctor' AND hour >= now() - interval '30 days'
+         GROUP BY hour, purpose, basis ORDER BY hour",
+    ),
+    (
         "an institution by month",
-        "SELECT date_trunc('month', hour, 'UTC') AS month, purpose, sum(accesses) FROM accesses_by_hour
+        "SELECT date_trunc('month', day, 'UTC') AS month, purpose, sum(accesses) FROM accesses_by_day
          WHERE institution_id = decode(md5('i' || 0), 'hex') GROUP BY 1, 2 ORDER BY 1, 2",
     ),
     (
