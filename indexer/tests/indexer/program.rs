@@ -1,14 +1,16 @@
 //! The program itself: its exit codes, its output, its end by a signal.
 
 use std::{
+    io::{BufRead as _, BufReader},
     process::{Command, Output, Stdio},
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
 use crate::{
     cluster::{Database, number},
     node::Node,
     story,
+    webhooks::until,
 };
 
 fn program(arguments: &[&str]) -> Command {
@@ -127,9 +129,11 @@ async fn errors_exit_with_1_and_say_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_it_cleanly_and_an_outage_does_not() {
     let mut node = Node::start(story::tell()).await;
-    let events = node.knows().ledger.events() as i64;
     let database = Database::new().await;
+    chartseal_indexer::migrate(&database.url).await.unwrap();
     for signal in ["-INT", "-TERM"] {
+        story::read_once_more(&mut node.knows().ledger);
+        let events = node.knows().ledger.events() as i64;
         let mut command = program(&[
             "run",
             "--rpc",
@@ -139,29 +143,39 @@ async fn a_signal_ends_it_cleanly_and_an_outage_does_not() {
             "--poll-ms",
             "20",
         ]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let said = log.clone();
+        let reading = std::thread::spawn(move || {
+            for line in stderr.lines() {
+                *said.lock().unwrap() += &(line.unwrap() + "\n");
+            }
+        });
+        let stored = async || {
+            let mut connection = database.connect().await;
+            number(&mut connection, "SELECT count(*) FROM events").await == events
+        };
+        until(stored).await;
+        let says = async |word: &str| until(async || log.lock().unwrap().contains(word)).await;
         node.stop().await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        says("the RPC node is away").await;
         node.come_back().await;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        says("the RPC node is back").await;
         Command::new("kill")
             .args([signal, &child.id().to_string()])
             .status()
             .unwrap();
-        let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
+        let status = tokio::task::spawn_blocking(move || child.wait().unwrap())
             .await
             .unwrap();
-        let log = said(&output);
-        assert_eq!(output.status.code(), Some(0), "{log}");
-        assert_eq!(log.matches("the RPC node is away").count(), 1, "{log}");
-        assert_eq!(log.matches("the RPC node is back").count(), 1, "{log}");
-        let mut connection = database.connect().await;
-        assert_eq!(
-            number(&mut connection, "SELECT count(*) FROM events").await,
-            events,
-            "{log}"
-        );
+        reading.join().unwrap();
+        let log = log.lock().unwrap().clone();
+        assert_eq!(status.code(), Some(0), "{log}");
+        for word in ["away", "back"] {
+            assert_eq!(log.matches(&format!("the RPC node is {word}")).count(), 1, "{log}");
+        }
+        assert!(stored().await, "{log}");
     }
 }
 
