@@ -14,19 +14,26 @@ pub(crate) fn leave(scene: &Scene, heritage: &Heritage, payer: &Payer) {
     // It speaks for registry and hospital since they changed hands.
     let speaker = stack.person("successor");
     let somebody = wallet_of(&stack.person("cem"));
-    offices(scene, &speaker, &somebody);
-    consent(scene);
-    agreements(scene, &speaker, payer);
+    // None of it has to do with the rest.
+    std::thread::scope(|scope| {
+        scope.spawn(|| offices(scene, &speaker, &somebody));
+        scope.spawn(|| agreements(scene, &speaker, payer));
+        scope.spawn(|| recovery(scene, &heritage.patient, &somebody));
+        consent(scene);
+    });
+    scene.patient(&["patient", "hand-over", &scene.clinic.patient_id, "--to", &somebody]);
+}
 
-    let id = &heritage.patient;
-    let name = ["delegate", "name", id, "--wallet", &somebody, "--rights", "read"];
+/// A delegate who has not accepted, and a wallet that guardians agree on once more.
+fn recovery(scene: &Scene, id: &str, somebody: &str) {
+    let stack = &scene.clinic.stack;
+    let name = ["delegate", "name", id, "--wallet", somebody, "--rights", "read"];
     stack.person("next").does(&name).unwrap();
     let choice = key_of(&stack.person("carer"));
     for guardian in ["ada", "ben"] {
         let votes = ["guardian", "vote", id, &choice];
         stack.person(guardian).does(&votes).unwrap();
     }
-    scene.patient(&["patient", "hand-over", &scene.clinic.patient_id, "--to", &somebody]);
 }
 
 fn offices(scene: &Scene, speaker: &Person, somebody: &str) {
