@@ -51,10 +51,15 @@ impl Outage {
         due
     }
 
+    /// Something got through: it is not over, and yet no reason to wait for longer each time.
+    pub(crate) fn got_on(&mut self) {
+        self.wait = None;
+    }
+
     /// It answered.
     pub(crate) fn over(&mut self) {
-        self.said = None;
-        if self.wait.take().is_some() {
+        self.wait = None;
+        if self.said.take().is_some() {
             tracing::info!("{} is back", self.what);
             metrics::reconnected(self.peer);
         }
@@ -82,5 +87,14 @@ mod tests {
         assert_eq!(waits[9], LONGEST_WAIT);
         outage.over();
         assert_eq!(outage.failed(&"gone"), FIRST_WAIT);
+    }
+
+    #[test]
+    fn where_something_gets_through_the_wait_begins_anew_and_the_outage_goes_on() {
+        let mut outage = Outage::new("it", Peer::Node);
+        assert_eq!([(); 2].map(|()| outage.failed(&"gone")), [FIRST_WAIT, FIRST_WAIT * 2]);
+        outage.got_on();
+        assert_eq!([(); 2].map(|()| outage.failed(&"gone")), [FIRST_WAIT, FIRST_WAIT * 2]);
+        assert!(!outage.remind(Instant::now()), "it was said before");
     }
 }

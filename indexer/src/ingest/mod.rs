@@ -289,6 +289,7 @@ impl Indexer {
     /// Stores what was listed, batch by batch: the next is fetched while one is written, and not more than that.
     async fn store(&mut self, listed: &[Listed], advance: bool, stop: &CancellationToken) -> Result<(), Error> {
         let cut = Cut::after(self.options.batch);
+        let before = self.writer.stats;
         let (source, writer) = (&self.source, &mut self.writer);
         let (send, mut receive) = tokio::sync::mpsc::channel(1);
         let filling = async move { until(stop, batch::fill(source, listed, cut, send)).await? };
@@ -299,6 +300,9 @@ impl Indexer {
             Ok(())
         };
         let (filled, written): (Result<(), Error>, Result<(), Error>) = tokio::join!(filling, writing);
+        if self.writer.stats != before {
+            self.ledger.got_on();
+        }
         // What was written last says more than that nothing more was taken.
         written.and(filled)
     }

@@ -3,6 +3,7 @@
 mod answers;
 
 use std::{
+    collections::HashSet,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -32,6 +33,9 @@ pub(crate) struct Knowledge {
     pub(crate) stutters: bool,
     /// Transactions that it lists and does not give.
     pub(crate) withheld: Vec<[u8; 64]>,
+    /// It does not have a transaction yet when it is asked for it first.
+    pub(crate) hesitates: bool,
+    hesitated: HashSet<String>,
     /// Every so many answers, one is an error.
     pub(crate) fails_every: Option<u64>,
     /// It answers every question by this HTTP status.
@@ -174,6 +178,9 @@ async fn answer(
     let fails = knowledge
         .fails_every
         .is_some_and(|every| knowledge.answers.is_multiple_of(every));
+    let hesitates = knowledge.hesitates
+        && method == "getTransaction"
+        && knowledge.hesitated.insert(question["params"][0].to_string());
     let error = |code: i64, message: &str| json!({ "code": code, "message": message });
     let outcome = match fails {
         _ if knowledge.error.is_some() => Err(error(knowledge.error.unwrap(), "No")),
@@ -185,6 +192,7 @@ async fn answer(
         false if lags(&knowledge, &question["params"]) => {
             Err(error(-32016, "Minimum context slot has not been reached"))
         }
+        false if hesitates => Ok(Value::Null),
         false => result(&knowledge, method, &question["params"]).ok_or_else(|| error(-32601, "Method not found")),
     };
     let mut response = json!({ "jsonrpc": "2.0", "id": question["id"] });

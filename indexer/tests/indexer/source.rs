@@ -95,3 +95,14 @@ async fn a_whole_block_gives_what_its_transactions_give_one_by_one() {
     let error = delivered_with(&node, singly(0)).await.unwrap_err();
     assert!(matches!(error, SourceError::NotThereYet { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_transaction_that_is_not_there_when_it_is_asked_for_first_is_asked_for_again() {
+    let node = Node::start(story::tell()).await;
+    let expected = succeeded(&node);
+    node.knows().hesitates = true;
+    assert_eq!(delivered(&node).await.unwrap(), expected);
+    let asked = node.knows().asked.clone();
+    let times = asked.iter().filter(|asked| *asked == "getTransaction").count();
+    assert_eq!(times, 2 * expected.len());
+}

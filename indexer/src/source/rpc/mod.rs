@@ -219,7 +219,7 @@ impl RpcSource {
         blockhashes: &Blockhashes,
     ) -> Result<Option<Transaction>, SourceError> {
         let signature = show(&listed.signature);
-        let answer = self.answered(&signature).await?;
+        let answer = self.answered_soon(&signature).await?;
         let answer = answer.ok_or_else(|| SourceError::NotThereYet {
             signature: signature.clone(),
         })?;
@@ -229,6 +229,21 @@ impl RpcSource {
         }
         let blockhash = blockhashes.get(answer.slot, self).await?;
         wire::transaction(&listed.signature, blockhash, &answer)
+    }
+
+    /// What the node says of a transaction that it lists. Of several nodes behind one address not all have it yet: were one
+    /// of those to end a pass, one with many transactions would hardly ever come to its end.
+    async fn answered_soon(
+        &self,
+        signature: &str,
+    ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>, SourceError> {
+        for wait in RETRIES {
+            match self.answered(signature).await? {
+                None => tokio::time::sleep(wait).await,
+                answer => return Ok(answer),
+            }
+        }
+        self.answered(signature).await
     }
 
     async fn answered(
