@@ -7,6 +7,7 @@ use chartseal_indexer::{
     Indexer, Options,
     notify::{Worker, deliver},
     sink::Lock,
+    source::Limits,
     verify::{Continuous, Pace},
 };
 use clap::Args;
@@ -35,6 +36,9 @@ pub(super) struct Run {
     /// How long to wait before looking for new transactions
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 400)]
     poll_ms: u64,
+    /// How long the node may take for an answer that indexing waits for, before it is asked again
+    #[arg(long, value_name = "MILLISECONDS", default_value = "30000")]
+    timeout_ms: NonZeroU64,
     /// Index what the ledger has now and end. Fails where the node or Postgres are away
     #[arg(long)]
     once: bool,
@@ -74,6 +78,10 @@ impl Run {
             from_start: self.from_start,
             poll: Duration::from_millis(self.poll_ms),
             lock: if self.once { Lock::Refuse } else { Lock::Wait },
+            limits: Limits {
+                timeout: Duration::from_millis(self.timeout_ms.get()),
+                ..Limits::default()
+            },
             ..Options::new(&self.rpc, &self.database.url)
         };
         self.hearing.choose(&mut options)?;
