@@ -43,7 +43,7 @@ enum What {
         seed: Option<u64>,
     },
     /// Index a ledger that forks, in bad weather: the node errs, lags and leaves, Postgres ends or has no room, the indexer
-    /// is killed; fail where a table differs from a calm run's.
+    /// is killed; fail where a table differs from a calm run's, or a fault never struck.
     Indexer {
         /// For how many minutes.
         #[arg(long, default_value_t = 10)]
@@ -78,8 +78,12 @@ fn main() -> ExitCode {
         What::Indexer { minutes, seed } => {
             let seed = seed.map_or_else(kills::new_seed, Ok)?;
             report.chapter(&format!("seed {seed}"));
-            let seconds = minutes.saturating_mul(60);
-            chaos::survive(chaos::Plan { seconds, seed }, report)
+            let plan = chaos::Plan {
+                seconds: minutes.saturating_mul(60),
+                seed,
+                whole: false,
+            };
+            chaos::survive(plan, report).map(|_| ())
         }
         What::Uploads { mib, kills, seed } => {
             let seed = seed.map_or_else(kills::new_seed, Ok)?;

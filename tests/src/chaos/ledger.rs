@@ -111,6 +111,16 @@ impl Ledger {
         self.settled
     }
 
+    /// The blocks that the next slot drops, and in which something succeeded.
+    pub(super) fn doomed(&self) -> Vec<[u8; 32]> {
+        let Some(fork) = self.fork.as_ref().filter(|fork| fork.until <= self.slot) else {
+            return Vec::new();
+        };
+        let dropped = self.blocks.iter().skip(fork.blocks);
+        let has_events = |block: &&Block| block.transactions.iter().any(|executed| executed.error.is_none());
+        dropped.filter(has_events).map(|block| block.hash).collect()
+    }
+
     /// What a dying branch grows from is final at most, and not what is on it. What is final stays so.
     fn settle(&mut self) {
         let settled = self.slot.saturating_sub(FINAL_AFTER);
@@ -319,6 +329,24 @@ mod tests {
         ] {
             assert!(names.contains(name), "{name} is not among {names:?}");
         }
+    }
+
+    #[test]
+    fn what_is_doomed_is_dropped_in_the_next_slot() {
+        let mut ledger = Ledger::new(11).unwrap();
+        let mut seen = 0;
+        for _ in 0..200 {
+            let doomed = ledger.doomed();
+            let forks = ledger.happened().forks;
+            ledger.advance().unwrap();
+            let mut left = ledger.blocks().iter().map(|block| block.hash);
+            assert!(left.all(|hash| !doomed.contains(&hash)));
+            if !doomed.is_empty() {
+                assert_eq!(ledger.happened().forks, forks + 1);
+                seen += 1;
+            }
+        }
+        assert!(seen > 5, "{seen}");
     }
 
     #[test]
