@@ -326,6 +326,13 @@ mod tests {
             "EmergencyOpened",
             "AccessAllowed",
             "ActionRefused",
+            "BatchAnchored",
+            "RecordPromoted",
+            "DelegateNamed",
+            "DelegateRevoked",
+            "GuardiansSet",
+            "MemberStandingSet",
+            "EmergencyReviewed",
         ] {
             assert!(names.contains(name), "{name} is not among {names:?}");
         }

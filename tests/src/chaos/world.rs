@@ -2,6 +2,7 @@
 //! can be cloned, which is how a ledger forks: both branches go on from there, each by executing its own transactions.
 
 mod people;
+mod rarer;
 
 use std::{
     sync::Arc,
@@ -13,9 +14,9 @@ use chartseal_program::{
     ID,
     builders::{self as ix, As},
     instructions::RegisterInstitutionArgs,
-    seeds::Id,
+    seeds::{Id, address},
     state::Keys,
-    vocabulary::{InstitutionKind, Role},
+    vocabulary::{InstitutionKind, Role, Standing},
 };
 use litesvm::{
     LiteSVM,
@@ -49,6 +50,8 @@ pub(super) struct World {
     bodies: Vec<Body>,
     members: Vec<Member>,
     patients: Vec<Patient>,
+    batches: Vec<rarer::Batch>,
+    suspended: Vec<rarer::Standee>,
 }
 
 #[derive(Clone)]
@@ -78,6 +81,8 @@ struct Patient {
     records: Vec<(Id, u32, Member)>,
     grants: Vec<(Id, Member)>,
     requests: Vec<Id>,
+    delegates: Vec<Id>,
+    emergencies: Vec<(Id, Member)>,
 }
 
 /// A transaction that somebody signed, and what they know if it goes through.
@@ -100,6 +105,10 @@ enum Then {
     Revoked(Id, Id),
     Asked(Id, Id),
     Answered(Id, Id),
+    Delegated(Id, Id),
+    Endangered(Id, Id, Member),
+    Anchored(rarer::Batch),
+    Stands(rarer::Standee, Standing),
 }
 
 /// What a transaction did on a branch.
@@ -137,6 +146,8 @@ impl World {
             bodies: Vec::new(),
             members: Vec::new(),
             patients: Vec::new(),
+            batches: Vec::new(),
+            suspended: Vec::new(),
         };
         let payer = world.payer.pubkey();
         world.fund(&payer)?;
@@ -214,7 +225,9 @@ impl World {
     pub(super) fn execute(&mut self, signed: &Signed) -> Option<Executed> {
         match self.svm.send_transaction(signed.transaction.clone()) {
             Ok(meta) => {
-                self.remember(&signed.then);
+                if self.came_of(&signed.then) {
+                    self.remember(&signed.then);
+                }
                 Some(Executed {
                     transaction: signed.transaction.clone(),
                     error: None,
@@ -239,6 +252,18 @@ impl World {
         all.filter(|(_, account)| *account.owner() == ID)
             .map(|(address, account)| (*address, account.data().to_vec()))
             .collect()
+    }
+
+    /// Whether that is there which a transaction was to make. A refusal goes through, too.
+    fn came_of(&self, then: &Then) -> bool {
+        let account = match then {
+            Then::Wrote(patient, record, _) => address::record(patient, record),
+            Then::Endangered(patient, emergency, _) => address::emergency(patient, emergency),
+            _ => return true,
+        };
+        self.svm
+            .get_account(&account)
+            .is_some_and(|account| account.owner == ID)
     }
 
     fn remember(&mut self, then: &Then) {
@@ -280,6 +305,23 @@ impl World {
             Then::Asked(patient, request) => {
                 if let Some(at) = of(patient) {
                     self.patients[at].requests.push(*request);
+                }
+            }
+            Then::Delegated(patient, delegate) => {
+                if let Some(at) = of(patient) {
+                    self.patients[at].delegates.push(*delegate);
+                }
+            }
+            Then::Endangered(patient, emergency, opener) => {
+                if let Some(at) = of(patient) {
+                    self.patients[at].emergencies.push((*emergency, opener.clone()));
+                }
+            }
+            Then::Anchored(batch) => self.batches.push(batch.clone()),
+            Then::Stands(who, standing) => {
+                self.suspended.retain(|suspended| suspended != who);
+                if *standing == Standing::Suspended {
+                    self.suspended.push(*who);
                 }
             }
             Then::Answered(patient, request) => {

@@ -38,7 +38,8 @@ impl World {
         if patient.records.is_empty() {
             return self.writes(patient, dice);
         }
-        match dice.below(100) {
+        match dice.below(120) {
+            100.. => self.acts_rarely(patient, dice),
             0..=1 => self.joins(pick(dice, self.bodies.len()), Role::Technician, dice),
             2..=11 => self.writes(patient, dice),
             12..=17 => self.amends(patient, 0, dice),
@@ -93,6 +94,8 @@ impl World {
             records: Vec::new(),
             grants: Vec::new(),
             requests: Vec::new(),
+            delegates: Vec::new(),
+            emergencies: Vec::new(),
         };
         let args = OpenPatientArgs {
             id: patient.id,
@@ -176,8 +179,8 @@ impl World {
         Ok(self.signed(&[set], &[&patient.wallet], Then::Nothing, dice))
     }
 
-    fn opens_emergency(&self, patient: &Patient, dice: &mut Dice) -> Result<Signed> {
-        let doctor = self.one_who_writes(dice)?;
+    pub(super) fn opens_emergency(&self, patient: &Patient, dice: &mut Dice) -> Result<Signed> {
+        let doctor = self.one_who_writes(dice)?.clone();
         let args = OpenEmergencyArgs {
             id: address::draw(EMERGENCY, &patient.id, || id(dice)),
             reason_hash: bytes(dice),
@@ -185,7 +188,9 @@ impl World {
         };
         let member = (&doctor.institution, &doctor.id);
         let open = ix::open_emergency(doctor.wallet.pubkey(), self.payer.pubkey(), member, &patient.id, args);
-        Ok(self.signed(&[open], &[&doctor.wallet], Then::Nothing, dice))
+        let wallet = Arc::clone(&doctor.wallet);
+        let then = Then::Endangered(patient.id, args.id, doctor);
+        Ok(self.signed(&[open], &[&wallet], then, dice))
     }
 
     fn asks(&self, patient: &Patient, dice: &mut Dice) -> Result<Signed> {
@@ -246,7 +251,7 @@ impl World {
         Ok(self.signed(&[read], &[&to.wallet], Then::Nothing, dice))
     }
 
-    fn one_who_writes(&self, dice: &mut Dice) -> Result<&Member> {
+    pub(super) fn one_who_writes(&self, dice: &mut Dice) -> Result<&Member> {
         let writers: Vec<_> = self
             .members
             .iter()
@@ -289,7 +294,7 @@ fn access(patient: &Patient, acting: &As, purpose: Purpose, dice: &mut Dice) -> 
     Ok(ix::access_record(acting, &patient.id, record, args))
 }
 
-fn one_of<'a, T>(all: &'a [T], dice: &mut Dice) -> Result<&'a T> {
+pub(super) fn one_of<'a, T>(all: &'a [T], dice: &mut Dice) -> Result<&'a T> {
     all.get(pick(dice, all.len())).context("there is none")
 }
 
@@ -297,7 +302,7 @@ fn pick(dice: &mut Dice, of: usize) -> usize {
     usize::try_from(dice.below(of.max(1) as u64)).unwrap_or(0)
 }
 
-fn content(dice: &mut Dice) -> Content {
+pub(super) fn content(dice: &mut Dice) -> Content {
     Content {
         manifest_hash: bytes(dice),
         root: bytes(dice),
