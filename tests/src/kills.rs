@@ -205,8 +205,14 @@ fn compare(stack: &mut Stack, patient: &Person, id: &str, confirmed: &[String]) 
 pub(crate) struct Dice(u64);
 
 impl Dice {
+    /// Every seed has moments of its own; they are spread (splitmix64) because neighbours would begin alike.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed | 1)
+        let mut state = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        state ^= state >> 31;
+        // A state of zeros would stay one.
+        Self(state.max(1))
     }
 
     /// A number below `most`, which is not 0.
@@ -230,4 +236,22 @@ pub fn new_seed() -> Result<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_seeds_roll_alike() {
+        let rolled = |seed| {
+            let mut dice = Dice::new(seed);
+            [(); 8].map(|()| dice.below(100))
+        };
+        let all: BTreeSet<_> = (0..1_000).map(rolled).collect();
+        assert_eq!(all.len(), 1_000);
+        assert_eq!(rolled(7), rolled(7));
+    }
 }
