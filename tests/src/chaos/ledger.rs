@@ -339,6 +339,17 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_branch_took_away_the_ledger_goes_on() {
+        // In the last one a batch comes again to a branch on which its patient never was.
+        for seed in (0..8).chain([1_003]) {
+            let mut ledger = Ledger::new(seed).unwrap();
+            for _ in 0..200 {
+                ledger.advance().unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn what_is_doomed_is_dropped_in_the_next_slot() {
         let mut ledger = Ledger::new(11).unwrap();
         let mut seen = 0;

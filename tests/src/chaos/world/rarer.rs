@@ -103,13 +103,15 @@ impl World {
 
     /// Now and then one that was promoted before, which the contract undoes.
     fn promotes(&self, dice: &mut Dice) -> Result<Signed> {
-        let Ok(batch) = one_of(&self.batches, dice) else {
+        // A batch may have come to this branch without the patient whom it is about.
+        let patient_of = |batch: &Batch| self.patients.iter().find(|patient| patient.id == batch.patient);
+        let all = self.batches.iter();
+        let all: Vec<_> = all.filter_map(|batch| Some((batch, patient_of(batch)?))).collect();
+        let Ok((batch, patient)) = one_of(&all, dice) else {
             return self.anchors(one_of(&self.patients, dice)?, dice);
         };
         let index = u32::try_from(dice.below(u64::from(RECORDS)))?;
         let (record, content) = *batch.records.get(usize::try_from(index)?).context("no such record")?;
-        let patient = self.patients.iter().find(|patient| patient.id == batch.patient);
-        let patient = patient.context("a batch of nobody")?;
         let args = PromoteBatchedArgs {
             request: id(dice),
             record,
