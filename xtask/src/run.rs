@@ -117,13 +117,23 @@ pub(crate) fn bench_media(workspace: &Workspace, arguments: &[String]) -> Result
 /// When set-up or build fail; how the measurement ends is in the exit code.
 pub(crate) fn bench_indexer(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     setup::ensure()?;
-    let validator = localnet::build_validator(workspace)?;
     let mut bench = build_program(workspace, "chartseal-bench-indexer", &["--release"])?;
-    // What is said again counts.
-    bench
-        .arg("--validator")
-        .arg(validator.command("chartseal-localnet")?.get_program());
+    if needs_validator(arguments) {
+        let validator = localnet::build_validator(workspace)?;
+        bench
+            .arg("--validator")
+            .arg(validator.command("chartseal-localnet")?.get_program());
+    }
     process::become_it(bench.args(arguments))
+}
+
+/// Whether a benchmark of the indexer is one of everything: only then it needs the validator, which takes long to build.
+fn needs_validator(arguments: &[String]) -> bool {
+    !arguments.iter().any(|argument| {
+        ["--only", "--validator", "--help", "-h"]
+            .iter()
+            .any(|word| argument.starts_with(word))
+    })
 }
 
 /// Runs a trial that lasts, optimised.

@@ -16,6 +16,9 @@ use super::{
 /// Rows of an answer, at most.
 const MOST: usize = 5_000;
 
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
 /// Over how long to sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -43,10 +46,10 @@ pub(crate) struct Sums {
     /// By members of this institution.
     #[param(example = "11111111111111111111111111111111")]
     institution: Option<Id>,
-    /// From the hour of this on; where steps are longer, from its day on.
+    /// From the hour of this on.
     #[param(example = "2025-01-01T00:00:00Z")]
     from: Option<Time>,
-    /// Until just before the hour of this, or its day.
+    /// Until just before the hour of this.
     until: Option<Time>,
     /// How long each sum is: hour, day or month, in UTC [default: day].
     #[serde(default)]
@@ -60,6 +63,12 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    /// Whether the sums by the day, of which there are fewer, add up to what is asked.
+    fn are_of_days(&self) -> bool {
+        let begins_a_day = |time: &Option<Time>| time.as_ref().is_none_or(|time| time.0.0.rem_euclid(DAY) < HOUR);
+        self.step != Step::Hour && begins_a_day(&self.from) && begins_a_day(&self.until)
+    }
+
     /// Which of these words are in `by`.
     fn by<const N: usize>(&self, words: [&str; N]) -> Result<[bool; N], Problem> {
         let asked: Vec<&str> = self
@@ -148,14 +157,12 @@ pub(crate) async fn accesses(
                   CASE WHEN $3::boolean THEN role::text END AS role,
                   CASE WHEN $4::boolean THEN purpose::text END AS purpose,
                   CASE WHEN $5::boolean THEN basis::text END AS basis, sum(accesses)::bigint AS "accesses!"
-           FROM (SELECT hour AS at, institution, role, purpose, basis, accesses FROM access_hours WHERE $1 = 'hour'
+           FROM (SELECT hour AS at, institution, role, purpose, basis, accesses FROM access_hours WHERE NOT $10::boolean
                  UNION ALL
-                 SELECT day, institution, role, purpose, basis, accesses FROM access_days WHERE $1 <> 'hour') sums
+                 SELECT day, institution, role, purpose, basis, accesses FROM access_days WHERE $10) sums
            WHERE ($6::bytea IS NULL OR institution = $6)
-                 AND ($7::timestamptz IS NULL
-                      OR at >= date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $7::timestamptz, 'UTC'))
-                 AND ($8::timestamptz IS NULL
-                      OR at < date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $8::timestamptz, 'UTC'))
+                 AND ($7::timestamptz IS NULL OR at >= date_trunc('hour', $7::timestamptz))
+                 AND ($8::timestamptz IS NULL OR at < date_trunc('hour', $8::timestamptz))
            GROUP BY 1, 2, 3, 4, 5 ORDER BY 1 DESC, 2, 3, 4, 5 LIMIT $9"#,
         sums.step.word(),
         institution,
@@ -166,6 +173,7 @@ pub(crate) async fn accesses(
         sums.from.map(|time| time.0) as _,
         sums.until.map(|time| time.0) as _,
         rows(),
+        sums.are_of_days(),
     )
     .fetch_all(&mut *question.view)
     .await?;
@@ -191,14 +199,12 @@ pub(crate) async fn refusals(
                   CASE WHEN $4::boolean THEN purpose::text END AS purpose,
                   CASE WHEN $5::boolean THEN action::text END AS action,
                   CASE WHEN $6::boolean THEN reason::text END AS reason, sum(refusals)::bigint AS "refusals!"
-           FROM (SELECT hour AS at, institution, role, purpose, action, reason, refusals FROM refusal_hours WHERE $1 = 'hour'
+           FROM (SELECT hour AS at, institution, role, purpose, action, reason, refusals FROM refusal_hours WHERE NOT $11::boolean
                  UNION ALL
-                 SELECT day, institution, role, purpose, action, reason, refusals FROM refusal_days WHERE $1 <> 'hour') sums
+                 SELECT day, institution, role, purpose, action, reason, refusals FROM refusal_days WHERE $11) sums
            WHERE ($7::bytea IS NULL OR institution = $7)
-                 AND ($8::timestamptz IS NULL
-                      OR at >= date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $8::timestamptz, 'UTC'))
-                 AND ($9::timestamptz IS NULL
-                      OR at < date_trunc(CASE $1 WHEN 'hour' THEN 'hour' ELSE 'day' END, $9::timestamptz, 'UTC'))
+                 AND ($8::timestamptz IS NULL OR at >= date_trunc('hour', $8::timestamptz))
+                 AND ($9::timestamptz IS NULL OR at < date_trunc('hour', $9::timestamptz))
            GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1 DESC, 2, 3, 4, 5, 6 LIMIT $10"#,
         sums.step.word(),
         institution,
@@ -210,6 +216,7 @@ pub(crate) async fn refusals(
         sums.from.map(|time| time.0) as _,
         sums.until.map(|time| time.0) as _,
         rows(),
+        sums.are_of_days(),
     )
     .fetch_all(&mut *question.view)
     .await?;

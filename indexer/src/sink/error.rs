@@ -42,7 +42,9 @@ pub enum SinkError {
         "transaction {signature}, instruction {outer}, inner instruction {inner}: the database holds another event there, or the same in another block. Run `chartseal-indexer verify`"
     )]
     Conflict { signature: String, outer: u16, inner: u16 },
-    #[error("the database holds another event in the place of one that comes now: {0} Run `chartseal-indexer verify`")]
+    #[error(
+        "the database holds an event in the place of one that comes now, and its chain (table chains) does not reach it: {0} Run `chartseal-indexer verify`"
+    )]
     KeyTaken(String),
     #[error("this database has no Chartseal schema: run `chartseal-indexer migrate`")]
     NoSchema,

@@ -246,13 +246,25 @@ async fn sums_are_those_of_the_rows() {
             "from=2025-01-01T00:00:00Z&by=purpose",
         ] {
             let sums = served.json(&format!("/v1/aggregates/{route}?{asked}")).await;
-            let total: i64 = sums["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|sum| sum[what].as_i64().unwrap())
-                .sum();
+            let total = total(&sums, what);
             assert!(total > 0 && total == rows, "{route}?{asked}: {total} of {rows}");
+        }
+        // The last hour, the last day until that hour, and the last day.
+        for (from, until) in [("hour", "hour + '1 hour'"), ("day", "hour"), ("day", "day + '1 day'")] {
+            let window = format!(
+                "SELECT to_char({from}, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char({until}, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+                        (SELECT count(*) FROM {what} WHERE at >= {from} AT TIME ZONE 'UTC' AND at < ({until}) AT TIME ZONE 'UTC')
+                 FROM (SELECT date_trunc('hour', max(at) AT TIME ZONE 'UTC') AS hour,
+                              date_trunc('day', max(at) AT TIME ZONE 'UTC') AS day FROM {what}) last"
+            );
+            let (from, until, rows): (String, String, i64) = sqlx::query_as(sqlx::AssertSqlSafe(window))
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            for step in ["hour", "day", "month"] {
+                let asked = format!("/v1/aggregates/{route}?step={step}&from={from}&until={until}");
+                assert_eq!(total(&served.json(&asked).await, what), rows, "{asked}");
+            }
         }
     }
     let (status, detail) = problem(served.get("/v1/aggregates/accesses?by=patient").await).await;
@@ -260,6 +272,11 @@ async fn sums_are_those_of_the_rows() {
         status == StatusCode::BAD_REQUEST && detail.contains("institution, role"),
         "{detail}"
     );
+}
+
+fn total(sums: &serde_json::Value, what: &str) -> i64 {
+    let items = sums["items"].as_array().unwrap();
+    items.iter().map(|sum| sum[what].as_i64().unwrap()).sum()
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use clap::Parser;
 
 /// Measures how fast the indexer writes, beside writing row by row as common frameworks do.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench indexer", args_override_self = true)]
+#[command(name = "cargo xtask bench indexer")]
 struct Args {
     /// One JSON object a line.
     #[arg(long)]

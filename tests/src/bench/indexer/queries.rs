@@ -102,7 +102,7 @@ const SUMS: [&str; 5] = [
 ];
 
 /// What is asked. Each is a question of docs/queries.md, of a patient, record and institution that are there.
-const QUESTIONS: [(&str, &str); 12] = [
+const QUESTIONS: [(&str, &str); 13] = [
     (
         "who read this record",
         "SELECT a.at, m.role, a.institution, a.purpose, a.basis, a.grant_id, g.expires_at FROM accesses a
@@ -116,11 +116,15 @@ const QUESTIONS: [(&str, &str); 12] = [
          WHERE patient_id = decode(md5('p' || 17), 'hex') ORDER BY at DESC LIMIT 50",
     ),
     (
-        "sums by role, a year",
+        "sums by role, a year, by the day",
         "SELECT role, purpose, sum(accesses) FROM accesses_by_day GROUP BY role, purpose",
     ),
     (
-        "sums by role, 30 days",
+        "sums by role, a year, by the hour",
+        "SELECT role, purpose, sum(accesses) FROM accesses_by_hour GROUP BY role, purpose",
+    ),
+    (
+        "sums by role, 30 days, by the day",
         "SELECT role, purpose, sum(accesses) FROM accesses_by_day WHERE day > now() - interval '30 days'
          GROUP BY role, purpose",
     ),
