@@ -89,7 +89,7 @@ async fn lag(plan: &Plan, patient: Patient, rpc: &str, database: &str) -> Result
     ));
     let (mut socket, _) = tokio_tungstenite::connect_async(websocket(rpc)?).await?;
     let (mut requests, mut confirmed) = (Vec::new(), HashMap::new());
-    let mut subscriptions = HashMap::new();
+    let (mut subscriptions, mut early) = (HashMap::new(), HashMap::new());
     let mut sent = 0;
     let mut clock = tokio::time::interval(Duration::from_secs(1) / plan.rate.max(1));
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -133,11 +133,16 @@ async fn lag(plan: &Plan, patient: Patient, rpc: &str, database: &str) -> Result
                 let tungstenite::Message::Text(text) = message else { continue };
                 let said: Value = serde_json::from_str(&text)?;
                 if let (Some(id), Some(subscription)) = (said["id"].as_u64(), said["result"].as_u64()) {
-                    subscriptions.insert(subscription, usize::try_from(id)?);
+                    let which = usize::try_from(id)?;
+                    subscriptions.insert(subscription, which);
+                    confirmed.extend(early.remove(&subscription).map(|at| (which, at)));
                 } else if let Some(subscription) = said["params"]["subscription"].as_u64() {
                     ensure!(said["params"]["result"]["value"]["err"].is_null(), "a reading failed: {said}");
-                    let which = subscriptions.get(&subscription).context("nobody asked for this")?;
-                    confirmed.insert(*which, now);
+                    match subscriptions.get(&subscription) {
+                        Some(which) => drop(confirmed.insert(*which, now)),
+                        // The news may overtake the answer that says what it is about.
+                        None => drop(early.insert(subscription, now)),
+                    }
                     last_news = now;
                 }
             }
