@@ -32,7 +32,8 @@ pub(super) enum Fault {
 impl Fault {
     fn kind(self) -> Kind {
         match self {
-            Self::Status(_) | Self::Error(_) => Kind::RpcError,
+            Self::Status(_) => Kind::HttpError,
+            Self::Error(_) => Kind::RpcError,
             Self::Break => Kind::Broken,
             Self::Stall => Kind::Timeout,
             Self::Late(_) => Kind::Late,
@@ -72,7 +73,7 @@ const LISTINGS: [(u64, Fault); 3] = [(50, Fault::Twice), (20, Fault::Swapped), (
 /// How a thousand questions for a transaction or a block fare.
 const DETAILS: [(u64, Fault); 1] = [(30, Fault::Nothing)];
 
-/// One of each.
+/// One of each kind.
 const EACH: [Fault; 10] = [
     Fault::Status(503),
     Fault::Error(-32005),
@@ -244,6 +245,19 @@ mod tests {
         }
         assert!(faults.owed().is_empty(), "{:?}", faults.owed());
         assert!(faults.met().lacks(None).iter().all(|kind| !kind.contains("answers")));
+    }
+
+    #[test]
+    fn what_strikes_pays_for_its_own_kind_alone() {
+        let mut faults = Faults::new(7);
+        faults.owe_each();
+        for (number, fault) in EACH.into_iter().enumerate() {
+            for _ in 0..2 {
+                faults.struck(fault);
+                assert_eq!(faults.owed().len(), EACH.len() - number - 1, "{fault:?}");
+                assert!(!faults.owed().contains(&fault));
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::{
 /// What may befall it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// The node answers by an error, of HTTP or of JSON-RPC.
+    /// The node answers by an HTTP status that is an error.
+    HttpError,
+    /// The node answers by a JSON-RPC error.
     RpcError,
     /// An answer ends in its middle, and the connection with it.
     Broken,
@@ -39,7 +41,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 15] = [
+        (Self::HttpError, "HTTP errors"),
         (Self::RpcError, "RPC errors"),
         (Self::Broken, "broken answers"),
         (Self::Timeout, "timeouts"),

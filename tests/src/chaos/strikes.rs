@@ -1,5 +1,7 @@
-//! What strikes node, Postgres and indexer from outside. A strike lasts until it was felt: until the indexer has seen that
-//! the node is away, could not write, or has stored something of a block before that is dropped.
+//! What strikes node, Postgres and indexer from outside. Most strikes last until they were felt: until the indexer could not
+//! connect to a node that is away, could not write to a disk that is full, met every fault of an answer, or has stored
+//! something of a block before that is dropped. An end of Postgres and `kill -9` come at a moment of chance, whatever the
+//! indexer does just then, and are not waited for.
 
 use std::time::Duration;
 
@@ -7,6 +9,9 @@ use anyhow::Result;
 
 use super::{met::Kind, storm::Storm};
 use crate::cluster::{End, connect};
+
+/// What the indexer's log says where nobody listens at the node's address; a node that errs, lags or is back says otherwise.
+const NOBODY_LISTENS: &str = "the RPC node does not answer as it should: error sending request";
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,10 +114,10 @@ impl Storm {
     }
 
     fn node_away(&mut self, pause: Duration) -> Result<()> {
-        let said = self.said();
         self.node.leave();
+        let said = self.said();
         self.wait("the indexer does not see that the node is away", |storm| {
-            Ok(storm.has_said("the RPC node is ", said))
+            Ok(storm.has_said(NOBODY_LISTENS, said))
         })?;
         std::thread::sleep(pause);
         self.node.come_back()?;
