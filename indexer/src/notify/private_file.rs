@@ -67,9 +67,10 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
         .ok_or_else(|| PrivateFileError::NoText(path.to_owned()))
 }
 
-/// The path by which a file is found from any folder.
+/// The path by which a file is found from any folder. Links stay what they are: secrets are often exchanged by leading a link to
+/// another file.
 pub(super) fn lasting(path: &Path) -> Result<String, PrivateFileError> {
-    let whole = path.canonicalize().map_err(PrivateFileError::at(path))?;
+    let whole = std::path::absolute(path).map_err(PrivateFileError::at(path))?;
     let whole = whole.into_os_string().into_string();
     whole.map_err(|path| PrivateFileError::Name(path.into()))
 }
@@ -103,6 +104,23 @@ mod tests {
                 ),
             }
         }
+    }
+
+    #[test]
+    fn a_path_that_lasts_leads_where_its_link_leads_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second, link] = ["first", "second", "link"].map(|name| folder.path().join(name));
+        for file in [&first, &second] {
+            write(file, file.file_name().unwrap().as_encoded_bytes()).unwrap();
+            set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+        }
+        std::os::unix::fs::symlink(&first, &link).unwrap();
+        let path = PathBuf::from(lasting(&link).unwrap());
+        assert_eq!(*read(&path).unwrap(), "first");
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&second, &link).unwrap();
+        assert_eq!(*read(&path).unwrap(), "second");
+        assert!(Path::new(&lasting(Path::new("url")).unwrap()).is_absolute());
     }
 
     #[test]
