@@ -67,6 +67,10 @@ pub enum AnalystError {
         "the role {0} sees all rows already: `chartseal-indexer analysts remove` it first, and it sees those alone"
     )]
     SeesAll(String),
+    #[error(
+        "the role {0} serves, so it can act as roles that see the rows of every institution: take another role for what one institution sees"
+    )]
+    Serves(String),
     #[error("the role {0} is no analyst: `chartseal-indexer analysts list` shows those that are")]
     NotAnAnalyst(String),
     #[error(
@@ -101,6 +105,9 @@ pub async fn add(database: &str, role: &str, sight: Sight, patience: Duration) -
         Sight::Institution(id) => Some(require_institution(&mut transaction, id).await?),
     };
     require_role(&mut transaction, role, "CREATE ROLE %1$I NOLOGIN").await?;
+    if institution.is_some() && services::serves(&mut transaction, role).await? {
+        return Err(AnalystError::Serves(role.to_owned()));
+    }
     allow(&mut transaction, role).await?;
     for setting in [
         "ALTER ROLE %1$I IN DATABASE %2$I SET default_transaction_read_only = on".to_owned(),
@@ -312,18 +319,22 @@ async fn require_held(connection: &mut PgConnection, role: &str) -> Result<(), A
     })
 }
 
-/// Lets a role read every view, and every table with a policy for analysts.
+/// Lets a role read every view, and every table with a policy for analysts, where it was not let yet.
 async fn allow(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = sqlx::query_scalar(
-        "SELECT format('GRANT USAGE ON SCHEMA chartseal TO %I', $1)
-         UNION ALL
-         SELECT format('GRANT EXECUTE ON FUNCTION chartseal.grant_lives(bytea, bytea, timestamptz) TO %I', $1)
-         UNION ALL
-         SELECT format('GRANT SELECT ON chartseal.%I TO %I', c.relname, $1)
-         FROM pg_class c
-         WHERE c.relnamespace = 'chartseal'::regnamespace
-               AND (c.relkind = 'v'
-                    OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'analysts'))",
+        "SELECT format('GRANT %s ON %s TO %I', t.may, t.what, $1)
+         FROM (SELECT 'USAGE', 'SCHEMA chartseal', n.nspacl FROM pg_namespace n WHERE n.nspname = 'chartseal'
+               UNION ALL
+               SELECT 'EXECUTE', format('FUNCTION %s', p.oid::regprocedure), p.proacl FROM pg_proc p
+               WHERE p.oid = 'chartseal.grant_lives(bytea, bytea, timestamptz)'::regprocedure
+               UNION ALL
+               SELECT 'SELECT', format('chartseal.%I', c.relname), c.relacl FROM pg_class c
+               WHERE c.relnamespace = 'chartseal'::regnamespace
+                     AND (c.relkind = 'v'
+                          OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'analysts'))
+              ) t (may, what, acl)
+         WHERE NOT EXISTS (SELECT FROM aclexplode(t.acl) x
+                           WHERE x.grantee = (SELECT oid FROM pg_roles WHERE rolname = $1) AND x.privilege_type = t.may)",
     )
     .bind(role)
     .fetch_all(&mut *connection)

@@ -13,8 +13,8 @@ pub(super) enum Services {
     /// Let a role serve. It is made if there is none, without a login
     ///
     /// It reads tokens and notifications, notes what was delivered to webhooks, and acts as the roles of all tokens, those to
-    /// come too. By itself it reads nothing that was indexed and writes nothing of it. Give its URL to `serve` as --database,
-    /// and to `run` as --service-database.
+    /// come too. Of what was indexed it reads by itself only the notifications of the last 30 days (ids, kinds and times, of
+    /// everybody), and it writes nothing of it. Give its URL to `serve` as --database, and to `run` as --service-database.
     Add {
         /// Name of the database role
         role: String,

@@ -49,21 +49,38 @@ pub async fn migrate(url: &str) -> Result<(), SinkError> {
 }
 
 pub(super) async fn apply_migrations(connection: &mut PgConnection) -> Result<(), SinkError> {
-    // Where there is nothing to do, a role suffices that may write rows and change nothing else.
-    if is_current(connection).await? {
-        return Ok(());
+    if !is_current(connection).await? {
+        apply_what_lacks(connection).await?;
     }
+    // At each start: a start that was cut short after the migrations has let nobody read what they added. Without it a role
+    // suffices that may write rows and change nothing else.
+    if owns_schema(connection).await? {
+        analysts::renew(connection).await?;
+        services::renew(connection).await?;
+    }
+    Ok(())
+}
+
+async fn apply_what_lacks(connection: &mut PgConnection) -> Result<(), SinkError> {
     // The migrator keeps its list where search_path says, which must exist before the first migration makes it.
     sqlx::query("CREATE SCHEMA IF NOT EXISTS chartseal")
         .execute(&mut *connection)
         .await?;
     MIGRATIONS.run_direct(None, connection, false).await?;
     // Migrations set the path for whoever applies them by hand.
-    sqlx::query("SET search_path TO chartseal")
-        .execute(&mut *connection)
-        .await?;
-    analysts::renew(connection).await?;
-    Ok(services::renew(connection).await?)
+    sqlx::query("SET search_path TO chartseal").execute(connection).await?;
+    Ok(())
+}
+
+/// Whether this role may let others read all that is in the schema.
+async fn owns_schema(connection: &mut PgConnection) -> Result<bool, SinkError> {
+    let owns = sqlx::query_scalar(
+        "SELECT coalesce(bool_and(pg_has_role(n.nspowner, 'USAGE') AND pg_has_role(c.relowner, 'USAGE')), false)
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'chartseal'",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(owns)
 }
 
 /// What makes all views and functions of the schema: the newest of the migrations that hold nothing else, whose names end

@@ -75,7 +75,7 @@ async fn a_service_answers_every_question_and_delivers_under_a_role_of_its_own()
 }
 
 #[tokio::test]
-async fn a_service_by_itself_reads_nothing_that_was_indexed_and_writes_none_of_it() {
+async fn a_service_by_itself_reads_of_what_was_indexed_notifications_alone_and_writes_none_of_it() {
     let (_node, database) = told().await;
     let name = role(&database, "least");
     let made = tokens::add(&database.url, "", Audience::All).await.unwrap();
@@ -237,6 +237,58 @@ async fn whoever_may_do_more_does_not_become_a_service() {
     let refused = services::add(&database.url, &heir).await;
     assert!(matches!(refused, Err(ServiceError::Inherits(_))), "{refused:?}");
     assert_eq!(services::list(&database.url).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn whoever_sees_one_institution_alone_does_not_serve_too() {
+    let (_node, database) = told().await;
+    let [analyst, service] = ["analysing", "serving"].map(|name| role(&database, name));
+    let sight = Sight::Institution(HOSPITAL);
+    analysts::add(&database.url, &analyst, sight, PATIENCE).await.unwrap();
+    let mut owner = database.connect().await;
+    execute(&mut owner, &format!("ALTER ROLE \"{analyst}\" NOINHERIT")).await;
+    let refused = services::add(&database.url, &analyst).await;
+    assert!(matches!(refused, Err(ServiceError::SeesOne(_))), "{refused:?}");
+    services::add(&database.url, &service).await.unwrap();
+    let refused = analysts::add(&database.url, &service, sight, PATIENCE).await;
+    assert!(matches!(refused, Err(AnalystError::Serves(_))), "{refused:?}");
+    let listed = analysts::list(&database.url).await.unwrap();
+    assert!(listed.len() == 1 && listed[0].role == analyst, "{listed:?}");
+    let listed = services::list(&database.url).await.unwrap();
+    assert!(listed.len() == 1 && listed[0].role == service, "{listed:?}");
+}
+
+#[tokio::test]
+async fn an_owner_who_makes_no_roles_gives_at_each_start_what_an_earlier_one_did_not() {
+    let database = Database::new().await;
+    let [owner, service, reader] = ["owning", "renewed", "reading"].map(|name| role(&database, name));
+    let mut administrator = database.connect().await;
+    execute(&mut administrator, &format!("CREATE ROLE \"{owner}\"")).await;
+    let lets =
+        format!("DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO \"{owner}\"', current_database()); END $$");
+    execute(&mut administrator, &lets).await;
+    let by_owner = login(&database, &owner).await;
+    chartseal_indexer::migrate(&by_owner).await.unwrap();
+    tokens::add(&database.url, "", Audience::All).await.unwrap();
+    services::add(&database.url, &service).await.unwrap();
+    analysts::add(&database.url, &reader, Sight::All, PATIENCE)
+        .await
+        .unwrap();
+    for (table, role) in [("outbox", &service), ("accesses", &reader)] {
+        execute(
+            &mut administrator,
+            &format!("REVOKE ALL ON chartseal.{table} FROM \"{role}\""),
+        )
+        .await;
+    }
+    let reads = "SELECT r.rolname::text FROM pg_class c, aclexplode(c.relacl) x JOIN pg_roles r ON r.oid = x.grantee
+                 WHERE x.privilege_type = 'SELECT'
+                       AND (c.relname = 'outbox' AND r.rolname LIKE 'renewed of %'
+                            OR c.relname = 'accesses' AND r.rolname LIKE 'reading of %')
+                 ORDER BY 1";
+    assert_eq!(lines(&mut administrator, reads).await, [""; 0]);
+    chartseal_indexer::migrate(&by_owner).await.unwrap();
+    assert_eq!(lines(&mut administrator, reads).await, [reader, service]);
 }
 
 /// A process that ends with its test.
