@@ -218,6 +218,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_validator_is_built_for_a_benchmark_of_everything() {
+        let needs = |line: &str| needs_validator(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(needs("--json --runs 3"));
+        for line in ["--only queries", "--json --only=lag", "--validator /x", "--help", "-h"] {
+            assert!(!needs(line), "{line}");
+        }
+    }
+
+    #[test]
     fn results_of_all_test_programs_are_added_up() {
         let mut tally = Tally::default();
         tally.count("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s");

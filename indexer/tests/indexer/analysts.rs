@@ -1,7 +1,5 @@
 //! Whose rows a role sees, and that it gets at no others.
 
-use std::process::Command;
-
 use chartseal_indexer::{
     Scope,
     analysts::{self, AnalystError, PATIENCE, Sight},
@@ -12,6 +10,7 @@ use crate::{
     cluster::{Database, connect, lines, number},
     indexing::index,
     node::Node,
+    program::asks,
     story,
 };
 
@@ -387,18 +386,7 @@ async fn names_and_institutions_that_are_none_are_refused() {
 async fn the_command_says_what_it_did_and_what_is_left_to_do() {
     let (_node, database) = told().await;
     let name = role(&database, "by command");
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_chartseal-indexer"))
-            .arg("analysts")
-            .args(arguments)
-            .env("CHARTSEAL_DATABASE_URL", &database.url)
-            .output()
-            .unwrap();
-        let said = [&output.stdout[..], &output.stderr]
-            .map(String::from_utf8_lossy)
-            .concat();
-        (output.status.success(), said)
-    };
+    let run = |arguments: &[&str]| asks(&database, &[&["analysts"], arguments].concat());
     let hospital = hex::encode(story::HOSPITAL);
     for (arguments, done, words) in [
         (&["list"][..], true, "no role reads"),

@@ -34,6 +34,13 @@ fn said(output: &Output) -> String {
         .concat()
 }
 
+/// Whether a command about this database succeeds, and what it says.
+pub(crate) fn asks(database: &Database, arguments: &[&str]) -> (bool, String) {
+    let mut command = program(arguments);
+    let output = command.env("CHARTSEAL_DATABASE_URL", &database.url).output().unwrap();
+    (output.status.success(), said(&output))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_exits_with_0_when_whole_4_when_behind_and_3_when_broken() {
     let node = Node::start(story::tell()).await;

@@ -19,6 +19,7 @@ use crate::{
     analysts::{execute, login, role, rows},
     cluster::{Database, connect, lines, number},
     notifying::{Stream, read, told},
+    program::asks,
     serving::{Served, examples},
     story::HOSPITAL,
     webhooks::{add, until, work},
@@ -361,18 +362,7 @@ async fn the_command_says_who_serves() {
     let database = Database::new().await;
     chartseal_indexer::migrate(&database.url).await.unwrap();
     let name = role(&database, "served by command");
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_chartseal-indexer"))
-            .arg("services")
-            .args(arguments)
-            .env("CHARTSEAL_DATABASE_URL", &database.url)
-            .output()
-            .unwrap();
-        let said = [&output.stdout[..], &output.stderr]
-            .map(String::from_utf8_lossy)
-            .concat();
-        (output.status.success(), said)
-    };
+    let run = |arguments: &[&str]| asks(&database, &[&["services"], arguments].concat());
     for (arguments, done, words) in [
         (&["list"][..], true, "no role serves"),
         (&["add", ""], false, "1 to 63 bytes"),

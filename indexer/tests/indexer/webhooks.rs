@@ -5,7 +5,6 @@ use std::{
     fs::{Permissions, set_permissions, write},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -25,6 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     cluster::{Database, lines},
     notifying::{read, told},
+    program::asks,
 };
 
 pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
@@ -329,12 +329,7 @@ async fn what_may_be_secret_of_an_address_is_neither_stored_nor_shown() {
     receiver.knows.lock().unwrap().broken = true;
     read(&node, &database).await;
     until(async || notify::list(&database.url).await.unwrap()[0].dead == 1).await;
-    let output = Command::new(env!("CARGO_BIN_EXE_chartseal-indexer"))
-        .args(["webhooks", "list"])
-        .env("CHARTSEAL_DATABASE_URL", &database.url)
-        .output()
-        .unwrap();
-    let shown = String::from_utf8(output.stdout).unwrap();
+    let (_, shown) = asks(&database, &["webhooks", "list"]);
     let origin = receiver.url.split_once("/hook").unwrap().0;
     assert!(
         shown.contains(&format!("  {origin}  all  ")) && shown.contains("500"),

@@ -232,54 +232,62 @@ pub(crate) struct Refused {
     pub(crate) constraint: &'static str,
     pub(crate) cells: &'static [&'static str],
     pub(crate) ways: &'static [Way],
-    /// What the constraint says.
-    pub(crate) _why: &'static str,
 }
 
 /// All of them. Who owns the tables drops the constraint first, and then the difference is named.
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
+    // A wallet that was agreed on takes over from a certain time on.
     Refused {
         constraint: "safeguards_check", cells: &["safeguards.agreed_wallet", "safeguards.ready_at"],
-        ways: &[Emptied, Filled], _why: "a wallet that was agreed on takes over from a certain time on",
+        ways: &[Emptied, Filled],
     },
+    // The patient's review has verdict, time and reviewer, or there is none.
     Refused {
         constraint: "emergencies_check",
         cells: &["emergencies.patient_verdict", "emergencies.patient_reviewed_at"],
-        ways: &[Emptied, Filled], _why: "the patient's review has verdict, time and reviewer, or there is none",
+        ways: &[Emptied, Filled],
     },
+    // So has the institution's.
     Refused {
         constraint: "emergencies_check1",
         cells: &["emergencies.institution_verdict", "emergencies.institution_reviewed_at"],
-        ways: &[Emptied, Filled], _why: "so has the institution's",
+        ways: &[Emptied, Filled],
     },
+    // What is not open was decided, by somebody and at some time.
     Refused {
         constraint: "requests_check", cells: &["requests.decided_at"],
-        ways: &[Emptied, Filled], _why: "what is not open was decided, by somebody and at some time",
+        ways: &[Emptied, Filled],
     },
+    // What was approved led to a grant, and nothing else did.
     Refused {
         constraint: "requests_check1", cells: &["requests.grant_id"],
-        ways: &[Emptied, Filled], _why: "what was approved led to a grant, and nothing else did",
+        ways: &[Emptied, Filled],
     },
+    // An open one was not decided.
     Refused {
         constraint: "requests_check", cells: &["requests.state"],
-        ways: &[Other], _why: "an open one was not decided",
+        ways: &[Other],
     },
+    // Only an approved one has a grant.
     Refused {
         constraint: "requests_check1", cells: &["requests.state"],
-        ways: &[Other], _why: "only an approved one has a grant",
+        ways: &[Other],
     },
+    // Whoever accepts says where it is paid.
     Refused {
         constraint: "agreements_check", cells: &["agreements.payee", "agreements.accepted_at"],
-        ways: &[Emptied, Filled], _why: "whoever accepts says where it is paid",
+        ways: &[Emptied, Filled],
     },
+    // With the end go who made it, how much went back, and to whom.
     Refused {
         constraint: "agreements_check1", cells: &["agreements.closed_at"],
-        ways: &[Emptied, Filled], _why: "with the end go who made it, how much went back, and to whom",
+        ways: &[Emptied, Filled],
     },
+    // What is closed was closed at some time, and nothing else was.
     Refused {
         constraint: "agreements_check2", cells: &["agreements.closed_at"],
-        ways: &[Emptied, Filled], _why: "what is closed was closed at some time, and nothing else was",
+        ways: &[Emptied, Filled],
     },
 ];
 

@@ -114,14 +114,7 @@ impl Fuzzer {
         let mut command = workspace.cargo();
         // A target that is named has a build folder of its own. Without one, what is instrumented here would stand where
         // other builds look: the contract is a `cdylib` too, so cargo gives its library one name in every build.
-        command.args([
-            "build",
-            "--workspace",
-            "--bin",
-            "chartseal-fuzz",
-            "--target",
-            "host-tuple",
-        ]);
+        command.args(["build", "--package", "chartseal-fuzz", "--target", "host-tuple"]);
         command.args([
             "--features",
             "chartseal-fuzz/libfuzzer",
