@@ -103,4 +103,11 @@ errors! {
     BeyondDelegation: "a delegate gives no right that it does not have itself, and none for longer than it acts",
     VoteCap: "votes of this guardian reached their cap for the day: try again later",
     OwnHandover: "a steward hands a patient over to the patient, not to itself",
+    NotAField: "these 32 bytes are no element of the proof system's field: they have to be less than its order",
+    TreeFull: "the tree has no room for another leaf: use another tree",
+    StalePath: "the path is older than the changes that the tree remembers: read it again",
+    NotInTree: "the path does not show that this grant is in the tree: it was revoked, or is another record's",
+    StaleRoot: "the tree has moved on from this root, or a revocation has made it void: prove it anew",
+    ClockSkew: "the time that the proof names is more than a minute from the clock",
+    BadProof: "the proof does not hold for what it is shown for",
 }

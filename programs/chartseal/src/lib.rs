@@ -16,6 +16,7 @@ pub mod errors;
 pub mod events;
 pub mod instructions;
 pub mod log;
+pub mod membership;
 pub mod merkle;
 pub mod policy;
 #[cfg(target_os = "solana")]

@@ -7,6 +7,35 @@
 
 use anchor_lang::pinocchio::syscalls;
 
+/// Poseidon over BN254's scalar field, with circomlib's parameters; `None` where an input is no field element, or there
+/// are none or more than 12.
+pub(crate) fn poseidon(inputs: &[&[u8; 32]]) -> Option<[u8; 32]> {
+    const MOST: usize = 12;
+    const NONE: &[u8] = &[];
+    const BN254_X5: u64 = 0;
+    const BIG_ENDIAN: u64 = 0;
+    // The syscall reads pairs of address and length.
+    let mut slices = [NONE; MOST];
+    if inputs.len() > MOST {
+        return None;
+    }
+    for (slice, input) in slices.iter_mut().zip(inputs) {
+        *slice = input.as_slice();
+    }
+    let mut hash = [0; 32];
+    // SAFETY: `slices` has at least as many entries as are named, each of them a live slice, and `hash` is 32 bytes.
+    let failed = unsafe {
+        syscalls::sol_poseidon(
+            BN254_X5,
+            BIG_ENDIAN,
+            slices.as_ptr().cast(),
+            inputs.len() as u64,
+            hash.as_mut_ptr(),
+        )
+    };
+    (failed == 0).then_some(hash)
+}
+
 #[no_mangle]
 extern "C" fn __bpf_trap() -> ! {
     // SAFETY: the syscall takes nothing and never returns.
