@@ -110,4 +110,6 @@ errors! {
     StaleRoot: "the tree has moved on from this root, or a revocation has made it void: prove it anew",
     ClockSkew: "the time that the proof names is more than a minute from the clock",
     BadProof: "the proof does not hold for what it is shown for",
+    NotThePayer: "the rent of a nullifier goes to whoever paid it",
+    EpochNotOver: "the nullifier's epoch is not over: as long as it could be used again, it stands",
 }

@@ -19,6 +19,7 @@ pub mod log;
 pub mod membership;
 pub mod merkle;
 pub mod policy;
+pub mod proof;
 #[cfg(target_os = "solana")]
 mod runtime;
 pub mod security;
@@ -29,6 +30,8 @@ pub mod vocabulary;
 
 pub use errors::ChartsealError;
 use instructions::*;
+use membership::AnonymousTerms;
+use seeds::Id;
 use state::Keys;
 use vocabulary::Standing;
 
@@ -270,6 +273,36 @@ pub mod chartseal {
     /// Opens an emergency, or logs a refusal. Signed by a member who holds the credential.
     pub fn open_emergency(ctx: &mut Context<OpenEmergency>, args: OpenEmergencyArgs) -> Result<()> {
         open_emergency::handler(ctx, &args)
+    }
+
+    /// Makes a tree for grants without a name. Signed by the admin.
+    pub fn open_tree(ctx: &mut Context<OpenTree>, id: Id) -> Result<()> {
+        open_tree::handler(ctx, &id)
+    }
+
+    /// Grants rights on a record without a name. Signed by whoever decides for the patient.
+    pub fn create_anonymous_grant(ctx: &mut Context<CreateAnonymousGrant>, terms: AnonymousTerms) -> Result<()> {
+        create_anonymous_grant::handler(ctx, &terms)
+    }
+
+    /// Ends a grant without a name before its time. Signed by whoever decides for the patient.
+    #[allow(clippy::needless_pass_by_value)] // Anchor hands arguments over like this.
+    pub fn revoke_anonymous_grant(
+        ctx: &mut Context<RevokeAnonymousGrant>,
+        args: RevokeAnonymousGrantArgs,
+    ) -> Result<()> {
+        revoke_anonymous_grant::handler(ctx, &args)
+    }
+
+    /// Counts a use of a grant without a name. Signed by whoever brings the proof.
+    #[allow(clippy::needless_pass_by_value)] // Anchor hands arguments over like this.
+    pub fn verify_access_proof(ctx: &mut Context<VerifyAccessProof>, args: VerifyAccessProofArgs) -> Result<()> {
+        verify_access_proof::handler(ctx, &args)
+    }
+
+    /// Returns the rent of a nullifier whose epoch is over. Signed by nobody in particular.
+    pub fn close_nullifier(ctx: &mut Context<CloseNullifier>) -> Result<()> {
+        close_nullifier::handler(ctx)
     }
 
     /// Reviews an emergency. Signed for the patient, or for the opener's institution.

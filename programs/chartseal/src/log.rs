@@ -27,10 +27,12 @@ pub enum ChainKind {
     Log,
     /// All that was refused about a patient. Subject: the patient's id.
     Refusals,
+    /// Proofs of access that rest on a tree of grants without a name. Subject: the tree's id.
+    Tree,
 }
 
 impl ChainKind {
-    pub const ALL: [Self; 4] = [Self::Registry, Self::Institution, Self::Log, Self::Refusals];
+    pub const ALL: [Self; 5] = [Self::Registry, Self::Institution, Self::Log, Self::Refusals, Self::Tree];
 
     /// Separates the chains' hashes from each other and from every other hash of the system.
     pub const fn domain(self) -> &'static [u8] {
@@ -39,6 +41,7 @@ impl ChainKind {
             Self::Institution => b"chartseal/institution/v1",
             Self::Log => b"chartseal/log/v1",
             Self::Refusals => b"chartseal/refusals/v1",
+            Self::Tree => b"chartseal/tree/v1",
         }
     }
 
@@ -49,6 +52,7 @@ impl ChainKind {
             Self::Institution => "institution",
             Self::Log => "log",
             Self::Refusals => "refusals",
+            Self::Tree => "tree",
         }
     }
 

@@ -30,7 +30,7 @@ pub const DEPTH: usize = 20;
 pub const CAPACITY: u32 = 1 << DEPTH;
 
 /// Seconds of an epoch: within one, a reader has one nullifier per record and verifier.
-pub const EPOCH: i64 = 3_600;
+pub const EPOCH: u64 = 3_600;
 
 /// Seconds by which the time that a proof names may differ from the clock.
 pub const SKEW: i64 = 60;
@@ -175,7 +175,7 @@ pub fn node(left: &Field, right: &Field) -> Result<Field> {
 
 /// The epoch of a time, in seconds since 1970; times before that are of the first.
 pub fn epoch(at: i64) -> u64 {
-    u64::try_from(at / EPOCH).unwrap_or(0)
+    u64::try_from(at).unwrap_or(0) / EPOCH
 }
 
 /// What nullifiers are drawn for: one verifier, one epoch.

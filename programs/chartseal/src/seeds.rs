@@ -32,6 +32,12 @@ pub const BATCH: &[u8] = b"batch";
 pub const AGREEMENT: &[u8] = b"agreement";
 /// `settlement`, agreement's address, record's address, version (u32 LE).
 pub const SETTLEMENT: &[u8] = b"settlement";
+/// `tree`, id.
+pub const TREE: &[u8] = b"tree";
+/// `leaves`, tree's id, record's address.
+pub const LEAVES: &[u8] = b"leaves";
+/// `nullifier`, the nullifier.
+pub const NULLIFIER: &[u8] = b"nullifier";
 
 /// An id: 16 random bytes. All zeros means "none".
 pub type Id = [u8; 16];
@@ -40,7 +46,7 @@ pub type Id = [u8; 16];
 pub const NO_ID: Id = [0; 16];
 
 /// The bump of every address whose id the client draws for it: records, grants, delegates, requests, emergencies,
-/// batches and agreements.
+/// batches, agreements and trees.
 ///
 /// The chain looks for an address's bump from 255 downwards, and each step costs 326 compute units. Ids are random, so
 /// the client draws them until the very first bump fits (two draws on average): making a record then costs the same
@@ -141,6 +147,31 @@ pub mod address {
     /// What was settled of an agreement for one version of a record.
     pub fn settlement(agreement: &Address, record: &Address, version: u32) -> Address {
         find(&[SETTLEMENT, agreement.as_ref(), record.as_ref(), &version.to_le_bytes()])
+    }
+
+    /// The GrantTree of this id.
+    pub fn tree(id: &Id) -> Address {
+        find(&[TREE, id])
+    }
+
+    /// What a tree has of one record.
+    pub fn anonymous_set(tree: &Id, record: &Address) -> Address {
+        find(&[LEAVES, tree, record.as_ref()])
+    }
+
+    /// A use of a grant without a name.
+    pub fn nullifier(nullifier: &crate::membership::Field) -> Address {
+        find(&[NULLIFIER, nullifier])
+    }
+
+    /// Draws ids until one is fit for a tree.
+    pub fn draw_tree_id(mut random: impl FnMut() -> Id) -> Id {
+        loop {
+            let id = random();
+            if id != NO_ID && Address::find_program_address(&[TREE, &id], &crate::ID).1 == BUMP {
+                return id;
+            }
+        }
     }
 
     /// Whether an id is fit for an address of this kind (see [`BUMP`]): `kind` is one of this module's seeds, `subject`

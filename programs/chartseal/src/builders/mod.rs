@@ -3,6 +3,7 @@
 //! Only off chain. Ids and wallets go in, an `Instruction` comes out; who has to sign is marked in its accounts.
 
 mod agreements;
+mod anonymous;
 mod batches;
 mod consent;
 mod institutions;
@@ -11,6 +12,7 @@ mod records;
 mod registry;
 
 pub use agreements::*;
+pub use anonymous::*;
 pub use batches::*;
 pub use consent::*;
 pub use institutions::*;

@@ -6,6 +6,7 @@
 //! the addresses of their accounts, persons by their wallets; records, grants and requests by their ids.
 
 mod agreements;
+mod anonymous;
 mod consent;
 mod institutions;
 mod patients;
@@ -13,6 +14,7 @@ mod records;
 mod registry;
 
 pub use agreements::*;
+pub use anonymous::*;
 pub use consent::*;
 pub use institutions::*;
 pub use patients::*;
@@ -89,8 +91,10 @@ events! {
     Log: PatientOpened, WalletProposed, WalletAccepted, PatientKeyRotated, DelegateNamed, DelegationAccepted,
         DelegateRevoked, GuardiansSet, BreakGlassSet, RecoveryVoted, RecoveryObjected, RecoveryFinished, RecordCreated,
         RecordAmended, RecordPromoted, RecordErased, ErasureAttested, GrantCreated, GrantPassedOn, GrantRevoked,
-        PolicySet, AccessRequested, RequestDecided, EmergencyOpened, EmergencyReviewed, AccessAllowed, AccessSettled;
+        PolicySet, AccessRequested, RequestDecided, EmergencyOpened, EmergencyReviewed, AccessAllowed, AccessSettled,
+        AnonymousGrantCreated, AnonymousGrantRevoked;
     Refusals: ActionRefused;
+    Tree: TreeOpened, AccessProven, NullifierClosed;
 }
 
 /// Bytes that are no event of this program.

@@ -2,12 +2,15 @@
 
 mod access_log;
 mod agreement;
+mod anonymous_set;
 mod batch;
 mod delegate;
 mod emergency;
 mod grant;
+mod grant_tree;
 mod institution;
 mod member;
+mod nullifier;
 mod patient;
 mod policy;
 mod record;
@@ -20,14 +23,17 @@ pub mod slot;
 
 pub use access_log::{AccessLog, Entry, Ring, NO_OUTCOME, RING};
 pub use agreement::Agreement;
+pub use anonymous_set::AnonymousSet;
 pub use batch::{Batch, MOST_IN_BATCH};
 pub use delegate::Delegate;
 pub use emergency::{
     Emergency, INSTITUTION_EMERGENCIES_PER_DAY, LONGEST_EMERGENCY, MEMBER_EMERGENCIES_PER_DAY, MOST_UNREVIEWED,
 };
 pub use grant::{Grant, DEEPEST, UNLIMITED};
+pub use grant_tree::{Change, GrantTree, CHANGES, FLOOR_DELAY, ROOTS};
 pub use institution::Institution;
 pub use member::{Member, MEMBER_REFUSALS_PER_HOUR, MEMBER_REQUESTS_PER_HOUR};
+pub use nullifier::Nullifier;
 pub use patient::Patient;
 pub use policy::Policy;
 pub use record::Record;
