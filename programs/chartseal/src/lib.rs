@@ -15,6 +15,7 @@ pub mod builders;
 pub mod errors;
 pub mod events;
 pub mod instructions;
+mod lamports;
 pub mod log;
 pub mod membership;
 pub mod merkle;

@@ -1,8 +1,9 @@
-use anchor_lang::prelude::*;
+use anchor_lang::{cpi::rent_exempt_lamports, prelude::*};
 
 use super::deciding::*;
 use crate::{
     events::AnonymousGrantCreated,
+    lamports,
     membership::{self, AnonymousTerms},
     seeds::LEAVES,
     state::{AnonymousSet, GrantTree, Record},
@@ -13,6 +14,9 @@ use crate::{
 /// The patient gives rights on one record to somebody whom the chain does not know: a leaf of the tree, and no account.
 /// The program computes the leaf from the record that it has seen to be the patient's, so nobody makes one for
 /// another's.
+///
+/// A leaf is paid for with what the smallest account's rent would be, which stays in the tree: trees have room for a
+/// million leaves and remember 64 roots, and neither is to be used up for a fee.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct CreateAnonymousGrant {
@@ -64,6 +68,11 @@ pub(crate) fn handler(ctx: &mut Context<CreateAnonymousGrant>, terms: &Anonymous
     let now = Clock::get()?.unix_timestamp;
     accounts.validate(terms, now)?;
     let (patient, record) = (accounts.deciding.patient.id, accounts.record.id);
+    lamports::pay(
+        accounts.payer.account(),
+        accounts.tree.account(),
+        rent_exempt_lamports(0)?,
+    );
     let leaf = terms.leaf(&membership::record(&patient, &record)?)?;
     let tree = &mut *accounts.tree;
     let index = tree.append(&leaf)?;
