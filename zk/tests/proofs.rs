@@ -53,6 +53,7 @@ impl Reader {
             },
             path: Path {
                 index: 0b1011,
+                number: 12,
                 siblings,
             },
             request,
