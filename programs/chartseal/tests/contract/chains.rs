@@ -336,6 +336,9 @@ fn on_chain(chain: &Chain) -> Heads {
         } else if data.starts_with(RefusalLog::DISCRIMINATOR) {
             let log: RefusalLog = chain.read(&address);
             ((ChainKind::Refusals, log.patient), log.chain)
+        } else if data.starts_with(GrantTree::DISCRIMINATOR) {
+            let tree: GrantTree = chain.read(&address);
+            ((ChainKind::Tree, tree.id), tree.chain)
         } else {
             continue;
         };
@@ -533,11 +536,12 @@ fn head_is_the_hash_that_the_documentation_gives() {
 #[test]
 fn domains_of_the_chains_are_fixed() {
     let domains = ChainKind::ALL.map(|kind| (kind.word(), kind.domain()));
-    let expected: [(&str, &[u8]); 4] = [
+    let expected: [(&str, &[u8]); 5] = [
         ("registry", b"chartseal/registry/v1"),
         ("institution", b"chartseal/institution/v1"),
         ("log", b"chartseal/log/v1"),
         ("refusals", b"chartseal/refusals/v1"),
+        ("tree", b"chartseal/tree/v1"),
     ];
     assert_eq!(domains, expected);
     for kind in ChainKind::ALL {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::cast_possible_truncation, clippy::semicolon_if_nothing_returned)]
 
+#[path = "../common/anonymous.rs"]
+mod anonymous;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/people.rs"]
@@ -22,6 +24,8 @@ mod amend_record;
 mod anchor_batch;
 mod attest_erasure;
 mod close_agreement;
+mod close_nullifier;
+mod create_anonymous_grant;
 mod create_grant;
 mod create_record;
 mod decide_request;
@@ -33,6 +37,7 @@ mod name_delegate;
 mod object_to_recovery;
 mod open_emergency;
 mod open_patient;
+mod open_tree;
 mod pass_on_grant;
 mod promote_batched;
 mod propose_admin;
@@ -45,6 +50,7 @@ mod renew_institution;
 mod renew_member;
 mod request_access;
 mod review_emergency;
+mod revoke_anonymous_grant;
 mod revoke_delegate;
 mod revoke_grant;
 mod rotate_patient_key;
@@ -56,6 +62,7 @@ mod set_member_standing;
 mod set_paused;
 mod set_policy;
 mod settle_access;
+mod verify_access_proof;
 mod vote_recovery;
 
 mod ancestors;
