@@ -2,7 +2,9 @@
 //! checks every step. This package is all of the cryptography, and none of the chain.
 
 pub mod committee;
+pub mod contribution;
 pub mod group;
 mod shamir;
 pub mod sigma;
+pub mod study;
 pub mod transcript;
