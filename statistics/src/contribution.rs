@@ -30,6 +30,7 @@ use solana_zk_sdk::{
 use zeroize::Zeroizing;
 
 use crate::{
+    budget::BudgetError,
     group::{EncodingError, Point, RandomError, h, random},
     sigma::{Knowledge, Openings},
     study::{FIRST_BIN, GROUP, LIMB_BITS, Study, StudyError, Summary},
@@ -100,8 +101,21 @@ pub enum ContributionError {
     Openings,
     #[error("the bins do not sum to the count, or are not proved to: sum the observations up again")]
     Balance,
+}
+
+/// Why a contribution is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error(transparent)]
+    Study(#[from] StudyError),
     #[error("the summary has {got} bins where the study has {expected}: sum up for this study")]
     Bins { expected: usize, got: usize },
+    #[error("the study has noise, which costs budget: seal with one")]
+    NeedsBudget,
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    #[error("the clinic's own key for this study comes to the identity: take another secret")]
+    OwnKey,
     #[error("the proofs could not be made of these numbers ({0}): check that the summary is of this study")]
     Proving(String),
     #[error(transparent)]
@@ -274,7 +288,7 @@ impl ClinicKey {
         self.0.clone()
     }
 
-    /// The numbers that the clinic contributed; nothing where the contribution is not by this key, or is none. It takes a
+    /// The numbers that the clinic contributed, with noise and shift where the study has them; nothing where the contribution is not by this key, or is none. It takes a
     /// search of 2^16 steps for each.
     #[must_use]
     pub fn open(&self, study: &Study, contribution: &Contribution) -> Option<Summary> {
@@ -299,10 +313,10 @@ impl ClinicKey {
         Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide))
     }
 
-    fn public(&self, study: &Study) -> Result<RistrettoPoint, ContributionError> {
+    fn public(&self, study: &Study) -> Result<RistrettoPoint, SealError> {
         let public = self.secret(study).invert() * h();
         if public.is_identity() {
-            return Err(ContributionError::OwnKey(EncodingError::Identity));
+            return Err(SealError::OwnKey);
         }
         Ok(public)
     }

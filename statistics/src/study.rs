@@ -15,6 +15,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::{
     committee::CommitteeKey,
     group::{EncodingError, Point},
+    noise::Noise,
     transcript::Transcript,
 };
 
@@ -48,6 +49,8 @@ pub struct Study {
     pub committee: [u8; 32],
     /// Their public key.
     pub key: Point,
+    /// The noise that every clinic adds, where any is.
+    pub noise: Option<Noise>,
 }
 
 /// Why a study is none, or cannot be answered.
@@ -57,6 +60,8 @@ pub enum StudyError {
     Bounds,
     #[error("a minimum of {0} contributors is not between 3 and 65,535: of fewer, each learns too much of the others")]
     Minimum(u32),
+    #[error("the noise has an epsilon that is not between 0.01 and 10: choose one that is")]
+    Noise,
     #[error("the study's key is none ({0}): take the committee's")]
     Key(#[from] EncodingError),
     #[error("the study is of another committee: ask the one that it names")]
@@ -77,6 +82,9 @@ impl Study {
         }
         if !(MIN_CONTRIBUTORS..=MAX_CONTRIBUTORS).contains(&self.minimum) {
             return Err(StudyError::Minimum(self.minimum));
+        }
+        if self.noise.is_some_and(|noise| !noise.is_in_range()) {
+            return Err(StudyError::Noise);
         }
         self.key.open_key()?;
         Ok(())
@@ -124,6 +132,10 @@ impl Study {
         transcript.append("minimum", &self.minimum.to_le_bytes());
         transcript.append("committee", &self.committee);
         transcript.append("key", &self.key.0);
+        transcript.append("noisy", &[u8::from(self.noise.is_some())]);
+        if let Some(noise) = &self.noise {
+            noise.append_to(transcript);
+        }
     }
 }
 
@@ -216,6 +228,7 @@ pub(crate) mod tests {
             minimum: 3,
             committee: key.id(),
             key: key.public,
+            noise: None,
         }
     }
 
@@ -227,6 +240,7 @@ pub(crate) mod tests {
             minimum: 3,
             committee: [0; 32],
             key: Point::of(&crate::group::G),
+            noise: None,
         }
     }
 
@@ -271,6 +285,16 @@ pub(crate) mod tests {
             };
             assert_eq!(study.check(), Err(StudyError::Minimum(minimum)));
         }
+        let noise = Noise {
+            bins: 1000,
+            sum: 1000,
+            squares: 0,
+        };
+        let study = Study {
+            noise: Some(noise),
+            ..any(vec![0])
+        };
+        assert_eq!(study.check(), Err(StudyError::Noise));
         let study = Study {
             key: Point([0; 32]),
             ..any(vec![0])

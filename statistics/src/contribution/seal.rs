@@ -14,8 +14,9 @@ use solana_zk_sdk::{
 };
 use zeroize::Zeroizing;
 
-use super::{Ciphertext, ClinicKey, Contribution, ContributionError};
+use super::{Ciphertext, ClinicKey, Contribution, SealError};
 use crate::{
+    budget::{Budget, BudgetError},
     group::{Number, Point, h, random_scalar},
     sigma::{Knowledge, Openings},
     study::{FIRST_BIN, GROUP, LIMB_BITS, Study, Summary},
@@ -32,19 +33,32 @@ impl Contribution {
     /// Encrypts what a clinic observed and proves all that is asked of it.
     ///
     /// # Errors
-    /// [`ContributionError`] where the study is none, the summary is of another, or there is no randomness.
-    pub fn seal(
+    /// [`SealError`] where the study is none or has noise, the summary is of another, or there is no randomness.
+    pub fn seal(study: &Study, clinic: [u8; 16], own: &ClinicKey, summary: &Summary) -> Result<Self, SealError> {
+        check_bins(study, summary)?;
+        if study.noise.is_some() {
+            return Err(SealError::NeedsBudget);
+        }
+        Self::seal_limbs(study, clinic, own, &summary.limbs())
+    }
+
+    /// The same with the study's noise, which is paid for first: every call costs, also where its contribution is thrown
+    /// away.
+    ///
+    /// # Errors
+    /// [`SealError`]; [`SealError::Budget`] where the study has no noise or the budget is spent.
+    pub fn seal_with_noise(
         study: &Study,
         clinic: [u8; 16],
         own: &ClinicKey,
         summary: &Summary,
-    ) -> Result<Self, ContributionError> {
-        study.check()?;
-        let (expected, got) = (study.bounds.len(), summary.bins.len());
-        if expected != got {
-            return Err(ContributionError::Bins { expected, got });
-        }
-        Self::seal_limbs(study, clinic, own, &summary.limbs())
+        budget: &mut Budget,
+    ) -> Result<Self, SealError> {
+        check_bins(study, summary)?;
+        budget.spend(study)?;
+        let noise = study.noise.ok_or(BudgetError::NoNoise)?;
+        let noisy = noise.add_to(study, summary)?;
+        Self::seal_limbs(study, clinic, own, &noisy.limbs())
     }
 
     /// The same of any numbers: what is proved of them need not hold.
@@ -53,7 +67,7 @@ impl Contribution {
         clinic: [u8; 16],
         own: &ClinicKey,
         limbs: &[u64],
-    ) -> Result<Self, ContributionError> {
+    ) -> Result<Self, SealError> {
         let own_key = own.public(study)?;
         let keys = [pubkey(&study.key)?, pubkey(&Point::of(&own_key))?];
         let padding = study.ciphertexts().saturating_sub(limbs.len());
@@ -97,8 +111,17 @@ impl Contribution {
     }
 }
 
+fn check_bins(study: &Study, summary: &Summary) -> Result<(), SealError> {
+    study.check()?;
+    let (expected, got) = (study.bounds.len(), summary.bins.len());
+    if expected != got {
+        return Err(SealError::Bins { expected, got });
+    }
+    Ok(())
+}
+
 impl Sealed {
-    fn new(keys: &[ElGamalPubkey; 2], number: u64) -> Result<Self, ContributionError> {
+    fn new(keys: &[ElGamalPubkey; 2], number: u64) -> Result<Self, SealError> {
         let opening = PedersenOpening::new(*random_scalar()?);
         Ok(Self {
             number,
@@ -121,11 +144,11 @@ impl Sealed {
     }
 }
 
-fn pubkey(point: &Point) -> Result<ElGamalPubkey, ContributionError> {
-    ElGamalPubkey::try_from(point.0.as_slice()).map_err(|error| ContributionError::Proving(error.to_string()))
+fn pubkey(point: &Point) -> Result<ElGamalPubkey, SealError> {
+    ElGamalPubkey::try_from(point.0.as_slice()).map_err(|error| SealError::Proving(error.to_string()))
 }
 
-fn validity<const LEN: usize>(keys: &[ElGamalPubkey; 2], two: &[Sealed; 2]) -> Result<[u8; LEN], ContributionError> {
+fn validity<const LEN: usize>(keys: &[ElGamalPubkey; 2], two: &[Sealed; 2]) -> Result<[u8; LEN], SealError> {
     let ([first_key, second_key], [low, high]) = (keys, two);
     let data = BatchedGroupedCiphertext2HandlesValidityProofData::new(
         first_key,
@@ -140,7 +163,7 @@ fn validity<const LEN: usize>(keys: &[ElGamalPubkey; 2], two: &[Sealed; 2]) -> R
     proof_bytes(data.map(|data| data.proof))
 }
 
-fn range<const LEN: usize>(four: &[Sealed; GROUP]) -> Result<[u8; LEN], ContributionError> {
+fn range<const LEN: usize>(four: &[Sealed; GROUP]) -> Result<[u8; LEN], SealError> {
     let data = BatchedRangeProofU64Data::new(
         four.iter().map(Sealed::commitment).collect(),
         four.iter().map(|sealed| sealed.number).collect(),
@@ -152,8 +175,8 @@ fn range<const LEN: usize>(four: &[Sealed; GROUP]) -> Result<[u8; LEN], Contribu
 
 fn proof_bytes<const LEN: usize>(
     proof: Result<impl bytemuck::NoUninit, ProofGenerationError>,
-) -> Result<[u8; LEN], ContributionError> {
-    let proof = proof.map_err(|error| ContributionError::Proving(error.to_string()))?;
+) -> Result<[u8; LEN], SealError> {
+    let proof = proof.map_err(|error| SealError::Proving(error.to_string()))?;
     let bytes = bytemuck::bytes_of(&proof).try_into();
-    bytes.map_err(|_| ContributionError::Proving("of another length".to_owned()))
+    bytes.map_err(|_| SealError::Proving("of another length".to_owned()))
 }
