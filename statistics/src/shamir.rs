@@ -4,28 +4,20 @@
 use curve25519_dalek::{ristretto::RistrettoPoint, scalar::Scalar};
 use zeroize::Zeroizing;
 
-use crate::group::{RandomError, h, random_scalar};
+use crate::group::h;
 
-/// A random polynomial; its coefficients are wiped when it goes.
+/// A polynomial; its coefficients are wiped when it goes.
 pub(crate) struct Polynomial(Zeroizing<Vec<Scalar>>);
 
 impl Polynomial {
-    pub(crate) fn random(degree: u8) -> Result<Self, RandomError> {
+    /// The polynomial of this degree whose coefficient of each power is given.
+    pub(crate) fn new(degree: u8, coefficient: impl Fn(u8) -> Zeroizing<Scalar>) -> Self {
         // Room for all of them, so that no piece stays behind when it grows.
         let mut coefficients = Zeroizing::new(Vec::with_capacity(usize::from(degree) + 1));
-        for _ in 0..=degree {
-            coefficients.push(*random_scalar()?);
+        for power in 0..=degree {
+            coefficients.push(*coefficient(power));
         }
-        Ok(Self(coefficients))
-    }
-
-    /// One that is zero at 0.
-    pub(crate) fn random_through_zero(degree: u8) -> Result<Self, RandomError> {
-        let mut polynomial = Self::random(degree)?;
-        if let Some(constant) = polynomial.0.first_mut() {
-            *constant = Scalar::ZERO;
-        }
-        Ok(polynomial)
+        Self(coefficients)
     }
 
     pub(crate) fn at(&self, index: u8) -> Zeroizing<Scalar> {
@@ -94,11 +86,15 @@ pub(crate) fn on_one_polynomial(shares: &[(u8, RistrettoPoint)], degree: u8) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::group::G;
+    use crate::group::{G, random_scalar};
+
+    fn random(degree: u8) -> Polynomial {
+        Polynomial::new(degree, |_| random_scalar().unwrap())
+    }
 
     #[test]
     fn as_many_shares_as_coefficients_give_the_secret_and_fewer_another_number() {
-        let polynomial = Polynomial::random(2).unwrap();
+        let polynomial = random(2);
         let shares: Vec<_> = (1..=5).map(|i| (i, *polynomial.at(i))).collect();
         let secret = *polynomial.constant();
         assert_eq!(number_at(&shares[..3], 0), secret);
@@ -110,12 +106,11 @@ mod tests {
         for (index, share) in shares {
             assert_eq!(committed_at(&polynomial.commitments(), index), share * h());
         }
-        assert_eq!(*Polynomial::random_through_zero(4).unwrap().constant(), Scalar::ZERO);
     }
 
     #[test]
     fn a_point_beside_the_polynomial_is_seen() {
-        let polynomial = Polynomial::random(2).unwrap();
+        let polynomial = random(2);
         let mut points: Vec<_> = (0..=5).map(|i| (i, *polynomial.at(i) * G)).collect();
         assert!(on_one_polynomial(&points, 2));
         assert!(!on_one_polynomial(&points, 1));

@@ -4,7 +4,9 @@
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use curve25519_dalek::{ristretto::RistrettoPoint, traits::IsIdentity as _};
+use curve25519_dalek::{ristretto::RistrettoPoint, scalar::Scalar, traits::IsIdentity as _};
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
 
 use super::{
     sealing::{self, SealedShare, Share},
@@ -56,16 +58,43 @@ impl Dealing {
     /// # Errors
     /// [`CommitteeError`] where the setup is none, the member is not in it, or there is no randomness.
     pub fn new(setup: &Setup, dealer: u8) -> Result<Self, CommitteeError> {
+        Self::of_seed(setup, dealer, &Zeroizing::new(random()?))
+    }
+
+    /// The same from 32 random bytes, which a member keeps where the rounds are apart in time: the same seed, setup and
+    /// number make the same dealing. A member that has a [`super::MemberKey`] destroys its seed.
+    ///
+    /// # Errors
+    /// [`CommitteeError`] where the setup is none, or the member is not in it.
+    pub fn of_seed(setup: &Setup, dealer: u8, seed: &[u8; 32]) -> Result<Self, CommitteeError> {
         setup.check()?;
         if !setup.indices().any(|index| index == dealer) {
             return Err(CommitteeError::NoMember { member: dealer });
         }
+        let mut about = Transcript::new("committee/dealing");
+        setup.append_to(&mut about);
+        about.append("dealer", &[dealer]);
+        let about = about.digest();
+        let derive = |what: u8, power: u8| {
+            let mut hasher = Sha512::new();
+            hasher.update(b"chartseal/statistics/dealing/v1");
+            hasher.update(seed);
+            hasher.update(about);
+            hasher.update([what, power]);
+            Zeroizing::new(<[u8; 64]>::from(hasher.finalize()))
+        };
+        let number = |what, power| Zeroizing::new(Scalar::from_bytes_mod_order_wide(&derive(what, power)));
+        let mut salt = [0; 32];
+        salt.copy_from_slice(derive(0, 0).split_at(32).0);
         Ok(Self {
             dealer,
-            salt: random()?,
-            key: Polynomial::random(setup.degree())?,
-            mask: Polynomial::random(setup.degree())?,
-            zero: Polynomial::random_through_zero(setup.product_degree())?,
+            salt,
+            key: Polynomial::new(setup.degree(), |power| number(1, power)),
+            mask: Polynomial::new(setup.degree(), |power| number(2, power)),
+            zero: Polynomial::new(setup.product_degree(), |power| match power {
+                0 => Zeroizing::new(Scalar::ZERO),
+                _ => number(3, power),
+            }),
             setup: setup.clone(),
         })
     }

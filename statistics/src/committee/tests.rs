@@ -389,3 +389,26 @@ fn a_members_key_is_kept_and_is_of_its_committee_alone() {
     let secret = hex::encode(*member.to_bytes());
     assert!(!format!("{member:?}").contains(&secret));
 }
+
+#[test]
+fn a_seed_makes_the_same_dealing_for_the_same_committee_alone() {
+    let Table { mut setup, .. } = Table::of(2, 3);
+    let dealing = |setup: &Setup, dealer, seed| Dealing::of_seed(setup, dealer, &[seed; 32]).unwrap();
+    let first = dealing(&setup, 1, 5);
+    let others: Vec<_> = [2, 3].map(|dealer| dealing(&setup, dealer, 5).promise()).into();
+    let promises = [first.promise(), others[0], others[1]];
+    let (reveal, sealed) = dealing(&setup, 1, 5).reveal(&promises).unwrap();
+    let again = first.reveal(&promises).unwrap();
+    assert_eq!(
+        (&reveal.key, &reveal.mask, &reveal.zero),
+        (&again.0.key, &again.0.mask, &again.0.zero)
+    );
+    assert_ne!(reveal.key[0], reveal.mask[0]);
+    assert_ne!(reveal.key[0], reveal.key[1]);
+    // What is sealed is sealed anew, and holds the same.
+    assert_ne!(sealed, again.1);
+    assert!(!others.contains(&first.promise()));
+    assert_ne!(dealing(&setup, 1, 6).promise(), first.promise());
+    setup.epoch += 1;
+    assert_ne!(dealing(&setup, 1, 5).promise(), first.promise());
+}

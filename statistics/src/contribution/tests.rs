@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     committee::tests::made,
     group::{G, Number},
+    noise::Noise,
     study::tests::study,
 };
 
@@ -85,13 +86,18 @@ fn a_contribution_copied_to_another_clinic_or_occasion_is_refused() {
     let mut copied = contribution.clone();
     copied.clinic[0] ^= 1;
     assert_eq!(copied.verify(&study), Err(ContributionError::Openings));
-    type Change = fn(&mut Study);
-    let changes: [Change; 5] = [
-        |study| study.id[15] ^= 1,
-        |study| study.epoch += 1,
-        |study| study.bounds[1] += 1,
-        |study| study.minimum += 1,
-        |study| study.committee[0] ^= 1,
+    let noise = Noise {
+        bins: 1000,
+        sum: 1000,
+        squares: 1000,
+    };
+    let changes: [&dyn Fn(&mut Study); 6] = [
+        &|study| study.id[15] ^= 1,
+        &|study| study.epoch += 1,
+        &|study| study.bounds[1] += 1,
+        &|study| study.minimum += 1,
+        &|study| study.committee[0] ^= 1,
+        &|study| study.noise = Some(noise),
     ];
     for change in changes {
         let mut other = study.clone();
