@@ -24,7 +24,7 @@ use crate::{
 
 /// A number with what it was encrypted with.
 struct Sealed {
-    number: u64,
+    number: Zeroizing<u64>,
     opening: PedersenOpening,
     ciphertext: GroupedElGamalCiphertext<2>,
 }
@@ -99,7 +99,7 @@ impl Contribution {
         // The transcripts hash the ciphertexts, which so must be there before these two.
         let openings = sealed
             .iter()
-            .map(|sealed| (Scalar::from(sealed.number), *sealed.opening.get_scalar()));
+            .map(|sealed| (Scalar::from(*sealed.number), *sealed.opening.get_scalar()));
         let openings: Zeroizing<Vec<(Scalar, Scalar)>> = Zeroizing::new(openings.collect());
         contribution.openings = Openings::prove(&mut contribution.transcript(study, "openings"), &openings)?;
         let blinding = |place: usize| openings.get(place).map_or(Scalar::ZERO, |(_, blinding)| *blinding);
@@ -124,7 +124,7 @@ impl Sealed {
     fn new(keys: &[ElGamalPubkey; 2], number: u64) -> Result<Self, SealError> {
         let opening = PedersenOpening::new(*random_scalar()?);
         Ok(Self {
-            number,
+            number: Zeroizing::new(number),
             ciphertext: GroupedElGamal::encrypt_with(keys.each_ref(), number, &opening),
             opening,
         })
@@ -155,8 +155,8 @@ fn validity<const LEN: usize>(keys: &[ElGamalPubkey; 2], two: &[Sealed; 2]) -> R
         second_key,
         &low.ciphertext,
         &high.ciphertext,
-        low.number,
-        high.number,
+        *low.number,
+        *high.number,
         &low.opening,
         &high.opening,
     );
@@ -166,7 +166,7 @@ fn validity<const LEN: usize>(keys: &[ElGamalPubkey; 2], two: &[Sealed; 2]) -> R
 fn range<const LEN: usize>(four: &[Sealed; GROUP]) -> Result<[u8; LEN], SealError> {
     let data = BatchedRangeProofU64Data::new(
         four.iter().map(Sealed::commitment).collect(),
-        four.iter().map(|sealed| sealed.number).collect(),
+        four.iter().map(|sealed| *sealed.number).collect(),
         vec![usize::from(LIMB_BITS); GROUP],
         four.iter().map(|sealed| &sealed.opening).collect(),
     );
