@@ -138,7 +138,8 @@ impl Dealt {
     }
 }
 
-/// Settles a complaint about a share in an attempt that has failed by it. The member who complains shows the secret of its
+/// Settles a complaint about a share in an attempt that has failed by it, given the share as whatever carried it says that
+/// the dealer sent it. The member who complains shows the secret of its
 /// [`Seat`], which is of no other use any more. Returns who is at fault: the dealer where its share really is a bad one, and
 /// the member where the share is good or the secret is not that of its seat.
 #[must_use]
