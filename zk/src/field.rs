@@ -3,6 +3,7 @@
 use ark_bn254::Fr;
 use ark_ff::{BigInteger256, PrimeField as _};
 use light_poseidon::{Poseidon, PoseidonError, PoseidonHasher as _};
+use sha2::{Digest as _, Sha512};
 use thiserror::Error;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -50,6 +51,19 @@ pub(crate) fn random() -> Result<Fr, getrandom::Error> {
     Ok(Fr::from_le_bytes_mod_order(seed.as_ref()))
 }
 
+/// A field element that follows from a seed and a label, uniform but for 2^-256.
+pub(crate) fn derive(seed: &[u8], label: &[u8]) -> Fr {
+    let mut hash = Sha512::new();
+    hash.update(b"chartseal/zk-derive/v1");
+    hash.update([u8::try_from(label.len()).unwrap_or(u8::MAX)]);
+    hash.update(label);
+    hash.update(seed);
+    let mut wide: [u8; 64] = hash.finalize().into();
+    let element = Fr::from_le_bytes_mod_order(&wide);
+    wide.zeroize();
+    element
+}
+
 /// Poseidon of 1 to 12 elements, as circomlib has it.
 pub(crate) fn poseidon(inputs: &[Fr]) -> Result<Fr, PoseidonError> {
     Poseidon::<Fr>::new_circom(inputs.len())?.hash(inputs)
@@ -86,5 +100,13 @@ mod tests {
         let mut bytes = [0; 32];
         (bytes[15], bytes[31]) = (3, 7);
         assert_eq!(halves(&bytes), (Fr::from(3), Fr::from(7)));
+    }
+
+    #[test]
+    fn another_label_or_seed_derives_another_element() {
+        assert_eq!(derive(b"seed", b"tau"), derive(b"seed", b"tau"));
+        assert_ne!(derive(b"seed", b"tau"), derive(b"seed", b"beta"));
+        assert_ne!(derive(b"seed", b"tau"), derive(b"seee", b"tau"));
+        assert_ne!(derive(b"xseed", b"tau"), derive(b"seed", b"taux"));
     }
 }

@@ -3,9 +3,10 @@
 //!
 //! The statement stands in [`circuit`], clause by clause. [`witness`] makes a statement and its witness from what a
 //! reader holds, [`prove()`] makes the proof, and the contract's own code verifies it, on chain and off chain alike. The
-//! keys come from a ceremony of many, of whom one honest one suffices; the key for tests comes from a seed that
+//! keys come from a [`ceremony`] of many, of whom one honest one suffices; the key for tests comes from a seed that
 //! everybody knows, proves nothing, and says so. [`tree`] keeps the leaves off chain.
 
+pub mod ceremony;
 pub mod circuit;
 mod encoding;
 mod field;

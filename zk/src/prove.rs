@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use ark_bn254::Bn254;
+use ark_bn254::{Bn254, Fr};
 use ark_groth16::{Groth16, r1cs_to_qap::LibsnarkReduction};
 use ark_relations::gr1cs::SynthesisError;
 use thiserror::Error;
@@ -53,6 +53,13 @@ impl Proof {
         self.0
     }
 
+    /// A, B and C, of which a proof always consists.
+    pub(crate) fn points(&self) -> Option<(&[u8; 64], &[u8; 128], &[u8; 64])> {
+        let (a, rest) = self.0.split_first_chunk()?;
+        let (b, rest) = rest.split_first_chunk()?;
+        Some((a, b, rest.first_chunk()?))
+    }
+
     fn of(proof: &ark_groth16::Proof<Bn254>) -> Self {
         let mut bytes = [0; Self::SIZE];
         bytes[..64].copy_from_slice(&encoding::g1(&-proof.a));
@@ -82,6 +89,12 @@ pub fn prove(key: &ProvingKey, statement: &Statement, witness: &Witness) -> Resu
     {
         return Err(ProveError::OtherStatement);
     }
+    groth16(key, &assignment)
+}
+
+/// The proof itself, of an assignment that satisfies.
+pub(crate) fn groth16(key: &ProvingKey, assignment: &[Fr]) -> Result<Proof, ProveError> {
+    let relation = key.relation();
     let (r, s) = (Zeroizing::new(field::random()?), Zeroizing::new(field::random()?));
     let proof = Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
         key.inner(),
@@ -90,7 +103,7 @@ pub fn prove(key: &ProvingKey, statement: &Statement, witness: &Witness) -> Resu
         relation.matrices(),
         relation.instance(),
         relation.constraints(),
-        &assignment,
+        assignment,
     )?;
     Ok(Proof::of(&proof))
 }

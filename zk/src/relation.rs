@@ -5,6 +5,7 @@ use std::fmt;
 
 use ark_bn254::Fr;
 use ark_ff::Zero as _;
+use ark_poly::{EvaluationDomain as _, Radix2EvaluationDomain};
 use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystem, Matrix, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisError,
     SynthesisMode,
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::{Dispatch, dispatcher, subscriber::NoSubscriber};
 use zeroize::Zeroizing;
 
-use crate::field;
+use crate::{circuit::Membership, field};
 
 /// The constraints `(A z) * (B z) = C z`, where z is 1, the public inputs, the witness.
 #[derive(Clone)]
@@ -38,6 +39,14 @@ impl fmt::Debug for Relation {
 }
 
 impl Relation {
+    /// The relation of the proof of access.
+    ///
+    /// # Errors
+    /// None that is known; the circuit's own.
+    pub fn membership() -> Result<Self, SynthesisError> {
+        Self::of(Membership::shape())
+    }
+
     /// The relation of a circuit, whose shape must not depend on any value.
     ///
     /// # Errors
@@ -95,6 +104,14 @@ impl Relation {
 
     pub(crate) fn variables(&self) -> usize {
         self.instance + self.witness
+    }
+
+    /// Where the constraints are interpolated: one point each, and one for every public input, which binds these.
+    ///
+    /// # Errors
+    /// More constraints than the field has roots of unity (2^28).
+    pub(crate) fn domain(&self) -> Result<Radix2EvaluationDomain<Fr>, SynthesisError> {
+        Radix2EvaluationDomain::new(self.constraints() + self.instance).ok_or(SynthesisError::PolynomialDegreeTooLarge)
     }
 
     /// Whether an assignment meets every constraint.

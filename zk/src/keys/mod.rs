@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub use chartseal_program::proof::KeyKind;
 pub use proving::ProvingKey;
-pub use verifying::VerifyingKey;
+pub use verifying::{Refused, VerifyingKey};
 
 /// What is wrong with a key.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::Path,
 };
 
@@ -13,7 +13,7 @@ use ark_serialize::{CanonicalDeserialize as _, CanonicalSerialize as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{KeyError, KeyKind, VerifyingKey, seed};
-use crate::{Relation, circuit::Membership, file::write_whole, relation::unheard};
+use crate::{Relation, circuit::Membership, file::Whole, relation::unheard};
 
 /// What proofs are made with. It goes with one circuit and one verifying key.
 #[derive(Clone)]
@@ -38,15 +38,20 @@ impl ProvingKey {
     /// # Errors
     /// None that is known; the circuit's own.
     pub fn test_only() -> Result<Self, KeyError> {
-        let relation = Relation::of(Membership::shape())?;
         let key = unheard(|| seed::proving_key(Membership::shape()))?;
+        Self::of(key, Relation::membership()?, KeyKind::TestOnly, [0; 32])
+    }
+
+    /// Makes the verifying key to a proving key, and puts both together.
+    pub(crate) fn of(
+        key: ark_groth16::ProvingKey<Bn254>,
+        relation: Relation,
+        kind: KeyKind,
+        transcript: [u8; 32],
+    ) -> Result<Self, KeyError> {
         let hash = Sha256::digest(serialised(&key)?).into();
-        let verifying = VerifyingKey::of(&key.vk, KeyKind::TestOnly, [relation.hash(), [0; 32], hash])?;
-        Ok(Self {
-            key,
-            relation,
-            verifying,
-        })
+        let verifying = VerifyingKey::of(&key.vk, kind, [relation.hash(), transcript, hash])?;
+        Self::assemble(key, relation, &verifying)
     }
 
     /// The key for tests that belongs to a verifying key, from a folder, where it is put if it is not there yet.
@@ -87,7 +92,7 @@ impl ProvingKey {
     /// # Errors
     /// The file is missing or another one; the verifying key is of another circuit.
     pub fn read(path: &Path, verifying: &VerifyingKey) -> Result<Self, KeyError> {
-        let relation = Relation::of(Membership::shape())?;
+        let relation = Relation::membership()?;
         if relation.hash() != verifying.circuit {
             return Err(KeyError::OtherCircuit);
         }
@@ -106,13 +111,29 @@ impl ProvingKey {
         Self::assemble(key, relation, verifying)
     }
 
-    /// Writes the key's file, whole or not at all.
+    /// Writes the key's file, whole or not at all, over what is there.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        self.write(path, Whole::publish)
+    }
+
+    /// Writes the key's file, whole or not at all, where there is none.
+    ///
+    /// # Errors
+    /// The file exists or cannot be written.
+    pub fn save_new(&self, path: &Path) -> Result<(), KeyError> {
+        self.write(path, Whole::publish_new)
+    }
+
+    fn write(&self, path: &Path, publish: fn(Whole, &Path) -> io::Result<()>) -> Result<(), KeyError> {
         let bytes = serialised(&self.key)?;
-        write_whole(path, &bytes).map_err(|source| KeyError::Io {
+        let written = Whole::beside(path).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            publish(file, path)
+        });
+        written.map_err(|source| KeyError::Io {
             action: "write",
             path: path.to_path_buf(),
             source,

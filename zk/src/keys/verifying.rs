@@ -15,11 +15,20 @@
 use ark_bn254::Bn254;
 use chartseal_program::proof::{KEY, KeyKind, VERIFYING_KEY};
 
+use groth16_solana::groth16::{Groth16Verifier, Groth16Verifyingkey};
+use thiserror::Error;
+
 use super::KeyError;
 use crate::{
+    Field, Proof, Statement,
     circuit::PUBLIC_INPUTS,
     encoding::{self, G1Bytes, G2Bytes},
 };
+
+/// A proof that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the proof does not hold for this statement under this key")]
+pub struct Refused;
 
 /// What proofs are verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +144,31 @@ impl VerifyingKey {
             return Err(KeyError::Malformed("its kind and its transcript contradict each other"));
         }
         Ok(key)
+    }
+
+    /// Verifies a proof under this key, as the contract does under its own (`chartseal_program::proof::verify`): whoever has
+    /// held a ceremony sees that its key works before a contract is built with it.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn verify(&self, statement: &Statement, proof: &Proof) -> Result<(), Refused> {
+        self.verify_inputs(&statement.inputs(), proof)
+    }
+
+    pub(crate) fn verify_inputs(&self, inputs: &[Field; PUBLIC_INPUTS], proof: &Proof) -> Result<(), Refused> {
+        let key = Groth16Verifyingkey {
+            nr_pubinputs: self.inputs.len(),
+            vk_alpha_g1: self.alpha,
+            vk_beta_g2: self.beta,
+            vk_gamma_g2: self.gamma,
+            vk_delta_g2: self.delta,
+            vk_ic: &self.inputs,
+            vk_commitment: None,
+        };
+        let (a, b, c) = proof.points().ok_or(Refused)?;
+        Groth16Verifier::new(a, b, c, inputs, &key)
+            .and_then(|mut verifier| verifier.verify())
+            .map_err(|_| Refused)
     }
 
     /// Refuses a key for tests outside of development: in builds without debug assertions.
