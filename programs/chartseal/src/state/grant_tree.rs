@@ -92,6 +92,7 @@ impl GrantTree {
     ///
     /// # Errors
     /// [`ChartsealError::TreeFull`]; [`ChartsealError::NotAField`] of a leaf that is none.
+    #[allow(clippy::needless_range_loop)] // Several arrays are walked level by level.
     pub fn append(&mut self, leaf: &Field) -> Result<u32> {
         let index = u32::try_from(self.leaves).unwrap_or(CAPACITY);
         require!(index < CAPACITY, ChartsealError::TreeFull);
@@ -119,6 +120,7 @@ impl GrantTree {
     ///
     /// # Errors
     /// [`ChartsealError::StalePath`] where more has changed since than is remembered; [`ChartsealError::NotInTree`].
+    #[allow(clippy::needless_range_loop)] // The same.
     pub fn remove(&mut self, leaf: &Field, index: u32, path: &[Field], read_at: u64, now: i64) -> Result<()> {
         let place_of_leaf = u64::from(index);
         require!(
