@@ -5,6 +5,7 @@ use anchor_lang::{prelude::Address, Discriminator};
 use bytemuck::Zeroable;
 use chartseal_program::{
     log::{Chain, ChainKind},
+    membership::{epoch, SKEW},
     state::*,
     vocabulary::ActorKind,
 };
@@ -321,6 +322,60 @@ fn accounts_have_the_documented_sizes_and_no_padding() {
             }),
             16 + 40 + 16 * 72 + 40,
         ),
+        (
+            "GrantTree",
+            size_of::<GrantTree>(),
+            sum_of_fields!(GrantTree {
+                id,
+                chain,
+                number,
+                leaves,
+                floor,
+                pending_floor,
+                pending_since,
+                frontier,
+                roots,
+                changes,
+                bump,
+                reserved
+            }),
+            16 + 40 + 5 * 8 + 20 * 32 + 64 * 32 + 10 * 648 + 8,
+        ),
+        (
+            "AnonymousSet",
+            size_of::<AnonymousSet>(),
+            sum_of_fields!(AnonymousSet {
+                tree,
+                patient,
+                record,
+                floor,
+                made,
+                revoked,
+                bump,
+                reserved
+            }),
+            72,
+        ),
+        (
+            "Nullifier",
+            size_of::<Nullifier>(),
+            sum_of_fields!(Nullifier {
+                nullifier,
+                verifier,
+                payer,
+                tree,
+                epoch,
+                bump,
+                reserved
+            }),
+            128,
+        ),
+        (
+            "Change",
+            size_of::<Change>(),
+            sum_of_fields!(Change { index, nodes }),
+            648,
+        ),
         ("Chain", size_of::<Chain>(), sum_of_fields!(Chain { seq, head }), 40),
         (
             "Keys",
@@ -387,6 +442,9 @@ fn discriminators_tell_accounts_apart() {
         Settlement::DISCRIMINATOR,
         AccessLog::DISCRIMINATOR,
         RefusalLog::DISCRIMINATOR,
+        GrantTree::DISCRIMINATOR,
+        AnonymousSet::DISCRIMINATOR,
+        Nullifier::DISCRIMINATOR,
     ];
     all.sort_unstable();
     assert!(all.iter().all(|discriminator| discriminator.len() == 8));
@@ -457,6 +515,33 @@ fn grant_covers_its_record_or_its_classes() {
             "class {class}"
         );
     }
+}
+
+/// The slowest clock that is accepted is a minute late, and a clock that is set back another one.
+#[test]
+fn nullifier_is_over_two_minutes_after_its_epoch() {
+    let mut nullifier = Nullifier::zeroed();
+    nullifier.epoch = 500_000;
+    let end = 500_001 * 3_600;
+    for (now, over) in [
+        (i64::MIN, false),
+        (0, false),
+        (end - 3_600, false),
+        (end, false),
+        (end + 119, false),
+        (end + 120, true),
+        (end + DAY, true),
+        (i64::MAX, true),
+    ] {
+        assert_eq!(nullifier.is_over(now), over, "at {now}");
+    }
+    // While it can be closed, no time that is accepted is of its epoch.
+    for now in end..end + 300 {
+        let named = (now - SKEW..=now + SKEW).any(|named| epoch(named) == nullifier.epoch);
+        assert!(!(named && nullifier.is_over(now)), "at {now}");
+    }
+    nullifier.epoch = u64::MAX;
+    assert!(!nullifier.is_over(i64::MAX));
 }
 
 #[test]

@@ -29,17 +29,21 @@ fn numbers_are_stable() {
         (ChartsealError::UnexpectedBalance, 6067),
         (ChartsealError::VoteCap, 6070),
         (ChartsealError::OwnHandover, 6071),
+        (ChartsealError::NotAField, 6072),
+        (ChartsealError::NotInTree, 6075),
+        (ChartsealError::BadProof, 6078),
+        (ChartsealError::EpochNotOver, 6080),
     ] {
         let name = format!("{error:?}");
         assert_eq!(ProgramError::from(error), ProgramError::Custom(number), "{name}");
         assert_eq!(ChartsealError::text(number).unwrap().0, name);
     }
-    assert_eq!(ChartsealError::TEXTS.len(), 72);
+    assert_eq!(ChartsealError::TEXTS.len(), 81);
 }
 
 #[test]
 fn number_that_is_not_ours_has_no_text() {
-    for number in [0, 1, 2000, 5999, 6072, u32::MAX] {
+    for number in [0, 1, 2000, 5999, 6081, u32::MAX] {
         assert_eq!(ChartsealError::text(number), None);
     }
 }

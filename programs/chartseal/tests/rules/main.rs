@@ -1,4 +1,4 @@
-//! What needs no chain: the policy, the words, the bytes of events and the layout of accounts.
+//! What needs no chain: the policy, the words, the bytes of events, the layout of accounts, and trees.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::cast_possible_truncation, clippy::semicolon_if_nothing_returned)]
@@ -6,6 +6,8 @@
 mod accounts;
 mod errors;
 mod events;
+mod grant_tree;
+mod membership;
 mod merkle;
 mod policy;
 mod vocabulary;
