@@ -13,11 +13,15 @@
 )]
 #![allow(clippy::cast_possible_truncation, clippy::semicolon_if_nothing_returned)]
 
+#[path = "../tests/common/anonymous.rs"]
+mod anonymous;
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[path = "../tests/common/tokens.rs"]
 mod tokens;
 
+// Its macro is the others' too.
+#[macro_use]
 #[path = "../tests/stateful/agree.rs"]
 mod agree;
 #[path = "../tests/stateful/apply.rs"]
@@ -30,6 +34,8 @@ mod play;
 mod run;
 #[path = "../tests/stateful/step.rs"]
 mod step;
+#[path = "../tests/stateful/trees.rs"]
+mod trees;
 #[path = "../tests/stateful/universe.rs"]
 mod universe;
 

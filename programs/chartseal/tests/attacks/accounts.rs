@@ -68,6 +68,9 @@ fn account_of_another_type() {
 /// Accounts that are kept by their address: that they are of the right type is all that is asked.
 const ONLY_NAMED: &[&str] = &["grantee", "holder_1", "holder_2"];
 
+/// What is made where it is not there yet: at the true address, an empty account is none.
+const MADE_WHERE_MISSING: &[(&str, &str)] = &[("create_anonymous_grant: on a record that has one", "set")];
+
 #[test]
 fn uninitialised_account() {
     for mut story in stories() {
@@ -78,7 +81,9 @@ fn uninitialised_account() {
                 lamports: account.lamports,
                 ..Account::default()
             };
-            replace(&mut story, &place, &attack, empty);
+            if !MADE_WHERE_MISSING.contains(&(story.name.as_str(), place.name.as_str())) {
+                replace(&mut story, &place, &attack, empty);
+            }
             let zeros = Account {
                 data: vec![0; account.data.len()],
                 ..account.clone()
@@ -202,6 +207,10 @@ fn subjects(data: &[u8]) -> &'static [usize] {
         // Patient and institution; provider and consumer.
         "Policy" => &[8, 24],
         "Agreement" => &[24, 40],
+        // Its own id; tree, patient and record; tree.
+        "GrantTree" => &[8],
+        "AnonymousSet" => &[8, 24, 40],
+        "Nullifier" => &[104],
         // There is one registry, and settlements are not read.
         _ => &[],
     }
@@ -221,6 +230,8 @@ const ANOTHER_IS_AS_GOOD: &[(&str, &str, usize)] = &[
     ("propose_agreement", "provider", 8),
     // With whomever the consumer has agreed: it may fund each of its agreements.
     ("fund_agreement", "agreement", 24),
+    // A proof says nothing of a tree but its root, and this has the same one.
+    ("verify_access_proof", "tree", 8),
 ];
 
 #[test]

@@ -34,6 +34,16 @@ fn seeds_of(data: &[u8]) -> Vec<Vec<u8>> {
         "Batch" => &[BATCH, &second, &first],
         "Agreement" => &[AGREEMENT, &data[40..56], &first],
         "Settlement" => &[SETTLEMENT, &data[8..40], &data[40..72], &data[104..108]],
+        "GrantTree" => &[TREE, &first],
+        "AnonymousSet" => {
+            let record: [Id; 2] = [24, 40].map(|at| data[at..at + 16].try_into().unwrap());
+            return vec![
+                LEAVES.to_vec(),
+                first,
+                address::record(&record[0], &record[1]).to_bytes().to_vec(),
+            ];
+        }
+        "Nullifier" => &[NULLIFIER, &data[8..40]],
         other => panic!("seeds of {other}"),
     };
     seeds.iter().map(|seed| seed.to_vec()).collect()
@@ -146,12 +156,18 @@ fn lamports_sent_to_an_address_before_it_is_made() {
 }
 
 /// What may be set again, because it replaces what was set before.
-const SET_AGAIN: &[&str] = &["set_policy", "set_guardians", "set_break_glass"];
+/// Or because a record can have another grant without a name.
+const SET_AGAIN: &[&str] = &[
+    "set_policy",
+    "set_guardians",
+    "set_break_glass",
+    "create_anonymous_grant",
+];
 
 #[test]
 fn account_is_not_initialised_again() {
     for (mut story, made) in makers() {
-        if SET_AGAIN.contains(&story.name.as_str()) {
+        if SET_AGAIN.contains(&story.name.split(':').next().unwrap()) {
             continue;
         }
         story.succeed();

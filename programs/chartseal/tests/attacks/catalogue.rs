@@ -16,7 +16,7 @@ use chartseal_program::{
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::{common::*, people::*, story::*, tokens::*};
+use crate::{common::*, people::*, story::*, tokens::*, unnamed};
 
 /// An instruction, one of its ways, and its story. An instruction that has several ways is named again.
 type Entry = (&'static str, &'static str, fn() -> Story);
@@ -97,6 +97,16 @@ const CATALOGUE: &[Entry] = &[
     ("fund_agreement", "", fund_agreement),
     ("settle_access", "", settle_access),
     ("close_agreement", "", close_agreement),
+    ("open_tree", "", unnamed::open_tree),
+    ("create_anonymous_grant", "by the patient", || unnamed::create(Decider::Patient, false)),
+    ("create_anonymous_grant", "by a steward", || unnamed::create(Decider::Steward, false)),
+    ("create_anonymous_grant", "by a delegate", || unnamed::create(Decider::Delegate, false)),
+    ("create_anonymous_grant", "on a record that has one", || unnamed::create(Decider::Patient, true)),
+    ("revoke_anonymous_grant", "by the patient", || unnamed::revoke(Decider::Patient)),
+    ("revoke_anonymous_grant", "by a steward", || unnamed::revoke(Decider::Steward)),
+    ("revoke_anonymous_grant", "by a delegate", || unnamed::revoke(Decider::Delegate)),
+    ("verify_access_proof", "", unnamed::verify),
+    ("close_nullifier", "", unnamed::close),
 ];
 
 /// Every story, one after another. They are told once for all attacks; each attack has ledgers of its own.
@@ -418,14 +428,14 @@ fn finish_recovery() -> Story {
 // Consent.
 
 #[derive(Clone, Copy, PartialEq)]
-enum Decider {
+pub(crate) enum Decider {
     Patient,
     Steward,
     Delegate,
 }
 
 /// A world in which this decides for the patient, and its wallet.
-fn deciding(decider: Decider) -> (World, ix::By, Keypair) {
+pub(crate) fn deciding(decider: Decider) -> (World, ix::By, Keypair) {
     let mut world = World::new();
     match decider {
         Decider::Patient => {

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::cast_possible_truncation, clippy::semicolon_if_nothing_returned)]
 
+#[path = "../common/anonymous.rs"]
+mod anonymous;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/people.rs"]
@@ -23,3 +25,4 @@ mod first_caller;
 mod hostile;
 mod programs;
 mod signers;
+mod unnamed;

@@ -13,7 +13,9 @@ fn missing_signer() {
             .into_iter()
             .filter(|place| place.signer && !place.absent)
             .collect();
-        assert!(!signers.is_empty(), "{}: somebody signs", story.name);
+        // Whoever pays the fee may return a nullifier's rent to whoever paid that.
+        let nobody = story.name == "close_nullifier";
+        assert_eq!(signers.is_empty(), nobody, "{}: who signs", story.name);
         for place in signers {
             let unsigned = unsign(story.instruction.clone(), place.address);
             let failure = story.fail(&format!("{} does not sign", place.name), &unsigned);

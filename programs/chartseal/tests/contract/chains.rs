@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::common::*;
+use crate::{anonymous::Unnamed, common::*};
 
 /// A small generator (SplitMix64), so that a session that fails can be run again.
 struct Dice(u64);
@@ -48,13 +48,18 @@ struct Session {
     records: Vec<(Id, Owner)>,
     /// Grant, whose it is, and a member who may act by it.
     grants: Vec<(Id, Owner, Person)>,
+    tree: Id,
+    /// Grants without a name that stand.
+    unnamed: Vec<(Unnamed, Owner)>,
     went_through: usize,
 }
 
 impl Session {
     fn begin(seed: u64) -> Self {
-        let world = World::new();
+        let mut world = World::new();
         Self {
+            tree: world.open_tree(),
+            unnamed: Vec::new(),
             bodies: vec![world.hospital.clone(), world.insurance.clone()],
             members: vec![world.doctor.clone(), world.insurer.clone()],
             patients: vec![world.patient.clone()],
@@ -75,7 +80,7 @@ impl Session {
 
     fn run(&mut self, steps: usize) {
         for _ in 0..steps {
-            match self.dice.roll(20) {
+            match self.dice.roll(22) {
                 0 => self.administer(),
                 1 => self.register(),
                 2 => self.open(),
@@ -84,6 +89,8 @@ impl Session {
                 7 => self.revoke(),
                 8..=10 => self.create(),
                 11 | 12 => self.amend(),
+                13 => self.grant_unnamed(),
+                14 => self.revoke_unnamed(),
                 _ => self.access(),
             }
             let pause = self.dice.roll(300) as i64;
@@ -215,6 +222,39 @@ impl Session {
         {
             self.grants.push((id, owner, member));
         }
+    }
+
+    fn grant_unnamed(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        let (record, owner) = self.dice.pick(&self.records).clone();
+        let (secret, terms) = self.world.invitation();
+        let (wallet, subject) = (&owner.wallet, (&owner.id, &record));
+        let grant = ix::create_anonymous_grant(&owner.deciding(), wallet.pubkey(), subject, &self.tree, terms);
+        if let Some(AnyEvent::AnonymousGrantCreated(event)) = self.try_to(grant, &[wallet]) {
+            let unnamed = Unnamed {
+                tree: event.tree,
+                patient: owner.id,
+                record,
+                index: event.index,
+                terms,
+                secret,
+            };
+            self.unnamed.push((unnamed, owner));
+        }
+    }
+
+    fn revoke_unnamed(&mut self) {
+        if self.unnamed.is_empty() {
+            return;
+        }
+        let at = self.dice.roll(self.unnamed.len());
+        let (grant, owner) = self.unnamed.swap_remove(at);
+        let args = self.world.revocation(&grant);
+        let subject = (&grant.patient, &grant.record);
+        let revoke = ix::revoke_anonymous_grant(&owner.deciding(), subject, &grant.tree, args);
+        self.try_to(revoke, &[&owner.wallet]);
     }
 
     fn revoke(&mut self) {
@@ -361,6 +401,8 @@ fn ring(events: &[AnyEvent]) -> [Option<(u64, i64, Address)>; RING] {
             AnyEvent::RecordAmended(event) => Some(event.author.wallet),
             AnyEvent::GrantCreated(event) => Some(event.issuer),
             AnyEvent::GrantRevoked(event) => Some(event.by),
+            AnyEvent::AnonymousGrantCreated(event) => Some(event.issuer),
+            AnyEvent::AnonymousGrantRevoked(event) => Some(event.by),
             AnyEvent::AccessAllowed(event) => Some(event.actor.wallet),
             AnyEvent::ActionRefused(event) => Some(event.actor.wallet),
             other => panic!("{} is in no ring", other.name()),
@@ -496,7 +538,7 @@ fn changing_any_byte_of_an_event_breaks_the_chain() {
             );
         }
     }
-    assert!(kinds.len() == 17, "the session emitted only {:?}", kinds.keys());
+    assert!(kinds.len() == 20, "the session emitted only {:?}", kinds.keys());
 }
 
 #[test]

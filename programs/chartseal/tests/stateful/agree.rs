@@ -37,6 +37,7 @@ pub(crate) fn accounts(chain: &Chain, model: &Model) -> Result<(), String> {
     patients(chain, model)?;
     records(chain, model)?;
     consent(chain, model)?;
+    crate::trees::agree(chain, model)?;
     nothing_else(chain, model)
 }
 
@@ -201,7 +202,10 @@ fn nothing_else(chain: &Chain, model: &Model) -> Result<(), String> {
         + model.emergencies.len()
         + model.batches.len()
         + model.agreements.len()
-        + model.settlements.len();
+        + model.settlements.len()
+        + model.trees.len()
+        + model.sets.len()
+        + model.nullifiers.len();
     same!("number of accounts", there, expected);
     Ok(())
 }

@@ -256,6 +256,11 @@ impl Model {
                 }
             }
             AnyEvent::AccessAllowed(event) => self.count_use(&subject, event.basis, &event.under),
+            AnyEvent::TreeOpened(_)
+            | AnyEvent::AnonymousGrantCreated(_)
+            | AnyEvent::AnonymousGrantRevoked(_)
+            | AnyEvent::AccessProven(_)
+            | AnyEvent::NullifierClosed(_) => self.apply_unnamed(event),
             AnyEvent::ActionRefused(_) | AnyEvent::ErasureAttested(_) => {}
         }
     }

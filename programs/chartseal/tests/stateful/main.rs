@@ -6,17 +6,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::cast_possible_truncation, clippy::semicolon_if_nothing_returned)]
 
+#[path = "../common/anonymous.rs"]
+mod anonymous;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/tokens.rs"]
 mod tokens;
 
+// Its macro is the others' too.
+#[macro_use]
 mod agree;
 mod apply;
 mod model;
 mod play;
 mod run;
 mod step;
+mod trees;
 mod universe;
 
 use std::time::Duration;

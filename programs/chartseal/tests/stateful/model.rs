@@ -9,9 +9,12 @@ use anchor_lang::prelude::Address;
 use chartseal_program::{
     events::{Actor, AnyEvent, Terms},
     log::{Chain, ChainKind},
+    membership::Field,
     seeds::{address, Id, NO_ID},
     vocabulary::*,
 };
+
+use crate::trees::{Nullifier, Set, Tree};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
@@ -37,6 +40,11 @@ pub(crate) struct Model {
     pub(crate) agreements: BTreeMap<(Id, Id), Agreement>,
     /// Consumer, agreement, patient, record, version.
     pub(crate) settlements: BTreeMap<(Id, Id, Id, Id, u32), u64>,
+    /// By id.
+    pub(crate) trees: BTreeMap<Id, Tree>,
+    /// By tree, patient and record.
+    pub(crate) sets: BTreeMap<(Id, Id, Id), Set>,
+    pub(crate) nullifiers: BTreeMap<Field, Nullifier>,
     pub(crate) chains: BTreeMap<(ChainKind, Id), Chain>,
 }
 
@@ -413,7 +421,7 @@ impl Model {
 
     /// Whether this wallet may give these rights until then: as the patient or its steward, or as a delegate that shares and
     /// has them itself.
-    fn gives(&self, patient: &Id, wallet: &Address, rights: u8, expires: i64) -> bool {
+    pub(crate) fn gives(&self, patient: &Id, wallet: &Address, rights: u8, expires: i64) -> bool {
         let delegated = self.delegates.iter().any(|((of, id), delegate)| {
             of == patient
                 && delegate.wallet == *wallet
@@ -694,6 +702,11 @@ impl Model {
                     && !self.settlements.contains_key(&key)
                     && agreement.paid + event.amount <= agreement.deposited
             }
+            AnyEvent::TreeOpened(_)
+            | AnyEvent::AnonymousGrantCreated(_)
+            | AnyEvent::AnonymousGrantRevoked(_)
+            | AnyEvent::AccessProven(_)
+            | AnyEvent::NullifierClosed(_) => self.judge_unnamed(event, signers),
             // These were asked of `entitled` before they were sent. Whoever is named must have signed.
             AnyEvent::RecordCreated(event) => running && self.acted(&event.author, signers),
             AnyEvent::RecordAmended(event) => running && self.acted(&event.author, signers),

@@ -73,6 +73,11 @@ kinds! {
     FundAgreement "fund_agreement" 5,
     SettleAccess "settle_access" 10,
     CloseAgreement "close_agreement" 1,
+    OpenTree "open_tree" 1,
+    CreateAnonymousGrant "create_anonymous_grant" 9,
+    RevokeAnonymousGrant "revoke_anonymous_grant" 6,
+    VerifyAccessProof "verify_access_proof" 3,
+    CloseNullifier "close_nullifier" 3,
 }
 
 /// Numbers of a step.

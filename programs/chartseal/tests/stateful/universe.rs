@@ -239,6 +239,8 @@ impl Universe {
             account(&payer),
             1_000,
         ));
+        let tree = address::draw_tree_id(|| self.fresh_id());
+        self.must(ix::open_tree(self.wallet(ADMIN), self.wallet(ADMIN), tree));
         self.listen_to_all();
         self.check().unwrap();
     }
@@ -379,6 +381,10 @@ impl Universe {
             signers.extend(of_one);
         }
         signers.dedup();
+        // What nobody has to sign, somebody pays for.
+        if signers.is_empty() {
+            signers.push(dice.below(WALLETS));
+        }
         let signed: Vec<Address> = signers.iter().map(|n| self.wallet(*n)).collect();
         let before = agree::lamports(&self.chain.svm);
         let sent = {

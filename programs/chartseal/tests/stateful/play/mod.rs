@@ -2,6 +2,7 @@
 
 mod actors;
 mod agreements;
+mod anonymous;
 mod consent;
 mod emergencies;
 mod patients;
@@ -73,6 +74,11 @@ impl Universe {
             | Kind::FundAgreement
             | Kind::SettleAccess
             | Kind::CloseAgreement => self.play_agreement(kind, dice),
+            Kind::OpenTree
+            | Kind::CreateAnonymousGrant
+            | Kind::RevokeAnonymousGrant
+            | Kind::VerifyAccessProof
+            | Kind::CloseNullifier => self.play_unnamed(kind, dice),
         }
     }
 
