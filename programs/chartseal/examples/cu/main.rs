@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 #![allow(clippy::cast_possible_truncation)]
 
+#[path = "../../tests/common/anonymous.rs"]
+mod anonymous;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 #[path = "../../tests/common/people.rs"]

@@ -2,6 +2,7 @@
 //! each a hundred times with other ids; the test of the budgets runs each once.
 
 mod agreements;
+mod anonymous;
 mod batches;
 mod consent;
 mod emergencies;
@@ -33,6 +34,12 @@ pub(crate) const CREATE: u64 = 8_000;
 pub(crate) const AMEND: u64 = 6_000;
 /// ... and a record read.
 pub(crate) const ACCESS: u64 = 6_000;
+/// The same of one that hashes a leaf and what stands above it, twenty times ...
+pub(crate) const LEAF: u64 = 45_000;
+/// ... of one that does so twice, to see a leaf in its place and to take it out ...
+pub(crate) const LEAF_OUT: u64 = 60_000;
+/// ... and of one that checks a proof of access.
+pub(crate) const SHOWN: u64 = 150_000;
 /// What is allowed beyond its limit for each account that an instruction makes at an address with lamports. Anybody can
 /// send them there, and making the account then takes three calls of the system program in place of one.
 pub(crate) const LAMPORTS_AHEAD: u64 = 2_500;
@@ -50,6 +57,7 @@ pub(crate) fn cases() -> impl Iterator<Item = &'static Entry> {
         records::CASES,
         batches::CASES,
         agreements::CASES,
+        anonymous::CASES,
     ]
     .into_iter()
     .flatten()
