@@ -6,6 +6,7 @@ use anchor_lang::{event::EVENT_IX_TAG_LE, Discriminator};
 use chartseal_program::{
     events::AccessAllowed,
     log::ChainKind,
+    membership::{CAPACITY, EPOCH, SKEW},
     policy,
     seeds::*,
     state::*,
@@ -109,6 +110,9 @@ fn accounts_have_their_seeds_sizes_and_rents() {
         Emergency: EMERGENCY,
         Agreement: AGREEMENT,
         Settlement: SETTLEMENT,
+        GrantTree: TREE,
+        AnonymousSet: LEAVES,
+        Nullifier: NULLIFIER,
     );
     let rows = table(&page, &["account", "seeds", "bytes", "lamports"]);
     assert_eq!(rows.len(), expected.len());
@@ -250,6 +254,13 @@ fn figures_are_the_programs() {
         ("records of a batch", grouped(MOST_IN_BATCH.into())),
         ("sharing classes", CLASSES.to_string()),
         ("entries of a log's ring", RING.to_string()),
+        ("leaves of a tree", grouped(CAPACITY.into())),
+        ("roots of a tree", ROOTS.to_string()),
+        ("changes over which", CHANGES.to_string()),
+        ("until a tree's floor rises", seconds(FLOOR_DELAY)),
+        ("from the clock", seconds(SKEW)),
+        ("an epoch", format!("{} s", grouped(EPOCH))),
+        ("how long a nullifier stands", seconds(2 * SKEW)),
     ];
     assert_eq!(rows.len(), expected.len());
     for (row, (what, how_many)) in rows.iter().zip(expected) {

@@ -172,7 +172,8 @@ fn chains() -> BTreeMap<&'static str, &'static str> {
         PatientKeyRotated DelegateNamed DelegationAccepted DelegateRevoked GuardiansSet BreakGlassSet RecoveryVoted
         RecoveryObjected RecoveryFinished RecordCreated RecordAmended RecordPromoted RecordErased ErasureAttested
         GrantCreated GrantPassedOn GrantRevoked PolicySet AccessRequested RequestDecided EmergencyOpened
-        EmergencyReviewed AccessAllowed AccessSettled ActionRefused)
+        EmergencyReviewed AccessAllowed AccessSettled AnonymousGrantCreated AnonymousGrantRevoked ActionRefused
+        TreeOpened AccessProven NullifierClosed)
 }
 
 #[test]
@@ -233,6 +234,8 @@ fn accounts_and_their_parts_have_their_fields() {
         "Content",
         "Terms",
         "Approval",
+        "Change",
+        "AnonymousTerms",
     ];
     let accounts = names(&idl, "accounts");
     assert_eq!(accounts.len(), table(&page, &["account", "seeds"]).len());
