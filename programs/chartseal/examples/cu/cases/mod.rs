@@ -35,11 +35,11 @@ pub(crate) const AMEND: u64 = 6_000;
 /// ... and a record read.
 pub(crate) const ACCESS: u64 = 6_000;
 /// The same of one that hashes a leaf and what stands above it, twenty times ...
-pub(crate) const LEAF: u64 = 45_000;
+pub(crate) const LEAF: u64 = 40_000;
 /// ... of one that does so twice, to see a leaf in its place and to take it out ...
-pub(crate) const LEAF_OUT: u64 = 60_000;
+pub(crate) const LEAF_OUT: u64 = 50_000;
 /// ... and of one that checks a proof of access.
-pub(crate) const SHOWN: u64 = 150_000;
+pub(crate) const SHOWN: u64 = 120_000;
 /// What is allowed beyond its limit for each account that an instruction makes at an address with lamports. Anybody can
 /// send them there, and making the account then takes three calls of the system program in place of one.
 pub(crate) const LAMPORTS_AHEAD: u64 = 2_500;
