@@ -53,6 +53,12 @@ pub const KEY_HEADER: KeyHeader = {
     let magic: [u8; 4] = chunk(bytes, 0);
     let known = magic[0] == MAGIC[0] && magic[1] == MAGIC[1] && magic[2] == MAGIC[2] && magic[3] == MAGIC[3];
     assert!(known && bytes[4] == VERSION && bytes[6] == 0 && bytes[7] == 0);
+    // Zeros are a point at infinity, which binds nothing: under a key of such points anything is a proof of anything.
+    let mut at = HEADER;
+    while at < KEY {
+        assert!(!is_nothing(&chunk(bytes, at)));
+        at += 64;
+    }
     KeyHeader {
         kind: match bytes[5] {
             0 => KeyKind::TestOnly,
@@ -84,6 +90,18 @@ static GROTH16: Groth16Verifyingkey<'static> = Groth16Verifyingkey {
     vk_ic: &FACTORS,
     vk_commitment: None,
 };
+
+/// Whether these bytes are zeros: a point of G1, or half of one of G2, that is none.
+const fn is_nothing(bytes: &[u8; 64]) -> bool {
+    let mut n = 0;
+    while n < 64 {
+        if bytes[n] != 0 {
+            return false;
+        }
+        n += 1;
+    }
+    true
+}
 
 /// `N` bytes of the key, while compiling.
 const fn chunk<const N: usize>(bytes: &[u8; KEY], from: usize) -> [u8; N] {
