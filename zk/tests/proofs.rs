@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
-use std::sync::LazyLock;
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use anchor_lang::prelude::Address;
 use chartseal_program::{
@@ -16,6 +19,7 @@ use chartseal_zk::{
     tree::Path,
     witness::{Blind, GrantSecret, Request, Witness, WitnessError, build},
 };
+use tracing::{Event, Metadata, Subscriber, span, subscriber};
 
 static KEY: LazyLock<ProvingKey> = LazyLock::new(|| ProvingKey::test_only().unwrap());
 
@@ -209,4 +213,41 @@ fn secrets_survive_their_bytes_and_do_not_show() {
     let (_, witness) = reader.build().unwrap();
     let shown = format!("{secret:?} {blind:?} {witness:?}");
     assert_eq!(shown, "GrantSecret { .. } Blind(..) Witness(Values { .. })");
+}
+
+/// Counts what anybody would log who logs everything.
+struct Counting(Arc<AtomicUsize>);
+
+impl Subscriber for Counting {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// arkworks traces each operation of a circuit with its operands, which are secrets.
+#[test]
+fn nothing_of_a_witness_is_traced() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    subscriber::with_default(Counting(Arc::clone(&heard)), || {
+        tracing::info!("the subscriber listens");
+        Reader::new().prove();
+    });
+    assert_eq!(heard.load(Ordering::Relaxed), 1);
 }

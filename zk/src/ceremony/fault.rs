@@ -115,6 +115,9 @@ pub enum CeremonyError {
         /// What the system said.
         source: io::Error,
     },
+    /// A circuit that says nothing.
+    #[error("the circuit has neither constraints nor public inputs, so there is nothing to make keys for")]
+    TooSmall,
     /// The circuit cannot be set up.
     #[error("cannot set up the circuit: {0}")]
     Synthesis(#[from] SynthesisError),

@@ -32,6 +32,7 @@ use std::{fmt, io::Write};
 
 use ark_bn254::{Fr, G2Affine};
 use ark_ec::AffineRepr as _;
+use ark_poly::EvaluationDomain as _;
 use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
@@ -140,7 +141,7 @@ impl Ceremony {
     /// Begins a ceremony and writes the transcript's header.
     ///
     /// # Errors
-    /// The circuit is too large; the output cannot be written.
+    /// The circuit is too large or has no constraints; the output cannot be written.
     pub fn begin(relation: Relation, output: &mut dyn Write) -> Result<Self, CeremonyError> {
         let mut ceremony = Self::before_anybody(relation)?;
         let mut sink = Sink::new(output, &mut ceremony.hash);
@@ -150,7 +151,10 @@ impl Ceremony {
     }
 
     fn before_anybody(relation: Relation) -> Result<Self, CeremonyError> {
-        let size = ark_poly::EvaluationDomain::size(&relation.domain()?);
+        let size = relation.domain()?.size();
+        if size < 2 {
+            return Err(CeremonyError::TooSmall);
+        }
         let stage = Stage::One(Box::new(Powers::begin(size)));
         Ok(Self {
             relation,
@@ -204,9 +208,11 @@ impl Ceremony {
         let mut sink = Sink::new(output, &mut hash);
         match &mut self.stage {
             Stage::One(powers) => {
-                let [tau, alpha, beta] =
-                    [b"tau".as_slice(), b"alpha", b"beta"].map(|label| field::derive(&*seed, label));
-                let drawn = PhaseOne { tau, alpha, beta };
+                let drawn = PhaseOne {
+                    tau: field::derive(&*seed, b"tau"),
+                    alpha: field::derive(&*seed, b"alpha"),
+                    beta: field::derive(&*seed, b"beta"),
+                };
                 let exponents = [
                     (&drawn.tau, Exponent::Tau),
                     (&drawn.alpha, Exponent::Alpha),

@@ -16,7 +16,7 @@ use super::{
 use crate::Relation;
 
 impl Ceremony {
-    /// Reads a transcript and verifies all of it.
+    /// Reads a transcript and verifies all of it. The input should be buffered.
     ///
     /// # Errors
     /// [`CeremonyError::Unsound`] with the first fault; the input cannot be read.
@@ -26,10 +26,10 @@ impl Ceremony {
         Ok(ceremony)
     }
 
-    /// Verifies a transcript: says who contributed, and what the first fault is.
+    /// Verifies a transcript: says who contributed, and what the first fault is. The input should be buffered.
     ///
     /// # Errors
-    /// The circuit is too large; everything else stands in the report.
+    /// The circuit is too large or has no constraints; everything else stands in the report.
     pub fn verify(relation: Relation, input: &mut dyn Read, listener: Listener<'_>) -> Result<Report, CeremonyError> {
         let mut ceremony = Self::before_anybody(relation)?;
         let fault = ceremony.follow(input, listener).err();

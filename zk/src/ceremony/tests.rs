@@ -9,7 +9,6 @@ use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr as _, CurveGroup as _, PrimeGroup as _};
 use ark_ff::{One as _, UniformRand as _};
 use ark_groth16::{Groth16, r1cs_to_qap::LibsnarkReduction};
-use ark_poly::EvaluationDomain as _;
 use ark_r1cs_std::{
     alloc::AllocVar as _,
     fields::{FieldVar as _, fp::FpVar},
@@ -289,4 +288,16 @@ fn a_ceremony_goes_from_file_to_file() {
     assert!(!file("more").exists());
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 6, "{left:?}");
+}
+
+#[test]
+fn a_circuit_that_says_nothing_has_no_ceremony() {
+    struct Nothing;
+    impl ConstraintSynthesizer<Fr> for Nothing {
+        fn generate_constraints(self, _: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
+            Ok(())
+        }
+    }
+    let begun = Ceremony::begin(Relation::of(Nothing).unwrap(), &mut Vec::new());
+    assert!(matches!(begun, Err(CeremonyError::TooSmall)), "{begun:?}");
 }

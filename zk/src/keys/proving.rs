@@ -9,6 +9,7 @@ use std::{
 };
 
 use ark_bn254::Bn254;
+use ark_poly::EvaluationDomain as _;
 use ark_serialize::{CanonicalDeserialize as _, CanonicalSerialize as _};
 use sha2::{Digest as _, Sha256};
 
@@ -169,7 +170,8 @@ impl ProvingKey {
         let fits = [key.a_query.len(), key.b_g1_query.len(), key.b_g2_query.len()]
             .iter()
             .all(|len| *len == variables)
-            && key.l_query.len() == relation.witness();
+            && key.l_query.len() == relation.witness()
+            && key.h_query.len() + 1 == relation.domain()?.size();
         let hashes = [verifying.circuit, verifying.transcript, verifying.proving_key];
         if !fits || VerifyingKey::of(&key.vk, verifying.kind, hashes)? != *verifying {
             return Err(KeyError::OtherCircuit);
