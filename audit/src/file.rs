@@ -112,6 +112,7 @@ impl ExportedChain {
             ChainKind::Institution => 1,
             ChainKind::Log => 2,
             ChainKind::Refusals => 3,
+            ChainKind::Tree => 4,
         }
     }
 
@@ -122,6 +123,7 @@ impl ExportedChain {
             ChainKind::Institution => address::institution(subject),
             ChainKind::Log => address::access_log(subject),
             ChainKind::Refusals => address::refusal_log(subject),
+            ChainKind::Tree => address::tree(subject),
         }
         .to_bytes()
     }

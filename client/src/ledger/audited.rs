@@ -55,6 +55,7 @@ impl Ledger {
             ChainKind::Institution => self.institution(subject).await?.chain,
             ChainKind::Log => self.access_log(subject).await?.chain,
             ChainKind::Refusals => self.refusal_log(subject).await?.chain,
+            ChainKind::Tree => self.grant_tree(subject).await?.chain,
         })
     }
 

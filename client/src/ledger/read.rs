@@ -5,8 +5,8 @@ use chartseal_program::{
     ID,
     seeds::{Id, address},
     state::{
-        AccessLog, Delegate, Emergency, Grant, Institution, Member, Patient, Policy, Record, RefusalLog, Registry,
-        Safeguards,
+        AccessLog, Delegate, Emergency, Grant, GrantTree, Institution, Member, Patient, Policy, Record, RefusalLog,
+        Registry, Safeguards,
     },
 };
 use solana_account_decoder_client_types::UiAccountEncoding;
@@ -116,6 +116,15 @@ impl Ledger {
             format!("refusal log of patient {}", hex::encode(patient))
         })
         .await
+    }
+
+    /// A tree for grants without a name.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub async fn grant_tree(&self, id: &Id) -> Result<GrantTree, LedgerError> {
+        self.read(&address::tree(id), || format!("tree {}", hex::encode(id)))
+            .await
     }
 
     /// What keeps a patient from losing the chart; `None` where it set up nothing.
