@@ -60,6 +60,12 @@ impl<'a> Notice<'a> {
         }
     }
 
+    /// Adds a place that with an id names something.
+    fn at(mut self, name: &'static str, place: u32) -> Self {
+        self.ids.insert(name, place.to_string());
+        self
+    }
+
     /// Adds an id, unless zeros stand for none.
     fn with(mut self, name: &'static str, id: &Id) -> Self {
         if *id != NO_ID {
@@ -267,6 +273,19 @@ fn tell<'a>(located: &'a Located, parties: &Parties) -> Vec<Notice<'a>> {
                 .with("institution", &e.actor.institution),
         ],
         AnyEvent::GrantRevoked(e) => vec![patient("grant-revoked").with("grant", &e.grant)],
+        // Of a proof there is nobody to tell: neither whose record it is about is known nor who the reader is.
+        AnyEvent::AnonymousGrantCreated(e) => vec![
+            patient("anonymous-grant-given")
+                .with("record", &e.record)
+                .with("tree", &e.tree)
+                .at("leaf_index", e.index),
+        ],
+        AnyEvent::AnonymousGrantRevoked(e) => vec![
+            patient("anonymous-grant-revoked")
+                .with("record", &e.record)
+                .with("tree", &e.tree)
+                .at("leaf_index", e.index),
+        ],
         AnyEvent::AccessRequested(e) => vec![
             patient("request-asked")
                 .with("request", &e.request)

@@ -40,7 +40,7 @@ pub(super) async fn take_back(connection: &mut PgConnection, dropped: &[Signatur
             ChainKind::Log | ChainKind::Refusals => {
                 chains.extend([(ChainKind::Log, subject), (ChainKind::Refusals, subject)]);
             }
-            ChainKind::Registry | ChainKind::Institution => {
+            ChainKind::Registry | ChainKind::Institution | ChainKind::Tree => {
                 chains.insert((kind, subject));
             }
         }

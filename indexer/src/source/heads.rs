@@ -1,4 +1,4 @@
-//! The chains' heads as the ledger keeps them, in the accounts of the registry, institutions and patients.
+//! The chains' heads as the ledger keeps them, in the accounts of the registry, institutions, patients and trees.
 
 use std::mem::{offset_of, size_of};
 
@@ -6,7 +6,7 @@ use anchor_lang::Discriminator;
 use chartseal_program::{
     log::{Chain, ChainKind},
     seeds::{Id, NO_ID},
-    state::{AccessLog, Institution, RefusalLog, Registry},
+    state::{AccessLog, GrantTree, Institution, RefusalLog, Registry},
 };
 use serde_json::json;
 use solana_rpc_client_api::{
@@ -34,7 +34,7 @@ struct Layout {
 }
 
 impl Layout {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self {
             kind: ChainKind::Registry,
             discriminator: Registry::DISCRIMINATOR,
@@ -58,6 +58,12 @@ impl Layout {
             discriminator: RefusalLog::DISCRIMINATOR,
             subject: Some(offset_of!(RefusalLog, patient)),
             chain: offset_of!(RefusalLog, chain),
+        },
+        Self {
+            kind: ChainKind::Tree,
+            discriminator: GrantTree::DISCRIMINATOR,
+            subject: Some(offset_of!(GrantTree, id)),
+            chain: offset_of!(GrantTree, chain),
         },
     ];
 

@@ -28,7 +28,7 @@ pub(in crate::sink) async fn forget(
         match kind {
             ChainKind::Log => rollups::forget_logs(connection, &subjects).await?,
             ChainKind::Refusals => rollups::forget_refusals(connection, &subjects).await?,
-            ChainKind::Registry | ChainKind::Institution => {}
+            ChainKind::Registry | ChainKind::Institution | ChainKind::Tree => {}
         }
         // Those that refer to others go first.
         for (table, origin) in TABLES.iter().rev().filter_map(|table| of_chain(table, kind)) {

@@ -37,6 +37,7 @@ pub(crate) const TABLES: &[Table] = &[
     table("chains", "chain", "subject", "seq", "chain, subject"),
     table("registry", "'registry'", ZEROS, "changed_seq", "single"),
     table("registry_changes", "'registry'", ZEROS, "seq", "seq"),
+    table("grant_trees", "'tree'", "id", "seq", "id"),
     table("institutions", "'institution'", "id", "changed_seq", "id"),
     table("members", "'institution'", "institution", "changed_seq", "address"),
     table(
@@ -96,7 +97,15 @@ pub(crate) const TABLES: &[Table] = &[
     table("requests", "'log'", "patient", "changed_seq", "patient, id"),
     table("grants", "'log'", "patient", "changed_seq", "patient, id"),
     table("grants_passed_on", "'log'", "patient", "seq", "patient, seq"),
+    table(
+        "anonymous_grants",
+        "'log'",
+        "patient",
+        "changed_seq",
+        "tree, leaf_index",
+    ),
     table("accesses", "'log'", "patient", "seq", "patient, seq"),
+    table("access_proofs", "'tree'", "tree", "changed_seq", "tree, made_seq"),
     table("refusals", "'refusals'", "patient", "seq", "patient, seq"),
     table("agreements", "'institution'", "consumer", "changed_seq", "consumer, id"),
     table(

@@ -4,6 +4,7 @@
 //! tables after a set of events does not depend on how they were cut into batches.
 
 mod agreements;
+mod anonymous;
 mod batches;
 mod decisions;
 mod delegates;
@@ -59,6 +60,7 @@ macro_rules! of_kind {
 pub(super) async fn write(connection: &mut PgConnection, events: &[&Located]) -> Result<(), SinkError> {
     // Rows that others refer to come first.
     registry::write(connection, events).await?;
+    anonymous::open(connection, &of_kind!(events, TreeOpened)).await?;
     institutions::register(connection, &of_kind!(events, InstitutionRegistered)).await?;
     institutions::change(connection, events).await?;
     standings::keep_institutions(connection, events).await?;
@@ -93,6 +95,10 @@ pub(super) async fn write(connection: &mut PgConnection, events: &[&Located]) ->
     grants::take_uses(connection, &grants::uses(events)).await?;
     grants::revoke(connection, &of_kind!(events, GrantRevoked)).await?;
     requests::decide(connection, &of_kind!(events, RequestDecided)).await?;
+    anonymous::give(connection, &of_kind!(events, AnonymousGrantCreated)).await?;
+    anonymous::revoke(connection, &of_kind!(events, AnonymousGrantRevoked)).await?;
+    anonymous::prove(connection, &of_kind!(events, AccessProven)).await?;
+    anonymous::close(connection, &of_kind!(events, NullifierClosed)).await?;
     let allowed = of_kind!(events, AccessAllowed);
     partitions::make_room(connection, &allowed).await?;
     decisions::allow(connection, &allowed).await?;
