@@ -6,6 +6,7 @@
 //! database. Where it did not, everything is asked again, and at last said to be moving. What is not final may be dropped,
 //! and nodes behind one address are not equally far: where that can be it, a difference counts only if it stays.
 
+mod anonymous;
 mod chains;
 mod consent;
 mod expected;
@@ -151,15 +152,15 @@ async fn accounts(source: &RpcSource) -> Result<Accounts, Error> {
         count: 0,
     };
     // What refers to others is read before them: then they are there.
-    let settlements = source.program_accounts().await?;
-    let records = source.program_accounts().await?;
-    let agreements = source.program_accounts().await?;
+    let settlements = source.program_accounts(0).await?;
+    let records = source.program_accounts(0).await?;
+    let agreements = source.program_accounts(0).await?;
     accounts.add(&settlements, payment::settlements(&settlements, &agreements, &records));
     accounts.add(&agreements, payment::agreements(&agreements));
     accounts.add(&records, records::records(&records));
     macro_rules! read {
         ($($rows:path),+ $(,)?) => {
-            $(let read = source.program_accounts().await?;
+            $(let read = source.program_accounts(0).await?;
             accounts.add(&read, $rows(&read));)+
         };
     }
@@ -175,6 +176,9 @@ async fn accounts(source: &RpcSource) -> Result<Accounts, Error> {
         consent::requests,
         consent::policies,
         consent::emergencies,
+        anonymous::trees,
+        anonymous::sets,
+        anonymous::nullifiers,
         chains::access_logs,
         chains::refusal_logs,
     );

@@ -19,6 +19,15 @@ pub(super) struct Table {
 /// The last events of patients' chains, of which accounts keep an entry each.
 pub(super) const RING: &str = "events";
 
+/// How many leaves and changes a tree has.
+pub(super) const LEAVES: &str = "anonymous_grants (trees)";
+
+/// The changes of trees, by number.
+pub(super) const ROOT_NUMBERS: &str = "anonymous_grants (roots)";
+
+/// How many grants without a name a record has.
+pub(super) const SETS: &str = "anonymous_grants (sets)";
+
 macro_rules! table {
     ($name:literal, $chain:literal, $subject:literal, $($key:literal),*) => {
         table!($name from concat!("SELECT * FROM chartseal.", $name), $chain, $subject, $($key),*)
@@ -121,6 +130,49 @@ pub(super) const ALL: &[Table] = &[
         sums: true,
         only_last: false,
     },
+    table!("grant_trees", "tree", "id", "id"),
+    Table {
+        name: LEAVES,
+        from: "SELECT t.id AS tree, count(g.tree) AS leaves, count(g.tree) + count(g.revoked_at) AS number,
+                      max(g.revoked_number) AS floor
+               FROM chartseal.grant_trees t LEFT JOIN chartseal.anonymous_grants g ON g.tree = t.id
+               GROUP BY t.id",
+        key: &["tree"],
+        chain: "tree",
+        subject: "tree",
+        sums: true,
+        only_last: false,
+    },
+    Table {
+        name: ROOT_NUMBERS,
+        from: "SELECT tree, number, root, leaf_index FROM chartseal.anonymous_grants
+               UNION ALL
+               SELECT tree, revoked_number, revoked_root, leaf_index FROM chartseal.anonymous_grants
+               WHERE revoked_number IS NOT NULL",
+        key: &["tree", "number"],
+        chain: "tree",
+        subject: "tree",
+        sums: true,
+        only_last: true,
+    },
+    table!(
+        "anonymous_grants (sets)" from
+        "SELECT tree, patient, record, count(*) AS made, count(revoked_at) AS revoked, max(revoked_number) AS floor
+         FROM chartseal.anonymous_grants GROUP BY tree, patient, record",
+        "log",
+        "patient",
+        "tree",
+        "patient",
+        "record"
+    ),
+    // Whoever paid its rent has got it back when a nullifier is gone.
+    table!(
+        "access_proofs" from
+        "SELECT * FROM chartseal.access_proofs WHERE rent_returned_at IS NULL",
+        "tree",
+        "tree",
+        "nullifier"
+    ),
     // A row of events that was added shows by its chain.
     Table {
         name: RING,

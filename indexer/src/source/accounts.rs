@@ -61,11 +61,15 @@ impl RpcSource {
     /// Every account of a kind, with its address.
     ///
     /// # Errors
-    /// Where the node does not answer, or an account is not of its kind's size.
-    pub async fn program_accounts<T: AnyBitPattern + Discriminator>(&self) -> Result<Vec<(Address, T)>, SourceError> {
+    /// Where the node does not answer, has not reached `at_least`, or an account is not of its kind's size.
+    pub async fn program_accounts<T: AnyBitPattern + Discriminator>(
+        &self,
+        at_least: u64,
+    ) -> Result<Vec<(Address, T)>, SourceError> {
         let config = json!({
             "encoding": "base64",
             "commitment": self.commitment().config().commitment,
+            "minContextSlot": at_least,
             "filters": [{ "memcmp": {
                 "offset": 0,
                 "bytes": bs58::encode(T::DISCRIMINATOR).into_string(),

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use super::{
     report::{ChainCount, Findings, Problem},
     rows::{self, Row},
+    trees::Told,
 };
 use crate::sink::{Instant, SinkError};
 
@@ -28,6 +29,8 @@ pub(super) struct Recomputed {
     pub(super) events: u64,
     /// The highest slot that an event claims.
     pub(super) newest_slot: u64,
+    /// What they say of trees.
+    pub(super) trees: Told,
     by_kind: BTreeMap<ChainKind, (u64, u64)>,
 }
 
@@ -87,7 +90,11 @@ impl Recomputed {
         });
         report_gap(kind, &subject, chain.seq + 1..seq, findings);
         let follows_a_gap = chain.seq + 1 != seq;
-        if let Some(detail) = misstated(row, kind, &subject, seq, &head) {
+        let event = AnyEvent::decode(&row.body).ok();
+        if let Some(event) = &event {
+            self.trees.take(event);
+        }
+        if let Some(detail) = misstated(row, event.as_ref(), kind, &subject, seq, &head) {
             findings.about_event(Problem::Altered, kind, &subject, seq, &detail);
         } else if !follows_a_gap && chain.follow(kind, &subject, seq, &row.body).is_none() {
             let detail = "its hash does not follow from the event before it and its own content";
@@ -109,8 +116,15 @@ fn report_gap(kind: ChainKind, subject: &Id, gap: Range<u64>, findings: &mut Fin
 }
 
 /// How a row's columns differ from the event that it holds.
-fn misstated(row: &Row, kind: ChainKind, subject: &Id, seq: u64, head: &[u8; 32]) -> Option<String> {
-    let Ok(event) = AnyEvent::decode(&row.body) else {
+fn misstated(
+    row: &Row,
+    event: Option<&AnyEvent>,
+    kind: ChainKind,
+    subject: &Id,
+    seq: u64,
+    head: &[u8; 32],
+) -> Option<String> {
+    let Some(event) = event else {
         return Some("its body is no event of the program".to_owned());
     };
     let link = event.link();

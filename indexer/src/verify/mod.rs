@@ -7,7 +7,8 @@
 //! transactions, that are not confirmed yet; what is missing because of that is said to be. Last, the events are written
 //! into scratch tables by the very code that indexes, and every table is compared with its double:
 //! any row that was deleted, added or altered, in any column, is found and named by chain, subject and place. Views,
-//! functions and row security are compared with those of the migrations, and rules and triggers are found.
+//! functions and row security are compared with those of the migrations, and rules and triggers are found. The trees of
+//! grants without a name are made anew from their rows, and have to have the roots that the ledger has.
 
 mod batches;
 mod chains;
@@ -18,10 +19,12 @@ mod replay;
 mod report;
 mod rows;
 mod schema;
+mod trees;
 
 pub use batches::BatchCount;
 pub use continuous::{Continuous, Pace, VerificationState};
 pub use report::{Behind, ChainCount, Finding, Problem, Report, Scope, TableCount, Unread, Verdict};
+pub use trees::TreeCount;
 
 use sqlx::{Connection, PgConnection};
 
@@ -109,11 +112,10 @@ impl Verification<'_> {
             self.findings.about_checkpoint(detail);
         }
         let found = self.findings.len();
-        let heads = self
-            .source
-            .heads(checkpoint.map_or(0, |checkpoint| checkpoint.slot))
-            .await?;
+        let at_least = checkpoint.map_or(0, |checkpoint| checkpoint.slot);
+        let heads = self.source.heads(at_least).await?;
         let ahead = heads::compare(&chains.standing, &heads, &mut self.findings);
+        let trees = trees::prove(self.snapshot, self.source, at_least, &chains.trees, &mut self.findings).await?;
 
         self.check(checkpoint.as_ref(), &chains, scope).await?;
         let listed = self.list(scope, checkpoint.as_ref(), !ahead.is_empty()).await?;
@@ -161,6 +163,7 @@ impl Verification<'_> {
             chains: chains.counts(),
             tables,
             batches,
+            trees,
             behind,
             findings,
             omitted,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use chartseal_program::{log::ChainKind, seeds::Id};
 use serde::Serialize;
 
-use super::batches::BatchCount;
+use super::{batches::BatchCount, trees::TreeCount};
 
 /// Findings that a report lists; the rest is counted.
 const LISTED: usize = 1_000;
@@ -132,6 +132,8 @@ pub struct Report {
     pub tables: Vec<TableCount>,
     /// Records of batches that were proved by their transactions; nothing where these were not read.
     pub batches: Option<BatchCount>,
+    /// Trees of grants without a name, made anew from their rows.
+    pub trees: TreeCount,
     pub behind: Behind,
     pub findings: Vec<Finding>,
     /// Findings beyond those that are listed.
@@ -328,6 +330,13 @@ impl fmt::Display for Report {
                 f,
                 "{} of {} records that came from {} batches are leaves of theirs; the batches' own lists are sealed",
                 batches.proved, batches.promoted, batches.anchored
+            )?;
+        }
+        if self.trees.trees > 0 {
+            writeln!(
+                f,
+                "{} changes of {} trees of grants without a name were made anew, with {} leaves",
+                self.trees.proved, self.trees.trees, self.trees.leaves
             )?;
         }
         match (&self.signature, self.slot) {
