@@ -6,6 +6,7 @@
 
 mod access;
 mod aggregates;
+mod anonymous;
 mod decisions;
 mod health;
 mod holdings;
@@ -168,6 +169,8 @@ impl Service {
             .routes(routes!(holdings::records))
             .routes(routes!(holdings::emergencies))
             .routes(routes!(holdings::members))
+            .routes(routes!(anonymous::grants))
+            .routes(routes!(anonymous::proofs))
             .routes(routes!(aggregates::accesses))
             .routes(routes!(aggregates::refusals))
             // Who asks for a stream and where it begins; the stream itself is counted by itself.

@@ -104,6 +104,10 @@ async fn an_institutions_analyst_sees_what_it_did_and_what_was_given_to_it() {
         ("emergencies", "emergencies WHERE false"),
         ("guardians", "guardians WHERE false"),
         ("delegates", "delegates WHERE false"),
+        ("grant_trees", "grant_trees"),
+        ("anonymous_grants", "anonymous_grants WHERE false"),
+        ("access_proofs", "access_proofs WHERE false"),
+        ("anonymity_sets", "anonymity_sets WHERE false"),
         (
             "decisions",
             "decisions WHERE institution_id = #12

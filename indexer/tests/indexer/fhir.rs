@@ -118,9 +118,11 @@ async fn what_succeeded_follows_the_basic_audit_log_patterns() {
 }
 
 /// Events of the two chains of a patient that give an AuditEvent.
-const AUDITED: [&str; 13] = [
+const AUDITED: [&str; 15] = [
     "AccessAllowed",
     "ActionRefused",
+    "AnonymousGrantCreated",
+    "AnonymousGrantRevoked",
     "EmergencyOpened",
     "EmergencyReviewed",
     "GrantCreated",
@@ -314,6 +316,8 @@ async fn who_decided_is_the_patient_its_delegate_or_its_steward() {
         kinds
     };
     assert_eq!(of("PolicySet"), ["Patient"]);
+    assert_eq!(of("AnonymousGrantCreated"), ["Organization", "Patient"]);
+    assert_eq!(of("AnonymousGrantRevoked"), ["Organization"]);
     assert_eq!(of("GrantPassedOn"), ["PractitionerRole"]);
     assert_eq!(of("EmergencyReviewed"), ["Organization", "Patient"]);
     assert_eq!(of("AccessAllowed"), ["Patient", "PractitionerRole", "RelatedPerson"]);
@@ -335,7 +339,8 @@ async fn no_wallet_and_no_key_goes_out() {
                    WHERE c.table_schema = 'chartseal' AND t.table_type = 'BASE TABLE'
                          AND (c.domain_name = 'address' AND c.table_name NOT IN ('checkpoint', 'registry', 'registry_changes')
                               OR c.domain_name = 'hash' AND c.column_name IN
-                                 ('encryption_key', 'post_quantum_key_hash', 'grantee_key', 'reason_hash', 'receipt'))";
+                                 ('encryption_key', 'post_quantum_key_hash', 'grantee_key', 'reason_hash', 'receipt', 'envelope_key',
+                                  'commitment'))";
     let queries = lines(&mut connection, columns).await;
     assert!(queries.len() > 40, "{}", queries.len());
     let mut secrets = 0;

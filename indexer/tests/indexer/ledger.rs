@@ -7,7 +7,9 @@ use anchor_lang::{Event, event::EVENT_IX_TAG_LE, prelude::Address};
 use chartseal_indexer::source::{Call, Transaction};
 use chartseal_program::{
     log::{Chain, ChainKind, Chained, Link},
+    membership::{DEPTH, Field, NO_LEAF, ZEROS, node},
     seeds::{Id, address::event_authority},
+    state::GrantTree,
 };
 
 /// A program that is not ours.
@@ -21,8 +23,48 @@ pub(crate) struct Ledger {
     pub(crate) failed: Vec<usize>,
     /// Where the chains stand: what the program's accounts say.
     pub(crate) heads: BTreeMap<(ChainKind, Id), Chain>,
+    /// What the accounts of trees say besides.
+    pub(crate) trees: BTreeMap<Id, Grown>,
     /// The clock, in seconds since 1970.
     pub(crate) now: i64,
+}
+
+/// A tree for grants without a name, as the contract keeps it, and its leaves, as it does not.
+#[derive(Clone)]
+pub(crate) struct Grown {
+    pub(crate) account: GrantTree,
+    leaves: Vec<Field>,
+}
+
+impl Grown {
+    pub(crate) fn new(id: &Id) -> Self {
+        let mut account: GrantTree = bytemuck::Zeroable::zeroed();
+        account.begin(id, 255);
+        Self {
+            account,
+            leaves: Vec::new(),
+        }
+    }
+
+    pub(crate) fn append(&mut self, leaf: &Field) -> u32 {
+        self.leaves.push(*leaf);
+        self.account.append(leaf).unwrap_or_else(|_| panic!("no room"))
+    }
+
+    pub(crate) fn remove(&mut self, index: u32, now: i64) {
+        let (mut level, mut place, mut path) = (self.leaves.clone(), index as usize, Vec::new());
+        for zero in ZEROS.iter().take(DEPTH) {
+            path.push(*level.get(place ^ 1).unwrap_or(zero));
+            level = level
+                .chunks(2)
+                .map(|pair| node(&pair[0], pair.get(1).unwrap_or(zero)).unwrap())
+                .collect();
+            place /= 2;
+        }
+        let leaf = std::mem::replace(&mut self.leaves[index as usize], NO_LEAF);
+        let number = self.account.number;
+        self.account.remove(&leaf, index, &path, number, now).unwrap();
+    }
 }
 
 impl Ledger {

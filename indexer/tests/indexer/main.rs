@@ -35,6 +35,7 @@ mod story;
 mod sums;
 mod taken_back;
 mod tampering;
+mod trees;
 mod wake;
 mod watching;
 mod webhooks;

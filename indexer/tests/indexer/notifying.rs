@@ -26,7 +26,7 @@ use crate::{
     ledger::Ledger,
     node::Node,
     serving::{self, Served, open},
-    story::{self, CLASS_GRANT, HEIR, HOSPITAL, PATIENT, RECORD},
+    story::{self, CLASS_GRANT, HEIR, HOSPITAL, PATIENT, RECORD, anonymous},
 };
 
 /// What happened long ago, stored; what happens from now on is news.
@@ -114,6 +114,28 @@ async fn news_is_queued_for_whom_it_concerns_and_old_news_is_not() {
     assert_eq!(number(&mut connection, "SELECT count(*) FROM outbox").await, 5);
     let report = verify(&node.url, &database.url, Scope::Ledger).await.unwrap();
     assert!(report.whole, "{report}");
+}
+
+#[tokio::test]
+async fn the_patient_is_told_of_grants_without_a_name_and_nobody_of_a_proof() {
+    let (node, database) = told().await;
+    {
+        let ledger = &mut node.knows().ledger;
+        let terms = anonymous::terms(9, Action::Read.bit(), i64::MAX);
+        anonymous::grant(ledger, &PATIENT, RECORD, terms);
+        anonymous::prove(ledger, 9, Action::Read.bit());
+        anonymous::revoke(ledger, &PATIENT, RECORD, 4);
+    }
+    index(&node, &database).await;
+    let mut connection = database.connect().await;
+    assert_eq!(
+        lines(&mut connection, QUEUED).await,
+        ["anonymous-grant-given patient 21", "anonymous-grant-revoked patient 21"]
+    );
+    let ids = "SELECT DISTINCT payload::text FROM outbox";
+    let (record, tree) = (hex::encode(RECORD), hex::encode(anonymous::TREE));
+    let expected = format!("{{\"tree\": \"{tree}\", \"record\": \"{record}\", \"leaf_index\": \"4\"}}");
+    assert_eq!(lines(&mut connection, ids).await, [expected]);
 }
 
 #[tokio::test]

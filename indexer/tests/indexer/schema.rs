@@ -69,7 +69,7 @@ async fn migrating_twice_changes_nothing() {
         chartseal_indexer::migrate(&database.url).await.unwrap();
     }
     let mut connection = database.connect().await;
-    let applied = "SELECT version::text FROM _sqlx_migrations ORDER BY version";
+    let applied = "SELECT version::text FROM _sqlx_migrations m ORDER BY m.version";
     let mut ours: Vec<i64> = std::fs::read_dir("../migrations")
         .unwrap()
         .map(|file| file.unwrap().file_name().to_string_lossy()[..4].parse().unwrap())

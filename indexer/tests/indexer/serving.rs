@@ -158,6 +158,8 @@ async fn every_route_is_documented_and_every_documented_example_answers() {
         "/v1/grants",
         "/v1/records",
         "/v1/emergencies",
+        "/v1/anonymous-grants",
+        "/v1/access-proofs",
         "/v1/institutions/{institution}/members",
         "/v1/aggregates/accesses",
         "/v1/aggregates/refusals",
@@ -228,6 +230,47 @@ async fn answers_say_what_the_tables_do() {
     // A grant without end has none.
     let grants = served.json(&format!("/v1/grants?patient={patient}")).await;
     assert_eq!(grants["items"][0]["expires_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn grants_without_a_name_and_proofs_are_listed_apart_from_each_other() {
+    let (_node, database) = told().await;
+    let served = Served::start(open(&database)).await;
+    let patient = hex::encode(story::WARD);
+    let of_patient = served.all(&format!("/v1/anonymous-grants?patient={patient}")).await;
+    let places: Vec<_> = of_patient
+        .iter()
+        .map(|grant| grant["leaf_index"].as_i64().unwrap())
+        .collect();
+    assert_eq!(places, [3, 2, 0]);
+    let live = served
+        .all(&format!("/v1/anonymous-grants?patient={patient}&live=true"))
+        .await;
+    assert_eq!(live, of_patient[..2]);
+    assert_eq!(live[0]["rights"], serde_json::json!(["read"]));
+    // Page by page as all at once.
+    let one = served.json("/v1/access-proofs?limit=1").await;
+    let next = one["next"].as_str().unwrap();
+    let rest = served.json(&format!("/v1/access-proofs?cursor={next}")).await;
+    let proofs = served.all("/v1/access-proofs?from=2020-01-01T00:00:00Z").await;
+    assert_eq!(
+        (&one["items"][0], rest["items"].as_array().unwrap().len()),
+        (&proofs[0], 2)
+    );
+    let returned: Vec<_> = proofs
+        .iter()
+        .map(|proof| proof["rent_returned_at"].is_string())
+        .collect();
+    assert_eq!(returned, [false, true, false]);
+    let exchange = served
+        .all(&format!("/v1/access-proofs?exchange={}", "f2".repeat(16)))
+        .await;
+    assert_eq!(exchange, [proofs[1].clone()]);
+    assert!(
+        proofs
+            .iter()
+            .all(|proof| proof["patient"].is_null() && proof["record"].is_null())
+    );
 }
 
 #[tokio::test]

@@ -284,3 +284,56 @@ async fn agreements_add_up_beyond_a_bigint() {
                    FROM agreements WHERE state = 'closed'";
     assert_eq!(lines(&mut c, closing).await, ["cb c9 ca true"]);
 }
+
+#[tokio::test]
+async fn grants_without_a_name_stand_by_their_leaves() {
+    let (_database, mut c) = told().await;
+    let trees = "SELECT left(encode(id, 'hex'), 2) || ' ' || base58(address) FROM grant_trees ORDER BY id";
+    let address = |id| chartseal_program::seeds::address::tree(id).to_string();
+    assert_eq!(
+        lines(&mut c, trees).await,
+        [
+            format!("71 {}", address(&story::anonymous::TREE)),
+            format!("72 {}", address(&story::anonymous::EMPTY_TREE))
+        ]
+    );
+    let grants = "SELECT leaf_index || ' ' || left(patient, 2) || ' ' || left(record, 2) || ' ' || rights::text || ' '
+                         || expires_at::date || ' ' || number || ' ' || coalesce(revoked_number::text, '-')
+                  FROM anonymous_grant_list ORDER BY leaf_index";
+    assert_eq!(
+        lines(&mut c, grants).await,
+        [
+            "0 22 31 {read} 2025-06-16 1 4",
+            "1 23 34 {read,aggregate} infinity 2 -",
+            "2 22 31 {aggregate} infinity 3 -",
+            "3 22 31 {read} infinity 5 -"
+        ]
+    );
+    let sets = "SELECT left(patient, 2) || ' ' || live || ' ' || expired || ' ' || revoked || ' ' || coalesce(floor::text, '-')
+                FROM anonymity_sets ORDER BY patient";
+    assert_eq!(lines(&mut c, sets).await, ["22 2 0 1 4", "23 1 0 0 -"]);
+}
+
+#[tokio::test]
+async fn a_proof_says_to_whom_and_never_of_what_or_by_whom() {
+    let (_database, mut c) = told().await;
+    let proofs = "SELECT seq || ' ' || right(nullifier, 2) || ' ' || rights::text || ' ' || number || ' '
+                         || (rent_returned_at IS NOT NULL) FROM access_proof_list ORDER BY seq";
+    assert_eq!(
+        lines(&mut c, proofs).await,
+        [
+            "2 65 {read} 5 false",
+            "3 66 {read,aggregate} 5 true",
+            "4 67 {read} 5 false"
+        ]
+    );
+    let sums = "SELECT verifier || ' ' || readings || ' ' || aggregations || ' ' || relayers || ' ' || rents_out || ' '
+                       || (hour <= (SELECT min(named_at) FROM access_proofs)
+                           AND hour + interval '1 hour' > (SELECT max(named_at) FROM access_proofs))
+                FROM accesses_by_proof";
+    let verifier = story::wallet(0xf1).to_string();
+    assert_eq!(lines(&mut c, sums).await, [format!("{verifier} 3 1 1 2 true")]);
+    let columns = "SELECT attname::text FROM pg_attribute WHERE attrelid = 'access_proofs'::regclass AND attnum > 0
+                   AND attname IN ('patient', 'record', 'member', 'institution', 'wallet')";
+    assert_eq!(lines(&mut c, columns).await, [""; 0]);
+}

@@ -11,6 +11,7 @@ use chartseal_program::{
 use crate::ledger::Ledger;
 
 mod agreements;
+pub(crate) mod anonymous;
 pub(crate) mod consent;
 pub(crate) mod emergencies;
 mod people;
@@ -103,6 +104,7 @@ pub(crate) fn tell() -> Ledger {
     emergencies::tell(&mut ledger);
     agreements::tell(&mut ledger);
     records::erase(&mut ledger);
+    anonymous::tell(&mut ledger);
     ledger
 }
 

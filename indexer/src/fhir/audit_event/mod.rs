@@ -168,8 +168,8 @@ impl Row {
     fn shape(&self, refused: Option<&str>) -> Result<Shape, SinkError> {
         Ok(match refused.unwrap_or(&self.what) {
             "read" => Shape::Read,
-            "create" | "append" | "grant" | "share" | "policy" => Shape::Create,
-            "amend" | "revoke" | "policy-again" => Shape::Update,
+            "create" | "append" | "grant" | "grant-unnamed" | "share" | "policy" => Shape::Create,
+            "amend" | "revoke" | "revoke-unnamed" | "policy-again" => Shape::Update,
             "erase" => Shape::Delete,
             "aggregate" => Shape::Operation,
             // DICOM: emergency override started.
@@ -187,6 +187,8 @@ impl Row {
         let name = match self.what.as_str() {
             "read" => "AccessAllowed",
             "revoke" => "GrantRevoked",
+            "grant-unnamed" => "AnonymousGrantCreated",
+            "revoke-unnamed" => "AnonymousGrantRevoked",
             "policy" | "policy-again" => "PolicySet",
             "emergency" => "EmergencyOpened",
             "review" => "EmergencyReviewed",

@@ -95,6 +95,15 @@ pub(in crate::fhir) fn rows<'a>(connection: &'a mut PgConnection, selection: &Se
                        ON x.patient = g.patient AND x.seq = g.made_seq AND x.wallet = g.revoked_by
                    WHERE g.revoked_at IS NOT NULL
                    UNION ALL
+                   SELECT patient, 'log', made_seq, '', created_at, 'grant-unnamed', NULL, NULL,
+                          record, NULL, NULL, 'decider', issuer, NULL, NULL, NULL, NULL, NULL, NULL, NULL, made_seq
+                   FROM anonymous_grants
+                   UNION ALL
+                   SELECT patient, 'log', changed_seq, '', revoked_at, 'revoke-unnamed', NULL, NULL,
+                          record, NULL, NULL, 'decider', revoked_by, NULL, NULL, NULL, NULL, NULL, NULL, NULL, changed_seq
+                   FROM anonymous_grants
+                   WHERE revoked_at IS NOT NULL
+                   UNION ALL
                    SELECT patient, 'log', seq, '', at, CASE WHEN lag(seq) OVER chosen IS NULL THEN 'policy' ELSE 'policy-again' END,
                           NULL, NULL, NULL, NULL, institution, 'decider', changed_by, NULL, NULL, NULL, NULL, NULL, NULL, NULL, seq
                    FROM policy_changes

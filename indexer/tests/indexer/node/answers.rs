@@ -7,7 +7,7 @@ use chartseal_indexer::source::{Call, Transaction, show};
 use chartseal_program::{
     log::{Chain, ChainKind},
     seeds::Id,
-    state::{AccessLog, Institution, RefusalLog, Registry},
+    state::{AccessLog, GrantTree, Institution, RefusalLog, Registry},
 };
 use serde_json::{Value, json};
 
@@ -189,21 +189,19 @@ fn accounts(knowledge: &Knowledge, config: &Value) -> Value {
     let wanted = bs58::decode(config["filters"][0]["memcmp"]["bytes"].as_str().unwrap())
         .into_vec()
         .unwrap();
-    let length = config["dataSlice"]["length"].as_u64().unwrap() as usize;
-    let fitting = knowledge
-        .ledger
-        .heads
-        .iter()
-        .map(|((kind, subject), chain)| account(*kind, subject, *chain));
+    let length = config["dataSlice"]["length"].as_u64();
+    let fitting = knowledge.ledger.heads.iter().map(|((kind, subject), chain)| {
+        let address = ExportedChain::account_of(*kind, subject);
+        (address, account(knowledge, *kind, subject, *chain))
+    });
     fitting
-        .filter(|data| data.starts_with(&wanted))
-        .enumerate()
-        .map(|(index, data)| {
+        .filter(|(_, data)| data.starts_with(&wanted))
+        .map(|(address, data)| {
             json!({
-                "pubkey": bs58::encode([index as u8 + 1; 32]).into_string(),
+                "pubkey": bs58::encode(address).into_string(),
                 "account": {
                     "lamports": 1, "owner": chartseal_program::ID.to_string(), "executable": false, "rentEpoch": 0,
-                    "space": data.len(), "data": [BASE64_STANDARD.encode(&data[..length]), "base64"],
+                    "space": data.len(), "data": [BASE64_STANDARD.encode(&data[..length.map_or(data.len(), |length| length as usize)]), "base64"],
                 },
             })
         })
@@ -227,7 +225,7 @@ fn several(knowledge: &Knowledge, addresses: &Value) -> Value {
             Address::new_from_array(ExportedChain::account_of(*kind, id)).to_string() == wanted.as_str().unwrap()
         });
         found.map(|(kind, id, chain)| {
-            let data = account(*kind, id, *chain);
+            let data = account(knowledge, *kind, id, *chain);
             json!({
                 "lamports": 1, "owner": chartseal_program::ID.to_string(), "executable": false, "rentEpoch": 0,
                 "space": data.len(), "data": [BASE64_STANDARD.encode(&data), "base64"],
@@ -238,7 +236,7 @@ fn several(knowledge: &Knowledge, addresses: &Value) -> Value {
     json!({ "context": { "slot": knowledge.tip() }, "value": values })
 }
 
-fn account(kind: ChainKind, subject: &Id, chain: Chain) -> Vec<u8> {
+fn account(knowledge: &Knowledge, kind: ChainKind, subject: &Id, chain: Chain) -> Vec<u8> {
     fn bytes<T: bytemuck::Pod + Discriminator>(account: &T) -> Vec<u8> {
         [T::DISCRIMINATOR, bytemuck::bytes_of(account)].concat()
     }
@@ -261,6 +259,10 @@ fn account(kind: ChainKind, subject: &Id, chain: Chain) -> Vec<u8> {
             patient: *subject,
             chain,
             ..bytemuck::Zeroable::zeroed()
+        }),
+        ChainKind::Tree => bytes(&GrantTree {
+            chain,
+            ..knowledge.ledger.trees[subject].account
         }),
     }
 }

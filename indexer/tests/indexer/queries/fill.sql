@@ -146,6 +146,25 @@ SELECT pg_temp.id('21', n / 5), 950 + n % 5, '2026-02-01'::timestamptz + n * int
        pg_temp.id('c1', n % 10), pg_temp.id('31', n % 5), 1, pg_temp.id('56', n / 5), pg_temp.address('a0', 1), 5
 FROM generate_series(0, 1999) n;
 
+-- Grants without a name on every record, of which each tenth was revoked, and proofs to three verifiers.
+INSERT INTO grant_trees (id, address, opened_by, at, seq)
+VALUES (pg_temp.id('71', 0), pg_temp.address('71', 0), pg_temp.address('01', 0), '2025-10-01', 1);
+INSERT INTO anonymous_grants (tree, leaf_index, patient, record, issuer, rights, expires_at, expires, envelope_key,
+                              commitment, number, root, created_at, revoked_at, revoked_by, revoked_number, revoked_root,
+                              changed_at, made_seq, changed_seq)
+SELECT pg_temp.id('71', 0), n, pg_temp.id('21', n / 20), pg_temp.id('31', n % 5), pg_temp.address('a2', n / 20), '{read}',
+       'infinity', 9223372036854775807, sha256(n::text::bytea), sha256(n::text::bytea), n + 1, sha256(n::text::bytea),
+       '2025-11-01', CASE WHEN n % 10 = 7 THEN timestamptz '2025-12-01' END,
+       CASE WHEN n % 10 = 7 THEN pg_temp.address('a2', n / 20) END, CASE WHEN n % 10 = 7 THEN 8001 + n END,
+       CASE WHEN n % 10 = 7 THEN sha256('root') END, '2025-11-01', 4000 + n % 20, 4000 + n % 20
+FROM generate_series(0, 7999) n;
+INSERT INTO access_proofs (tree, made_seq, at, exchange, nullifier, handle, verifier, relayer, epoch, named_at, rights,
+                           number, changed_seq)
+SELECT pg_temp.id('71', 0), n + 2, at, pg_temp.id('51', n), sha256(n::text::bytea), sha256(n::text::bytea),
+       pg_temp.address('f1', n % 3), pg_temp.address('f2', n % 2), extract(epoch FROM at)::bigint / 3600, at, '{read}',
+       8000, n + 2
+FROM (SELECT n, '2026-01-01'::timestamptz + n * interval '20 minutes' AS at FROM generate_series(0, 7999) n) shown;
+
 INSERT INTO registry_changes (seq, at, change, admin)
 VALUES (1, '2025-01-01', 'created', pg_temp.address('01', 0)), (2, '2025-02-01', 'paused', NULL), (3, '2025-02-02', 'resumed', NULL);
 
