@@ -198,6 +198,21 @@ pub(super) const TABLES: &[(&str, Columns)] = &[
         ("actor_kind", Same), ("wallet", ADDRESS), ("member", ADDRESS), ("delegate", ADDRESS), ("institution", ID),
         ("purpose", Same),
     ]),
+    ("grant_trees", &[
+        ("id", ID), ("address", ADDRESS), ("opened_by", ADDRESS), ("at", Presence), ("seq", Same),
+    ]),
+    ("anonymous_grants", &[
+        ("tree", ID), ("leaf_index", Same), ("patient", ID), ("record", ID), ("issuer", ADDRESS), ("rights", Same),
+        ("expires_at", HoursAfter("created_at")), ("expires", Presence), ("envelope_key", HASH), ("commitment", HASH),
+        ("number", Same), ("root", HASH), ("created_at", Presence), ("revoked_at", Presence), ("revoked_by", ADDRESS),
+        ("revoked_number", Same), ("revoked_root", HASH), ("changed_at", Presence), ("made_seq", Same),
+        ("changed_seq", Same),
+    ]),
+    ("access_proofs", &[
+        ("tree", ID), ("made_seq", Same), ("at", Presence), ("exchange", ID), ("nullifier", HASH), ("handle", HASH),
+        ("verifier", ADDRESS), ("relayer", ADDRESS), ("epoch", Presence), ("named_at", Presence), ("rights", Same),
+        ("number", Same), ("rent_returned_at", Presence), ("changed_seq", Same),
+    ]),
     (ACCESSES, &[
         ("patient", ID), ("seq", Same), ("at", Presence), ("request", ID), ("record", ID), ("version", Same),
         ("actor_kind", Same), ("wallet", ADDRESS), ("member", ADDRESS), ("delegate", ADDRESS), ("institution", ID),

@@ -9,6 +9,8 @@ use crate::programs::root;
 
 /// When it happened.
 const AT: &str = "at";
+/// Fields that hold the hour of it, or a time next to it.
+const AROUND: [&str; 2] = ["epoch", "now"];
 /// Fields that hold a time which somebody chose.
 const CHOSEN: [&str; 4] = ["expires", "until", "not_before", "ready_at"];
 /// Nobody means a time after the year 9999: that is "without end".
@@ -109,6 +111,10 @@ impl Reader<'_> {
             Some("u8") => take::<1>(bytes)?[0].into(),
             Some("u16") => u16::from_le_bytes(take(bytes)?).into(),
             Some("u32") => u32::from_le_bytes(take(bytes)?).into(),
+            Some("u64" | "i64") if AROUND.contains(&field) => {
+                take::<8>(bytes)?;
+                "a time".into()
+            }
             Some("u64") => u64::from_le_bytes(take(bytes)?).into(),
             Some("i64") => self.number(field, i64::from_le_bytes(take(bytes)?)),
             _ => bail!("the IDL's {layout} is not known here"),

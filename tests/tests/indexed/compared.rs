@@ -183,6 +183,22 @@ pub(crate) const COMPARED: &[Compared] = &[
         own: &["id"],
     },
     Compared {
+        table: "grant_trees", key: &["id"], stands: ALWAYS,
+        said: &["address"],
+        whether: &[],
+        apart: &["opened_by", "at", "seq"],
+        own: &["id", "address"],
+    },
+    Compared {
+        table: "access_proofs", key: &["nullifier"], stands: "t.rent_returned_at IS NULL",
+        said: &["tree", "verifier", "relayer", "epoch"],
+        whether: &[],
+        apart: &[
+            "made_seq", "at", "exchange", "handle", "named_at", "rights", "number", "rent_returned_at", "changed_seq",
+        ],
+        own: &["nullifier", "made_seq"],
+    },
+    Compared {
         table: "agreements", key: &["consumer", "id"], stands: ALWAYS,
         said: &[
             "provider", "state", "classes", "purpose", "mint", "token_program", "escrow", "refund", "payee", "price",
@@ -208,8 +224,12 @@ pub(crate) const COMPARED: &[Compared] = &[
     },
 ];
 
-/// What `reconcile` compares besides, and in which columns: sums of the rows above, and where chains stand.
-pub(crate) const BESIDES: [(&str, &[&str]); 3] = [
+/// What `reconcile` compares besides, and in which columns: sums of the rows above and of grants without a name, of which no
+/// account keeps any by itself, and where chains stand.
+pub(crate) const BESIDES: [(&str, &[&str]); 6] = [
+    ("anonymous_grants (trees)", &["floor", "leaves", "number"]),
+    ("anonymous_grants (roots)", &["leaf_index", "root"]),
+    ("anonymous_grants (sets)", &["floor", "made", "revoked"]),
     ("settlements (sums)", &["amount", "settled"]),
     ("events", &["at", "discriminator"]),
     ("chains", &["head", "seq"]),
