@@ -228,7 +228,10 @@ fn another(column: &str, kind: &str) -> String {
     match kind {
         "int2" => format!("(coalesce({column}, 5) + 7) % 32"),
         "amount" => format!("coalesce({column}, 5) + 1"),
-        "int4" | "int8" => format!("coalesce({column}, 5) + 1000000"),
+        // The end of a grant without one is the greatest number that there is.
+        "int4" | "int8" => {
+            format!("coalesce({column}, 5) + CASE WHEN {column} > 1000000 THEN -1000000 ELSE 1000000 END")
+        }
         "timestamptz" => format!("CASE WHEN isfinite({column}) THEN {column} + interval '1 second' ELSE now() END"),
         "bool" => format!("NOT {column}"),
         "_text" => format!("CASE {column} WHEN '{{}}' THEN '{{read}}'::text[] ELSE '{{}}' END"),
