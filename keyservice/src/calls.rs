@@ -3,11 +3,15 @@
 
 use std::num::NonZeroU32;
 
-use chartseal::ledger::{Commitment, HolderGate, Ledger, LedgerError, LedgerGate, LedgerOptions, ReleasedShareGate};
+use chartseal::ledger::{
+    AnonymousGate, Commitment, HolderGate, Ledger, LedgerError, LedgerGate, LedgerOptions, ReleasedShareGate,
+};
 use chartseal::ops::PERSON_KEY_EPOCH;
 use chartseal::seal::envelope;
 use chartseal::store::keystore::remote::wire::{Acting, Asked, Asking, Bytes, Call, Failure, PatientId, RecordId};
-use chartseal::store::keystore::{Claim, EnvelopeSlot, ReleaseRequest, Released, ReleasedEnvelope};
+use chartseal::store::keystore::{
+    AnonymousAsking, AnonymousEnvelopes, Claim, EnvelopeSlot, ReleaseRequest, Released, ReleasedEnvelope,
+};
 use chartseal::store::{FolderKeyStore, KeyStore as _, KeyStoreError};
 use chartseal_program::log::sha256_of;
 use chartseal_program::seeds::{Id, address};
@@ -86,7 +90,7 @@ impl Service {
             // Public, or of no use to anybody but whom it is sealed to.
             Call::Name | Call::PublicKey { .. } | Call::Share(_) | Call::Shares { .. } => Ok(()),
             // The ledger decides, whoever asks.
-            Call::Release(_) => Ok(()),
+            Call::Release(_) | Call::ReleaseAnonymously(_) => Ok(()),
             // Names say no more than grants on chain do. Holders and readers in an emergency look for shares.
             Call::Slots(_) | Call::Wrapping(_) => match capacity().await? {
                 Capacity::Stranger => Err(not_allowed("nobody without a part in this does that")),
@@ -180,6 +184,7 @@ impl Service {
             Call::Copies(of) => done(keys.copies(of.patient, of.record)).await,
             Call::Opens(copy) => done(keys.opens(&copy)).await,
             Call::Release(asking) => Ok(json!(self.release(wallet, &asking).await?)),
+            Call::ReleaseAnonymously(asking) => Ok(json!(self.release_anonymously(wallet, &asking).await?)),
             Call::PutShare { slot, share } => Ok(json!(self.put_share(wallet, &slot, &share).await?)),
             Call::Share(slot) => done(async { Ok(keys.share(slot).await?.map(Bytes)) }).await,
             Call::Shares { patient } => done(keys.shares(patient)).await,
@@ -237,6 +242,25 @@ impl Service {
             record = hex::encode(released.slot.record),
             version = released.slot.version,
             "released"
+        );
+        Ok(given)
+    }
+
+    /// Gives out every envelope for grants without a name of a record, to a wallet that shows a proof. The log says which
+    /// record, and nothing of the reader: there is nothing to say.
+    async fn release_anonymously(
+        &self,
+        wallet: [u8; 32],
+        asking: &AnonymousAsking,
+    ) -> Result<AnonymousEnvelopes, Failure> {
+        let gate = AnonymousGate::new(&self.ledger, wallet);
+        let given = self.keys.release_anonymously(asking, &gate).await;
+        let given = given.map_err(|error| said(&error))?;
+        tracing::info!(
+            record = hex::encode(asking.record),
+            version = given.version,
+            envelopes = given.envelopes.len(),
+            "released without a name"
         );
         Ok(given)
     }

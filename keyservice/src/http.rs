@@ -108,9 +108,11 @@ async fn answer(shared: &Shared, uri: &Uri, headers: &HeaderMap, body: &[u8]) ->
 fn status(failure: &Failure) -> StatusCode {
     match failure {
         Failure::NotSigned { .. } => StatusCode::UNAUTHORIZED,
-        Failure::NotAllowed { .. } | Failure::NotTheReader | Failure::Refused { .. } | Failure::NoDecision => {
-            StatusCode::FORBIDDEN
-        }
+        Failure::NotAllowed { .. }
+        | Failure::NotTheReader
+        | Failure::Refused { .. }
+        | Failure::NotProven { .. }
+        | Failure::NoDecision => StatusCode::FORBIDDEN,
         Failure::NoEnvelope => StatusCode::NOT_FOUND,
         Failure::Destroyed => StatusCode::GONE,
         Failure::TooLong { .. } | Failure::NoPublicKey { .. } => StatusCode::BAD_REQUEST,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chartseal::store::FolderKeyStore;
-use chartseal::store::keystore::remote::signature::now;
+use chartseal::store::keystore::{RELEASES_PER_EPOCH, remote::signature::now};
 use chartseal_keyservice::{Doorman, Service, router};
 use chartseal_serving::{Certificate, Door, Pace};
 use clap::Parser;
@@ -58,6 +58,10 @@ struct Args {
     /// What replaces something is not counted.
     #[arg(long, default_value = "2000", value_name = "N")]
     others_per_hour: NonZeroU32,
+    /// How often in an hour one reader without a name gets the keys of one record. Proofs of access tell such readers apart,
+    /// and nothing else about them.
+    #[arg(long, default_value_t = RELEASES_PER_EPOCH, value_name = "N")]
+    releases_per_epoch: NonZeroU32,
     /// Seconds that the head of a request may take, and then its body; and for which a connection may say nothing.
     #[arg(long, default_value = "10", value_name = "SECONDS")]
     patience: NonZeroU32,
@@ -83,6 +87,7 @@ async fn main() -> Result<()> {
         args.authority.clone()
     };
     let keys = FolderKeyStore::open(&args.key_store).context("cannot open the key store")?;
+    let keys = keys.releasing_at_most(args.releases_per_epoch);
     let service = Service::new(keys, &args.rpc, args.institution.clone(), args.others_per_hour);
     let doorman = Doorman::new(&authorities, args.pace, now());
     let patience = Duration::from_secs(args.patience.get().into());

@@ -4,7 +4,10 @@ use crate::{
     seal::envelope::Wrapping,
     store::{
         KeyStore, KeyStoreError,
-        keystore::{Destruction, EnvelopeCopy, EnvelopeSlot, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot},
+        keystore::{
+            AnonymousAsking, AnonymousEnvelopes, Destruction, EnvelopeCopy, EnvelopeSlot, ProofGate, ReleaseGate,
+            ReleaseRequest, ReleasedEnvelope, ShareSlot,
+        },
     },
 };
 
@@ -56,6 +59,14 @@ impl KeyStore for NoKeys {
     }
 
     async fn release(&self, _: &ReleaseRequest, _: &impl ReleaseGate) -> Result<ReleasedEnvelope, KeyStoreError> {
+        Err(KeyStoreError::NoEnvelope)
+    }
+
+    async fn release_anonymously(
+        &self,
+        _: &AnonymousAsking,
+        _: &impl ProofGate,
+    ) -> Result<AnonymousEnvelopes, KeyStoreError> {
         Err(KeyStoreError::NoEnvelope)
     }
 

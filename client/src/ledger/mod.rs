@@ -2,6 +2,7 @@
 //! is known; it is signed anew only once the old one can no longer be applied, so nothing is ever done twice. Whatever
 //! an instruction decides comes back as the event that it emitted.
 
+mod anonymous;
 mod audited;
 mod blockhashes;
 mod break_glass;
@@ -33,6 +34,7 @@ use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::RpcClien
 use solana_rpc_client_api::client_error::{Error as ClientError, ErrorKind};
 use tokio::sync::OnceCell;
 
+pub use anonymous::AnonymousGate;
 pub use audited::Differs;
 use blockhashes::Blockhashes;
 pub use break_glass::{HolderGate, ReleasedShareGate};

@@ -387,7 +387,7 @@ fn released_slot(version: &Version, reader: [u8; 32], release: &ReleaseContext) 
 fn missing(held: &[EnvelopeSlot], released: usize, access: &Access) -> OpError {
     let threshold = held.iter().find_map(|slot| match slot.kind {
         EnvelopeKind::BreakGlass { threshold } => Some(threshold),
-        EnvelopeKind::Reader | EnvelopeKind::Released { .. } => None,
+        EnvelopeKind::Reader | EnvelopeKind::Released { .. } | EnvelopeKind::Anonymous => None,
     });
     match threshold {
         Some(threshold) => OpError::SharesMissing {

@@ -288,6 +288,7 @@ impl DestroyedKey {
     fn of(slot: &EnvelopeSlot) -> Self {
         let kind = match slot.kind {
             EnvelopeKind::Reader => "data-key",
+            EnvelopeKind::Anonymous => "anonymous-data-key",
             EnvelopeKind::BreakGlass { .. } => "break-glass-share",
             EnvelopeKind::Released { .. } => "released-share",
         };

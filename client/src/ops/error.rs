@@ -81,7 +81,10 @@ impl OpError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Refused { .. } | Self::KeyStore(KeyStoreError::Gate(GateError::Refused { .. }))
+            Self::Refused { .. }
+                | Self::KeyStore(KeyStoreError::Gate(
+                    GateError::Refused { .. } | GateError::NotProven { .. }
+                ))
         )
     }
 

@@ -1,8 +1,8 @@
 //! Key stores of both kinds under one type, so that a folder and a service can be members of one [`KeyStores`](super::KeyStores).
 
 use super::{
-    Destruction, EnvelopeCopy, EnvelopeSlot, FolderKeyStore, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
-    ReleasedEnvelope, RemoteKeyStore, ShareSlot,
+    AnonymousAsking, AnonymousEnvelopes, Destruction, EnvelopeCopy, EnvelopeSlot, FolderKeyStore, KeyStore,
+    KeyStoreError, ProofGate, ReleaseGate, ReleaseRequest, ReleasedEnvelope, RemoteKeyStore, ShareSlot,
 };
 use crate::seal::envelope::Wrapping;
 
@@ -86,6 +86,14 @@ impl KeyStore for KeyBackend {
         gate: &impl ReleaseGate,
     ) -> Result<ReleasedEnvelope, KeyStoreError> {
         ask!(self, |store| store.release(request, gate))
+    }
+
+    async fn release_anonymously(
+        &self,
+        asking: &AnonymousAsking,
+        gate: &impl ProofGate,
+    ) -> Result<AnonymousEnvelopes, KeyStoreError> {
+        ask!(self, |store| store.release_anonymously(asking, gate))
     }
 
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {

@@ -19,6 +19,12 @@ pub enum GateError {
     /// The decision is another reader's.
     #[error("the ledger allowed this request to another reader; ask for access with your own wallet")]
     NotTheReader,
+    /// A proof of access that is none, or not here, not now or not any more.
+    #[error("the proof of access does not hold: {reason}")]
+    NotProven {
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// No confirmed transaction carries an allowing event of this request.
     #[error("no confirmed transaction allows this request; ask for access first, or wait until it is confirmed")]
     NoDecision,
@@ -70,6 +76,9 @@ pub enum KeyStoreError {
     /// No key store at all.
     #[error("no key store was named; say where envelopes are kept (--key-store)")]
     None,
+    /// A proof that was shown to several stores at once.
+    #[error("a proof of access is for one key store; make one for each, and show it to that one")]
+    SeveralVerifiers,
     /// A public key of another length than X-Wing's.
     #[error("a public key of {0} bytes is no X-Wing key, which has 1216")]
     NoPublicKey(usize),
@@ -116,7 +125,7 @@ impl KeyStoreError {
             self,
             Self::NotTheReader
                 | Self::NotAllowed { .. }
-                | Self::Gate(GateError::Refused { .. } | GateError::NoDecision)
+                | Self::Gate(GateError::Refused { .. } | GateError::NotProven { .. } | GateError::NoDecision)
         )
     }
 

@@ -13,6 +13,7 @@
 //! <root>/shares/<patient>/<key epoch>/<dealing>/<guardian>-<key>
 //!                                               a share of the patient's key, sealed to that key; fit for backups
 //! <root>/public/<SHA-256>                       an X-Wing public key
+//! <root>/releases/<epoch>                       what left without a name, one JSON object a line, written before it did
 //! <root>/name                                   32 hexadecimal digits, random: what receipts call this store
 //! ```
 //! Names are hexadecimal, versions and epochs decimal. Folders are for their owner only (0700), files too (0600): whoever can read
@@ -20,15 +21,18 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::anonymous::verifier;
 use super::disk::{delete, exists, make_folder, names, parse_hex, present, wipe};
+use super::releases::RELEASES_PER_EPOCH;
 use super::{
-    Destruction, EnvelopeCopy, EnvelopeKind, EnvelopeSlot, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
-    ReleasedEnvelope, ShareSlot, pass_gate,
+    AnonymousAsking, AnonymousEnvelopes, Destruction, EnvelopeCopy, EnvelopeKind, EnvelopeSlot, KeyStore,
+    KeyStoreError, ProofGate, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot, pass_gate,
 };
 use crate::crypto::{self, NONCE_LEN, TAG_LEN};
 use crate::seal::envelope::{self, Wrapping};
@@ -45,6 +49,7 @@ const NOTHING_TO_DESTROY: &[u8] = b"absent";
 #[derive(Debug, Clone)]
 pub struct FolderKeyStore {
     root: Arc<Path>,
+    releases_per_epoch: NonZeroU32,
 }
 
 impl FolderKeyStore {
@@ -61,7 +66,7 @@ impl FolderKeyStore {
         if !marker.exists() {
             write_file(&marker, b"", Existing::Replace)?;
         }
-        let store = Self { root: root.into() };
+        let store = Self::existing(root);
         Files { root: &store.root }.name(crypto::random()?)?;
         Ok(store)
     }
@@ -70,7 +75,19 @@ impl FolderKeyStore {
     /// operation says so.
     pub fn existing(root: impl Into<PathBuf>) -> Self {
         let root: PathBuf = root.into();
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            releases_per_epoch: RELEASES_PER_EPOCH,
+        }
+    }
+
+    /// Gives out the envelopes for grants without a name at most so many times an hour to one reader of one record.
+    #[must_use]
+    pub fn releasing_at_most(self, releases_per_epoch: NonZeroU32) -> Self {
+        Self {
+            releases_per_epoch,
+            ..self
+        }
     }
 
     /// The folder.
@@ -167,6 +184,18 @@ impl KeyStore for FolderKeyStore {
         Ok(ReleasedEnvelope { released, envelope })
     }
 
+    async fn release_anonymously(
+        &self,
+        asking: &AnonymousAsking,
+        gate: &impl ProofGate,
+    ) -> Result<AnonymousEnvelopes, KeyStoreError> {
+        let proven = gate.check(verifier(&self.name().await?), asking).await?;
+        let (patient, record, exchange) = (asking.patient, asking.record, asking.exchange);
+        let most = self.releases_per_epoch;
+        self.run(move |files| files.release_proven((patient, record), exchange, &proven, most))
+            .await
+    }
+
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {
         if share.len() > ENVELOPE_LIMIT {
             return Err(KeyStoreError::TooLong(share.len()));
@@ -247,7 +276,7 @@ impl Files<'_> {
         Ok(write_file(&path, &file, Existing::Replace)?)
     }
 
-    fn get(&self, slot: &EnvelopeSlot) -> Result<Vec<u8>, KeyStoreError> {
+    pub(super) fn get(&self, slot: &EnvelopeSlot) -> Result<Vec<u8>, KeyStoreError> {
         let key = self.record_key(slot.patient, slot.record)?;
         match (key, self.sealed(slot)?) {
             (Some(key), Some(sealed)) => open_sealed(&key, slot, &sealed),
@@ -302,7 +331,7 @@ impl Files<'_> {
             .ok_or_else(|| FileError::new("read", &path, io::ErrorKind::InvalidData.into()))
     }
 
-    fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
+    pub(super) fn slots(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Vec<EnvelopeSlot>, KeyStoreError> {
         let folder = self.record_folder(patient, record);
         let mut slots = Vec::new();
         for version in names(&folder)?.iter().filter_map(|name| name.parse::<u32>().ok()) {
@@ -355,9 +384,7 @@ impl Files<'_> {
     }
 
     fn record_key(&self, patient: [u8; 16], record: [u8; 16]) -> Result<Option<Zeroizing<[u8; 32]>>, KeyStoreError> {
-        if self.is_destroyed(patient, record)? {
-            return Err(KeyStoreError::Destroyed);
-        }
+        self.refuse_destroyed(patient, record)?;
         self.kept_key(patient, record)
     }
 
@@ -391,6 +418,13 @@ impl Files<'_> {
             delete(&self.key_file(patient, record))?;
         }
         self.record_key(patient, record)?.ok_or(KeyStoreError::Destroyed)
+    }
+
+    pub(super) fn refuse_destroyed(&self, patient: [u8; 16], record: [u8; 16]) -> Result<(), KeyStoreError> {
+        match self.is_destroyed(patient, record)? {
+            true => Err(KeyStoreError::Destroyed),
+            false => Ok(()),
+        }
     }
 
     /// A disk that does not say whether a record was erased is no reason to make it a key.

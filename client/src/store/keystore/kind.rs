@@ -1,4 +1,5 @@
-//! What kinds of envelopes a key store keeps: data keys for readers, and shares of data keys for emergencies.
+//! What kinds of envelopes a key store keeps: data keys for readers, with and without a name, and shares of data keys for
+//! emergencies.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub enum EnvelopeKind {
         /// The emergency's id.
         emergency: [u8; 16],
     },
+    /// The data key, for a grant without a name: its recipient is the one-time X25519 public key that it is wrapped to.
+    Anonymous,
 }
 
 impl EnvelopeKind {
@@ -29,6 +32,7 @@ impl EnvelopeKind {
     pub(super) fn suffix(&self) -> String {
         match self {
             Self::Reader => String::new(),
+            Self::Anonymous => ".anonymous".to_owned(),
             Self::BreakGlass { threshold } => format!(".break-glass-{threshold}"),
             Self::Released { holder, emergency } => {
                 format!(".released-{}-{}", hex::encode(emergency), hex::encode(holder))
@@ -40,6 +44,8 @@ impl EnvelopeKind {
     pub(super) fn from_suffix(suffix: &str) -> Option<Self> {
         let kind = if suffix.is_empty() {
             Self::Reader
+        } else if suffix == ".anonymous" {
+            Self::Anonymous
         } else if let Some(threshold) = suffix.strip_prefix(".break-glass-") {
             Self::BreakGlass {
                 threshold: threshold.parse().ok()?,
@@ -88,6 +94,7 @@ mod tests {
             EnvelopeKind::Reader,
             EnvelopeKind::BreakGlass { threshold: 3 },
             released,
+            EnvelopeKind::Anonymous,
         ] {
             assert_eq!(EnvelopeKind::from_suffix(&kind.suffix()), Some(kind));
         }
@@ -98,6 +105,7 @@ mod tests {
             ".break-glass-03",
             ".released-",
             ".tmp",
+            ".anonymous-1",
             &upper,
         ] {
             assert_eq!(EnvelopeKind::from_suffix(other), None, "{other}");

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::{
-    Destruction, EnvelopeCopy, EnvelopeSlot, FolderKeyStore, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
-    ReleasedEnvelope, ShareSlot,
+    AnonymousAsking, AnonymousEnvelopes, Destruction, EnvelopeCopy, EnvelopeSlot, FolderKeyStore, KeyStore,
+    KeyStoreError, ProofGate, ReleaseGate, ReleaseRequest, ReleasedEnvelope, ShareSlot,
 };
 use crate::seal::envelope::Wrapping;
 
@@ -73,6 +73,14 @@ impl KeyStore for LyingKeyStore {
         gate: &impl ReleaseGate,
     ) -> Result<ReleasedEnvelope, KeyStoreError> {
         self.folder.release(request, gate).await
+    }
+
+    async fn release_anonymously(
+        &self,
+        asking: &AnonymousAsking,
+        gate: &impl ProofGate,
+    ) -> Result<AnonymousEnvelopes, KeyStoreError> {
+        self.folder.release_anonymously(asking, gate).await
     }
 
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {

@@ -1,9 +1,11 @@
 //! Where envelopes live: data keys wrapped to their readers, kept where they can be deleted. Arweave cannot forget, so
-//! revoking and erasing mean forgetting here. An envelope leaves a key store in one way only, [`KeyStore::release`]:
-//! against a decision that stands on chain, and to the reader whom that decision names. Several key stores work as one
+//! revoking and erasing mean forgetting here. An envelope leaves a key store in two ways only: by [`KeyStore::release`],
+//! against a decision that stands on chain, and to the reader whom that decision names; and, those for grants without a name
+//! all together, by [`KeyStore::release_anonymously`], against a proof of access. Several key stores work as one
 //! ([`KeyStores`]). Beside envelopes they keep the X-Wing public keys of those whom keys are wrapped for, which are too long
 //! for the chain.
 
+mod anonymous;
 mod backend;
 mod base64_text;
 mod disk;
@@ -14,6 +16,7 @@ mod kind;
 pub(crate) mod lying;
 mod place;
 mod public;
+mod releases;
 pub mod remote;
 mod several;
 mod shares;
@@ -21,11 +24,15 @@ mod shares;
 use std::fmt;
 use std::future::Future;
 
+pub use self::anonymous::{
+    AnonymousAsking, AnonymousEnvelope, AnonymousEnvelopes, Blind, ProofGate, Proven, Shown, ShownProof, verifier,
+};
 pub use self::backend::KeyBackend;
 pub use self::error::{GateError, KeyStoreError};
 pub use self::folder::FolderKeyStore;
 pub use self::kind::EnvelopeKind;
 pub(crate) use self::place::{KeyPlace, Opener};
+pub use self::releases::RELEASES_PER_EPOCH;
 pub use self::remote::RemoteKeyStore;
 pub use self::several::KeyStores;
 pub use self::shares::ShareSlot;
@@ -52,7 +59,7 @@ pub struct EnvelopeSlot {
     /// SHA-256 of that version's manifest.
     #[serde(with = "hexed")]
     pub manifest_hash: [u8; 32],
-    /// The address of the account that it is wrapped for.
+    /// The address of the account that it is wrapped for; for a grant without a name the one-time key itself.
     #[serde(with = "hexed")]
     pub recipient: [u8; 32],
     /// What is in it.
@@ -256,6 +263,18 @@ pub trait KeyStore: Send + Sync {
         request: &ReleaseRequest,
         gate: &impl ReleaseGate,
     ) -> impl Future<Output = Result<ReleasedEnvelope, KeyStoreError>> + Send;
+
+    /// Gives out every envelope for grants without a name of the record's newest version, against a proof of access. A store
+    /// that serves others over a network brings its own gate and takes nobody else's.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Gate`] where the proof does not hold, was shown before, or was shown too often;
+    /// [`KeyStoreError::NoEnvelope`] where there is none.
+    fn release_anonymously(
+        &self,
+        asking: &AnonymousAsking,
+        gate: &impl ProofGate,
+    ) -> impl Future<Output = Result<AnonymousEnvelopes, KeyStoreError>> + Send;
 
     /// Stores a share of a patient's key, in the place of one that was there. What it holds is sealed to the slot's key, so
     /// anybody may see it.

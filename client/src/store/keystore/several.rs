@@ -10,8 +10,8 @@
 use std::fmt::Display;
 
 use super::{
-    Claim, Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest,
-    Released, ReleasedEnvelope, ShareSlot, pass_gate,
+    AnonymousAsking, AnonymousEnvelopes, Claim, Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore,
+    KeyStoreError, ProofGate, ReleaseGate, ReleaseRequest, Released, ReleasedEnvelope, ShareSlot, pass_gate,
 };
 use crate::crypto;
 use crate::seal::envelope::Wrapping;
@@ -218,6 +218,19 @@ impl<K: KeyStore> KeyStore for KeyStores<K> {
                 failed.all().err().unwrap_or(KeyStoreError::NoEnvelope)
             }
         })
+    }
+
+    /// A proof is for one of them, and no other has a use for it: show one to each of [`members`](KeyStore::members), until
+    /// one gives. Of a single store it is that one's.
+    async fn release_anonymously(
+        &self,
+        asking: &AnonymousAsking,
+        gate: &impl ProofGate,
+    ) -> Result<AnonymousEnvelopes, KeyStoreError> {
+        match self.0.as_slice() {
+            [only] => only.release_anonymously(asking, gate).await,
+            _ => Err(KeyStoreError::SeveralVerifiers),
+        }
     }
 
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {

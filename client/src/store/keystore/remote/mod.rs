@@ -17,8 +17,8 @@ use self::capacity::Capacity;
 use self::signature::{CONTENT_DIGEST, Message, SIGNATURE, SIGNATURE_INPUT};
 use self::wire::{Acting, Asked, Asking, Bytes, CALLS, Call, Failure, LONGEST_ANSWER, PatientId, RecordId};
 use super::{
-    Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError, ReleaseGate, ReleaseRequest, Released,
-    ReleasedEnvelope, ShareSlot,
+    AnonymousAsking, AnonymousEnvelopes, Destruction, EnvelopeCopy, EnvelopeSlot, GateError, KeyStore, KeyStoreError,
+    ProofGate, ReleaseGate, ReleaseRequest, Released, ReleasedEnvelope, ShareSlot,
 };
 use crate::backoff::Backoff;
 use crate::crypto;
@@ -332,6 +332,15 @@ impl KeyStore for RemoteKeyStore {
             return Err(KeyStoreError::NotTheReader);
         }
         Ok(given)
+    }
+
+    /// The gate is the service's own. Whoever calls is whom the proof was made for, so it has to be a wallet of nobody's.
+    async fn release_anonymously(
+        &self,
+        asking: &AnonymousAsking,
+        _: &impl ProofGate,
+    ) -> Result<AnonymousEnvelopes, KeyStoreError> {
+        self.call(Call::ReleaseAnonymously(asking.clone())).await
     }
 
     async fn put_share(&self, slot: ShareSlot, share: &[u8]) -> Result<(), KeyStoreError> {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Claim, EnvelopeCopy, EnvelopeSlot, GateError, KeyStoreError, ShareSlot, base64_text};
+use super::super::{
+    AnonymousAsking, Claim, EnvelopeCopy, EnvelopeSlot, GateError, KeyStoreError, ShareSlot, base64_text,
+};
 use crate::hexed;
 
 /// Where calls go.
@@ -93,6 +95,7 @@ pub enum Call {
     Copies(RecordId),
     Opens(EnvelopeCopy),
     Release(Asking),
+    ReleaseAnonymously(AnonymousAsking),
     PutShare {
         slot: ShareSlot,
         #[serde(with = "base64_text")]
@@ -124,6 +127,7 @@ impl Call {
             | Self::Share(_)
             | Self::Shares { .. }
             | Self::Release(_)
+            | Self::ReleaseAnonymously(_)
             | Self::PutShare { .. }
             | Self::DiscardShare(_) => false,
             Self::Patients
@@ -145,6 +149,7 @@ impl Call {
             Self::Name | Self::Patients | Self::PutPublicKey { .. } | Self::PublicKey { .. } | Self::Release(_) => None,
             Self::Put { slot, .. } | Self::Wrapping(slot) | Self::Discard(slot) => Some(slot.patient),
             Self::Slots(of) | Self::Destroy(of) | Self::Copies(of) => Some(of.patient),
+            Self::ReleaseAnonymously(asking) => Some(asking.patient),
             Self::Opens(copy) => Some(copy.slot.patient),
             Self::PutShare { slot, .. } | Self::Share(slot) | Self::DiscardShare(slot) => Some(slot.patient),
             Self::Shares { patient } => Some(*patient),
@@ -188,6 +193,9 @@ pub enum Failure {
         reason: String,
     },
     NoDecision,
+    NotProven {
+        reason: String,
+    },
     /// What its ledger said is for the service's own log.
     LedgerUnavailable,
     Damaged,
@@ -224,6 +232,7 @@ impl From<&KeyStoreError> for Failure {
             KeyStoreError::Destroyed => Self::Destroyed,
             KeyStoreError::NotTheReader | KeyStoreError::Gate(GateError::NotTheReader) => Self::NotTheReader,
             KeyStoreError::Gate(GateError::Refused { reason }) => Self::Refused { reason: reason.clone() },
+            KeyStoreError::Gate(GateError::NotProven { reason }) => Self::NotProven { reason: reason.clone() },
             KeyStoreError::Gate(GateError::NoDecision) => Self::NoDecision,
             KeyStoreError::Gate(GateError::Unavailable(_)) => Self::LedgerUnavailable,
             KeyStoreError::Damaged => Self::Damaged,
@@ -251,6 +260,7 @@ impl Failure {
             Self::Destroyed => KeyStoreError::Destroyed,
             Self::NotTheReader => KeyStoreError::NotTheReader,
             Self::Refused { reason } => GateError::Refused { reason: shown(&reason) }.into(),
+            Self::NotProven { reason } => GateError::NotProven { reason: shown(&reason) }.into(),
             Self::NoDecision => GateError::NoDecision.into(),
             Self::LedgerUnavailable => {
                 service("it gets no answer from its ledger; run again, or see its log".to_owned())
@@ -285,6 +295,7 @@ mod tests {
         let said = || "\u{1b}[2Jdone\r\n\u{9b}1A".repeat(1000);
         for failure in [
             Failure::Refused { reason: said() },
+            Failure::NotProven { reason: said() },
             Failure::NotAllowed { detail: said() },
             Failure::NotSigned { detail: said(), now: 0 },
             Failure::Later {
