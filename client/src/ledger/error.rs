@@ -79,6 +79,15 @@ pub enum LedgerError {
         /// The record's id, in hex.
         record: String,
     },
+    /// What a node tells of a tree of grants without a name does not lead to the root on chain.
+    #[error(
+        "what this ledger tells of tree {tree} does not lead to the root on chain: it has forgotten some of its grants or \
+         altered them; ask another node (--rpc)"
+    )]
+    BrokenTree {
+        /// The tree's id, in hex.
+        tree: String,
+    },
     /// A signature is needed that nobody here can give.
     #[error("the transaction needs the signature of {0}, whose key is not at hand")]
     MissingSigner(String),

@@ -11,6 +11,7 @@ mod consent;
 mod error;
 mod fates;
 mod gate;
+mod grant_trees;
 mod history;
 mod listener;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use chartseal_websocket::WebSocket;
 pub use error::LedgerError;
 use fates::Fates;
 pub use gate::LedgerGate;
+pub use grant_trees::{AnonymousGrant, GrownTree};
 pub use history::{Broken, Logged, PatientLog};
 use nodes::{Nodes, shown};
 pub use options::{Commitment, LedgerOptions};

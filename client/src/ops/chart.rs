@@ -7,7 +7,7 @@ use anchor_lang::prelude::Address;
 use chartseal_program::{
     policy::Subject,
     seeds::{Id, address},
-    state::{Delegate, Grant, Institution, Keys, Member, Patient, Policy, Record},
+    state::{Delegate, Grant, GrantTree, Institution, Keys, Member, Patient, Policy, Record},
     vocabulary::{Action, GranteeKind, Standing},
 };
 
@@ -62,6 +62,8 @@ pub(super) struct Chart {
     pub(super) holders: Holders,
     /// Whether an X25519 envelope counts as none, where its reader has an X-Wing key.
     pub(super) prefers_post_quantum: bool,
+    /// Trees for grants without a name.
+    pub(super) trees: Listed<GrantTree>,
     policies: Vec<Policy>,
     delegates: Listed<Delegate>,
     members: BTreeMap<Address, Member>,
@@ -77,6 +79,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             now: self.ledger.now().await?,
             holders: self.holders(patient).await?,
             prefers_post_quantum: self.requires_post_quantum,
+            trees: self.ledger.grant_trees().await?,
             policies: Vec::new(),
             delegates: self.ledger.delegates(patient).await?,
             members: BTreeMap::new(),

@@ -1,10 +1,11 @@
 //! What an operation can end in, other than done.
 
+use chartseal_zk::{ProveError, tree::TreeError, witness::WitnessError};
 use thiserror::Error;
 
 use crate::{
     CryptoError,
-    keys::KeyError,
+    keys::{InvitationError, KeyError},
     ledger::LedgerError,
     seal::{JournalError, OpenError, SealError, break_glass::BreakGlassError, envelope::EnvelopeError},
     store::{FileError, KeyStoreError, LineFileError, StoreError, keystore::GateError},
@@ -61,6 +62,21 @@ pub enum OpError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// An invitation.
+    #[error(transparent)]
+    Invitation(#[from] InvitationError),
+    /// What is to be proven does not hold.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+    /// A proof of access that could not be made.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The key that proofs are made with.
+    #[error(transparent)]
+    ProvingKey(#[from] chartseal_zk::keys::KeyError),
+    /// A tree of grants without a name.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),

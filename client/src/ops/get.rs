@@ -338,13 +338,13 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 }
 
 /// A record, and the key that opens it.
-struct Found<'a> {
-    record: &'a Record,
-    key: &'a DataKey,
+pub(super) struct Found<'a> {
+    pub(super) record: &'a Record,
+    pub(super) key: &'a DataKey,
 }
 
 impl Found<'_> {
-    async fn open<S, W>(
+    pub(super) async fn open<S, W>(
         &self,
         stores: &Stores<S>,
         range: Option<Range<u64>>,

@@ -108,12 +108,16 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         let missing = self.missing(chart, record).await?;
         let missing = self.within_reach(missing, done).await?;
         let shares_due = self.shares_due(&version, chart).await?;
-        if missing.is_empty() && !shares_due {
+        let nameless = self.one_time_keys_without(chart, record).await?;
+        if missing.is_empty() && nameless.is_empty() && !shares_due {
             return Ok(());
         }
         match self.reopen(chart, record, record.version).await {
             Ok(key) => {
                 self.wrap_missing(&key, &version, &missing, done).await?;
+                let refused = self.wrap_anonymously(&key, &version, &nameless).await?;
+                done.wrapped += nameless.len() - refused;
+                done.pending += refused;
                 if shares_due {
                     match self.share_out(&key, &version, &chart.holders).await {
                         Ok(shares) => done.wrapped += shares,
@@ -124,7 +128,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             }
             // The grant stands, the rest can be made up for later: what failed is told, not lost.
             Err(error) => {
-                done.pending += missing.len();
+                done.pending += missing.len() + nameless.len();
                 done.because = Some(error.to_string());
             }
         }
@@ -231,9 +235,12 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
 
     /// Takes back the envelopes of a version that did not come to stand on chain. They open nothing that anybody could
     /// find, so one that stays behind is litter and no more; the reason that led here matters more than it.
-    pub(super) async fn discard_all(&self, version: &Version, readers: &Recipients) {
+    pub(super) async fn discard_all(&self, version: &Version, readers: &Recipients, nameless: &[[u8; 32]]) {
         for recipient in readers.keys() {
             let _ = self.keys.discard(version.slot(*recipient)).await;
+        }
+        for one_time_key in nameless {
+            let _ = self.keys.discard(version.anonymous_slot(*one_time_key)).await;
         }
         for slot in self.held(version).await.unwrap_or_default() {
             let _ = self.keys.discard(slot).await;

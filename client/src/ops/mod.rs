@@ -4,6 +4,7 @@
 
 mod acting;
 mod agreement;
+mod anonymous;
 mod batch;
 mod break_glass;
 mod bulk;
@@ -34,6 +35,10 @@ use anchor_lang::prelude::Address;
 use chartseal_program::seeds::Id;
 
 pub use agreement::{AgreementId, Payment, Proposal};
+pub use anonymous::{
+    AnonymousGrantRequest, AnonymousGranted, AnonymousReader, AnonymousRevoked, ReadAnonymously, ReadingAnonymously,
+    Step,
+};
 pub use batch::{Anchored, Batched, Entry, ImportedFile, List, MOST_RECORDS, Promoted, Proof};
 pub use break_glass::ReleasedShare;
 pub use bulk::{BulkProgress, BulkRewrapped, RewrapFailure};

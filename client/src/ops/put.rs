@@ -84,7 +84,7 @@ pub struct Put {
     pub media_type: String,
     /// Figures.
     pub stats: SealStats,
-    /// Accounts that have an envelope.
+    /// Accounts that have an envelope, and one-time keys of readers without a name.
     pub readers: usize,
     /// Institutions that hold a share of its key for emergencies.
     pub holders: usize,
@@ -281,6 +281,11 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             }
         }
         self.insist_on_post_quantum(&readers, Some(&chart.holders)).await?;
+        // Read before anything is uploaded: a node that does not tell of them all would have some of them left out.
+        let nameless = match question.existing {
+            Some(record) => self.one_time_keys(chart, &record.patient, &record.id).await?,
+            None => Vec::new(),
+        };
 
         let gone_on_with = journal
             .as_ref()
@@ -306,7 +311,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 &author,
                 &sealed,
                 &version,
-                (&readers, &chart.holders),
+                (&readers, &nameless, &chart.holders),
                 gone_on_with,
                 instruction,
             )
@@ -321,7 +326,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             Ok(_) => {}
             Err(OpError::Ledger(error)) if error.may_stand() => {}
             Err(_) if gone_on_with => {}
-            Err(_) => self.discard_all(&version, &readers).await,
+            Err(_) => self.discard_all(&version, &readers, &nameless).await,
         }
         outcome
     }
@@ -331,7 +336,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         author: &As,
         sealed: &Sealed,
         version: &Version,
-        (readers, holders): (&Recipients, &Holders),
+        (readers, nameless, holders): (&Recipients, &[[u8; 32]], &Holders),
         gone_on_with: bool,
         instruction: impl Fn(&As, Content) -> Result<Instruction, OpError>,
     ) -> Result<Put, OpError> {
@@ -341,6 +346,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
                 "nobody who may read this has a usable encryption key; it would be lost, so it was not stored".into(),
             ));
         }
+        let nameless = nameless.len() - self.wrap_anonymously(&sealed.data_key, version, nameless).await?;
         let holders_too_few = holders.are_too_few();
         let holders = self.share_out(&sealed.data_key, version, holders).await?;
         let content = content(sealed);
@@ -351,7 +357,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
             content,
             media_type: sealed.media_type.clone(),
             stats: sealed.stats,
-            readers: readers.len() - refused,
+            readers: readers.len() - refused + nameless,
             recoverable: false,
             holders,
             holders_too_few,

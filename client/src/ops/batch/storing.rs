@@ -168,7 +168,7 @@ impl<S: BlobStore, K: KeyStore> Session<S, K> {
         };
         let outcome = self.try_to_deliver_key(sealed, &version, readers, holders).await;
         if outcome.is_err() {
-            self.discard_all(&version, readers).await;
+            self.discard_all(&version, readers, &[]).await;
         }
         outcome
     }
