@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod agreements;
+mod anonymous;
 mod consent;
 mod people;
 mod records;
@@ -14,6 +15,7 @@ use chartseal_program::seeds::Id;
 use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 pub(super) use self::agreements::{Agreement, Propose};
+pub(super) use self::anonymous::{Anonymous, OfRecord, ReadAnonymously, Tree};
 pub(super) use self::consent::{Approve, Decide, Erase, Policy, Request, Share, class_mask};
 pub(super) use self::people::{Delegate, Guardian, HandOver, Holders, OfPatient};
 pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing, Uploading};
@@ -179,6 +181,11 @@ impl Globals {
         or_in_data_folder(self.identity.as_ref(), "identity")
     }
 
+    /// The file that keeps the key by which proofs of access are made.
+    pub(super) fn proving_key(&self, given: Option<&PathBuf>) -> Result<PathBuf> {
+        or_in_data_folder(given, "proving.key")
+    }
+
     /// The folder that keeps the reasons of emergencies.
     pub(super) fn emergencies(&self, given: Option<&PathBuf>) -> Result<PathBuf> {
         or_in_data_folder(given, "emergencies")
@@ -299,6 +306,12 @@ pub(super) enum Command {
         #[arg(value_parser = parse::id)]
         patient: Id,
     },
+    /// Grants without a name: rights on a record for somebody whom neither the chain nor the key store knows.
+    #[command(subcommand)]
+    Anonymous(Anonymous),
+    /// The trees that grants without a name stand in.
+    #[command(subcommand)]
+    Tree(Tree),
     /// Ask a patient for rights, as a member of an institution.
     Request(Request),
     /// List the requests to a patient, or those that you made.
@@ -391,6 +404,7 @@ impl Command {
         match self {
             Self::Emergency(command) => return command.sends(),
             Self::Agreement(command) => return command.sends(),
+            Self::Anonymous(command) => return command.sends(),
             Self::Put(Put { uploading, .. }) | Self::Amend(Amend { uploading, .. }) => return !uploading.dry_run,
             _ => {}
         }
@@ -408,6 +422,7 @@ impl Command {
                 | Self::Registry(Registry::Show)
                 | Self::Patient(Patient::Show { .. })
                 | Self::Grants { .. }
+                | Self::Tree(Tree::List)
                 | Self::Requests { .. }
                 | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }

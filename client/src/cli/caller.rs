@@ -9,15 +9,17 @@ use super::{
     passphrase::Source,
 };
 use crate::{
-    keys::{Identity, KdfCost, KeyError, Passphrase},
+    keys::{Identity, KdfCost, KeyError, Passphrase, WalletKey},
     ledger::{Ledger, LedgerOptions},
-    ops::{OpError, Session},
+    ops::{AnonymousReader, OpError, Session},
     store::{
         Backend, FolderKeyStore, Gateway, GatewayOptions, KeyStoreError, KeyStores, Stores,
         keystore::{KeyBackend, Opener},
     },
 };
 use anyhow::{Context as _, Result};
+use chartseal_program::seeds::Id;
+use chartseal_zk::keys::ProvingKey;
 
 /// The session that commands work with.
 pub(super) type Here = Session<Backend, KeyStores<KeyBackend>>;
@@ -55,14 +57,14 @@ impl Caller {
     /// A session of this identity.
     pub(super) async fn session(self) -> Result<Here> {
         let (identity, globals) = self.identity().await?;
-        let keys = globals.key_stores_of(&identity, Opener::open)?;
+        let keys = globals.key_stores_of(&identity.wallet, globals.act_as, Opener::open)?;
         globals.session(identity, keys)
     }
 
     /// A session of this identity that makes no key store: one that is not there must not be taken for an empty one.
     pub(super) async fn session_on_existing_stores(self) -> Result<Here> {
         let (identity, globals) = self.identity().await?;
-        let keys = globals.key_stores_of(&identity, Opener::existing)?;
+        let keys = globals.key_stores_of(&identity.wallet, globals.act_as, Opener::existing)?;
         globals.session(identity, keys)
     }
 
@@ -76,7 +78,7 @@ impl Caller {
             Ok((identity, IdentityFile { path, passphrase }))
         })
         .await?;
-        let keys = globals.key_stores_of(&identity, Opener::open)?;
+        let keys = globals.key_stores_of(&identity.wallet, globals.act_as, Opener::open)?;
         Ok((globals.session(identity, keys)?, file))
     }
 
@@ -115,16 +117,27 @@ impl IdentityFile {
 }
 
 impl Globals {
-    /// The key stores, as this identity uses them.
+    /// Somebody who reads without a name. Nothing of an identity's goes into it: not its wallet, and not whose member it is.
+    pub(super) fn anonymous_reader(
+        &self,
+        key: Arc<ProvingKey>,
+    ) -> Result<AnonymousReader<Backend, KeyStores<KeyBackend>>> {
+        let ledger = self.ledger().paid_by(self.payer()?);
+        let keys = |wallet: &WalletKey| self.key_stores_of(wallet, None, Opener::existing);
+        AnonymousReader::new(ledger, self.stores()?, keys, key)
+    }
+
+    /// The key stores, as this wallet uses them.
     fn key_stores_of(
         &self,
-        identity: &Identity,
+        wallet: &WalletKey,
+        member: Option<(Id, Id)>,
         open: impl Fn(&Opener, KeyPlace) -> Result<KeyBackend, KeyStoreError>,
     ) -> Result<KeyStores<KeyBackend>> {
         let opener = Opener {
-            wallet: identity.wallet.clone(),
+            wallet: wallet.clone(),
             ledger: Arc::new(self.ledger()),
-            member: self.act_as,
+            member,
         };
         let opened: Result<Vec<_>, _> = self
             .key_stores()?

@@ -6,6 +6,7 @@
 //! signals, and asks for what has to be typed; only after that it reads files and talks to others.
 
 mod agreements;
+mod anonymous;
 mod args;
 mod audit;
 mod batch;
@@ -124,6 +125,8 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Revoke { patient, grant } => patients::revoke(&patient, &grant, caller, output).await,
         Command::Rewrap(command) => rewrap::rewrap(&command, caller, output).await,
         Command::Grants { patient } => patients::grants(&patient, &caller, output).await,
+        Command::Anonymous(command) => anonymous::anonymous(command, caller, output).await,
+        Command::Tree(command) => anonymous::tree(command, caller, output).await,
         Command::Request(command) => requests::request(&command, caller, output).await,
         Command::Requests { patient } => requests::requests(patient.as_ref(), caller, output).await,
         Command::Decide(command) => requests::decide(&command, caller, output).await,

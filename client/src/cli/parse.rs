@@ -5,6 +5,7 @@ use std::ops::Range;
 use chartseal_program::seeds::Id;
 
 use crate::client::{parse_address, parse_id};
+use crate::keys::{Invitation, InvitationError};
 use crate::ledger::Commitment;
 use crate::ops::{AgreementId, Grantee, WalletAndKey};
 use crate::store::Price;
@@ -88,6 +89,11 @@ pub(super) fn wallet_and_key(text: &str) -> Result<WalletAndKey, String> {
         wallet: address(wallet)?,
         key: public_key(key)?,
     })
+}
+
+/// An invitation to be granted something without a name.
+pub(super) fn invitation(text: &str) -> Result<Invitation, String> {
+    text.parse().map_err(|error: InvitationError| error.to_string())
 }
 
 fn public_key(text: &str) -> Result<[u8; 32], String> {
