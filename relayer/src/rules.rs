@@ -1,5 +1,5 @@
 //! What the relayer signs, as far as the transaction itself shows. Its key pays the fee and stands in instructions only where
-//! the contract's IDL says `payer`: there the contract takes rent from it, and from nowhere else. So whoever asks can
+//! the contract's IDL says `payer`, or `relayer` for a proof of access that is shown for somebody without a name: there the contract takes rent from it, and from nowhere else. So whoever asks can
 //! spend money of the relayer's on accounts of the contract, and can do nothing else with its key.
 
 use std::collections::HashMap;
@@ -20,6 +20,9 @@ pub(crate) use rent::Made;
 
 /// What the contract's instructions are called, and who pays in them.
 const IDL: &str = include_str!("../../programs/chartseal/artifacts/chartseal.json");
+
+/// What accounts are called whom the contract takes rent from, or gives it back to.
+const PAYING: [&str; 2] = ["payer", "relayer"];
 
 /// The longest transaction, in bytes: what fits into one packet of the network.
 const PACKET: usize = 1_232;
@@ -80,7 +83,8 @@ impl Rules {
             let accounts = instruction["accounts"]
                 .as_array()
                 .with_context(|| format!("{name} has no accounts"))?;
-            let place = accounts.iter().position(|account| account["name"] == "payer");
+            let pays = |account: &serde_json::Value| PAYING.iter().any(|name| account["name"] == *name);
+            let place = accounts.iter().position(pays);
             let payer = match place {
                 Some(place) => {
                     let made = rent::made_by(name).with_context(|| format!("it is not known what {name} makes"))?;

@@ -5,8 +5,8 @@
 use std::ops::Add;
 
 use chartseal_program::state::{
-    AccessLog, Agreement, Batch, Delegate, Emergency, Grant, Institution, Member, Patient, Policy, Record, RefusalLog,
-    Registry, Request, Safeguards, Settlement,
+    AccessLog, Agreement, AnonymousSet, Batch, Delegate, Emergency, Grant, GrantTree, Institution, Member, Nullifier,
+    Patient, Policy, Record, RefusalLog, Registry, Request, Safeguards, Settlement,
 };
 
 /// What an account costs beside its data, in bytes.
@@ -61,6 +61,11 @@ pub(super) fn made_by(name: &str) -> Option<Made> {
         "anchor_batch" => Made::of::<Batch>(),
         "propose_agreement" => Made::of::<Agreement>(),
         "settle_access" => Made::of::<Settlement>(),
+        "open_tree" => Made::of::<GrantTree>(),
+        "create_anonymous_grant" => Made::of::<AnonymousSet>(),
+        "verify_access_proof" => Made::of::<Nullifier>(),
+        // It gives back what one of these cost.
+        "close_nullifier" => Made::default(),
         _ => return None,
     })
 }

@@ -3,9 +3,10 @@
 use chartseal::keys::WalletKey;
 use chartseal_program::builders;
 use chartseal_program::events::Content;
-use chartseal_program::instructions::{CreateRecordArgs, NameDelegateArgs, OpenPatientArgs};
+use chartseal_program::instructions::{CreateRecordArgs, NameDelegateArgs, OpenPatientArgs, VerifyAccessProofArgs};
+use chartseal_program::proof::PROOF;
 use chartseal_program::seeds::NO_ID;
-use chartseal_program::state::{Keys, Record};
+use chartseal_program::state::{Keys, Nullifier, Record};
 use chartseal_program::vocabulary::Purpose;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_hash::Hash;
@@ -112,9 +113,10 @@ fn every_instruction_of_the_contract_is_known_and_those_that_take_rent_name_a_pa
     paying.sort_unstable();
     assert_eq!(
         paying.join(" "),
-        "anchor_batch create_grant create_record decide_request initialize name_delegate open_emergency open_patient \
-         pass_on_grant promote_batched propose_agreement register_institution register_member request_access \
-         set_break_glass set_guardians set_policy settle_access"
+        "anchor_batch close_nullifier create_anonymous_grant create_grant create_record decide_request initialize \
+         name_delegate open_emergency open_patient open_tree pass_on_grant promote_batched propose_agreement \
+         register_institution register_member request_access set_break_glass set_guardians set_policy settle_access \
+         verify_access_proof"
     );
     assert!(names(false).contains(&"access_record") && names(false).contains(&"close_agreement"));
 }
@@ -145,6 +147,32 @@ fn what_may_be_made_is_counted_although_a_trial_may_make_nothing() {
     // As the ledger has it: 6,960 lamports a byte, and 128 bytes beside the data.
     let bytes = u64::try_from(size_of::<Record>()).unwrap() + 8;
     assert_eq!(once.rent(890_880), (128 + bytes) * 6_960);
+}
+
+#[test]
+fn a_proof_of_access_is_paid_for_where_somebody_signs_along() {
+    let scene = Scene::new();
+    let own = address(&scene.relayer);
+    let args = VerifyAccessProofArgs {
+        exchange: [1; 16],
+        verifier: Address::new_from_array([2; 32]),
+        nullifier: [3; 32],
+        handle: [4; 32],
+        number: 1,
+        now: 1,
+        rights: 1,
+        proof: [5; PROOF],
+    };
+    let mut show = builders::verify_access_proof(own, &[6; 16], args);
+    assert_eq!(scene.checked(&[show.clone()]).unwrap_err(), Refusal::NobodyActs);
+    let along = address(&scene.patient);
+    show.accounts
+        .push(solana_instruction::AccountMeta::new_readonly(along, true));
+    let limit = ComputeBudgetInstruction::set_compute_unit_limit(150_000);
+    let price = ComputeBudgetInstruction::set_compute_unit_price(MOST_PRICE);
+    let proper = scene.checked(&[limit, price, show]).unwrap();
+    assert_eq!(proper.signer, along);
+    assert_eq!(proper.made, Made::of::<Nullifier>());
 }
 
 #[test]
