@@ -20,6 +20,9 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// An account without data, or what costs as much.
+    const NOTHING: Self = Self { accounts: 1, bytes: 0 };
+
     /// An account of this kind, with the eight bytes that say which.
     pub(super) fn of<T>() -> Self {
         let bytes = u64::try_from(size_of::<T>()).unwrap_or(u64::MAX).saturating_add(8);
@@ -62,7 +65,8 @@ pub(super) fn made_by(name: &str) -> Option<Made> {
         "propose_agreement" => Made::of::<Agreement>(),
         "settle_access" => Made::of::<Settlement>(),
         "open_tree" => Made::of::<GrantTree>(),
-        "create_anonymous_grant" => Made::of::<AnonymousSet>(),
+        // What a leaf costs stays in the tree.
+        "create_anonymous_grant" => Made::of::<AnonymousSet>() + Made::NOTHING,
         "verify_access_proof" => Made::of::<Nullifier>(),
         // It gives back what one of these cost.
         "close_nullifier" => Made::default(),
