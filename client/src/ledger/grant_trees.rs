@@ -195,7 +195,7 @@ fn broken(tree: &Id) -> LedgerError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use anchor_lang::prelude::bytemuck;
+    use anchor_lang::{AccountDeserialize as _, Discriminator as _};
 
     use super::*;
 
@@ -221,7 +221,8 @@ mod tests {
 
     /// A tree on chain, and its events: three grants, of which the second was revoked before the third was made.
     fn history() -> (GrantTree, Vec<Numbered>) {
-        let mut on_chain: GrantTree = bytemuck::Zeroable::zeroed();
+        let data = [GrantTree::DISCRIMINATOR, &[0; size_of::<GrantTree>()]].concat();
+        let mut on_chain = GrantTree::try_deserialize(&mut &data[..]).unwrap();
         on_chain.begin(&TREE, 255);
         let leaf = |grant: &AnonymousGrant| {
             let record = membership::record(&grant.patient, &grant.record).unwrap();
