@@ -7,7 +7,7 @@ mod scene;
 
 use chartseal_program::{seeds::address, state::Nullifier};
 use chartseal_tests::travel;
-use scene::{NOTE, Scene, field, id};
+use scene::{NOTE, Relayer, Scene, field, id};
 use serde_json::json;
 
 #[test]
@@ -83,6 +83,23 @@ fn a_use_that_is_counted_stands_on_chain_once_an_hour_and_another_wallet_pays() 
     travel::pass(&scene.stack, 3_700).unwrap();
     let (outcome, bytes) = scene.reads(&reader, &paid);
     assert_eq!(bytes.as_deref(), Some(NOTE), "{outcome:?}");
+    scene.stack.stop().unwrap();
+}
+
+#[test]
+fn a_relayer_pays_for_a_use_that_is_counted_and_sees_no_wallet_of_the_readers() {
+    let scene = Scene::new();
+    let reader = scene.reader("reader");
+    scene.grants(&reader, &[]);
+    let relayer = scene.stack.person("relayer");
+    let wallet = relayer.arrives().unwrap();
+    let service = Relayer::of(&scene, &relayer);
+    let (outcome, bytes) = scene.reads(&reader, &["--count", "--relayer", &service.url]);
+    assert_eq!(bytes.as_deref(), Some(NOTE), "{outcome:?}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let at = address::nullifier(&field(&outcome.text("nullifier").unwrap()));
+    let counted: Option<Nullifier> = runtime.block_on(scene.ledger().try_read(&at)).unwrap();
+    assert_eq!(counted.unwrap().payer.to_string(), wallet);
     scene.stack.stop().unwrap();
 }
 

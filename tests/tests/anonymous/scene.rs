@@ -1,8 +1,9 @@
 //! A patient with a record, a key service, and readers who have a machine and no name.
 
 use std::{
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Child, Stdio},
     sync::{Arc, LazyLock},
 };
 
@@ -22,7 +23,7 @@ use chartseal_tests::{
     keyservice::KeyService,
     memory::one_patient,
     people::{Outcome, Person},
-    programs::kept,
+    programs::{kept, program},
     stack::Stack,
 };
 use chartseal_zk::{
@@ -58,6 +59,41 @@ pub(super) struct Reader {
     name: &'static str,
     folder: PathBuf,
     pub(super) invitation: String,
+}
+
+/// A relayer that runs. It ends when this is dropped.
+pub(super) struct Relayer {
+    child: Child,
+    pub(super) url: String,
+}
+
+impl Relayer {
+    /// Starts one that pays with somebody's wallet.
+    pub(super) fn of(scene: &Scene, person: &Person) -> Self {
+        let mut child = program("chartseal-relayer")
+            .unwrap()
+            .args(["--listen", "127.0.0.1:0", "--rpc", &scene.stack.endpoints().rpc])
+            .arg("--key")
+            .arg(person.identity())
+            .arg("--passphrase-file")
+            .arg(person.passphrase())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        let said = child.stdout.take().unwrap();
+        BufReader::new(said).read_line(&mut url).unwrap();
+        url.truncate(url.trim_end().len());
+        Self { child, url }
+    }
+}
+
+impl Drop for Relayer {
+    fn drop(&mut self) {
+        // One that has ended by itself is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// What a forger makes of a proof: whom it is for, and what it says.
