@@ -173,7 +173,12 @@ fn what_has_ended_or_does_not_give_reading_does_not_read() {
 
     let (outcome, bytes) = scene.reads(&erased, &[]);
     assert_eq!(bytes.as_deref(), Some(NOTE), "{outcome:?}");
-    scene.patient.does(&["erase", &scene.id, &scene.record]).unwrap();
+    let receipt = scene.stack.folder().join("receipt.json");
+    let words = ["erase", &scene.id, "--record", &scene.record, "--receipt"];
+    scene
+        .patient
+        .does(&[&words[..], &[receipt.to_str().unwrap()]].concat())
+        .unwrap();
     let (outcome, _) = scene.reads(&erased, &[]);
     assert_eq!(outcome.code, 2, "{outcome:?}");
     assert!(outcome.error.contains("record-erased"), "{outcome:?}");
