@@ -7,6 +7,7 @@ mod people;
 mod records;
 mod registry;
 mod stores;
+mod zk;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub(super) use self::people::{Delegate, Guardian, HandOver, Holders, OfPatient};
 pub(super) use self::records::{Amend, Batch, Claim, Get, Grant, Put, Sealing, Uploading};
 pub(super) use self::registry::{Institution, Member, Patient, Registry};
 pub(super) use self::stores::{Kept, Repair, StoreArgs};
+pub(super) use self::zk::{Ceremony, Zk};
 use super::{
     audit::Audit,
     doctor::Doctor,
@@ -312,6 +314,9 @@ pub(super) enum Command {
     /// The trees that grants without a name stand in.
     #[command(subcommand)]
     Tree(Tree),
+    /// The keys that proofs of access are made and checked with.
+    #[command(subcommand)]
+    Zk(Zk),
     /// Ask a patient for rights, as a member of an institution.
     Request(Request),
     /// List the requests to a patient, or those that you made.
@@ -393,7 +398,7 @@ impl Command {
     /// Whether it takes what a profile says.
     pub(super) fn takes_profile(&self) -> bool {
         match self {
-            Self::Init(_) | Self::Completions { .. } | Self::Man { .. } => false,
+            Self::Init(_) | Self::Completions { .. } | Self::Man { .. } | Self::Zk(_) => false,
             Self::Audit(command) => command.asks_ledger(),
             _ => true,
         }
@@ -423,6 +428,7 @@ impl Command {
                 | Self::Patient(Patient::Show { .. })
                 | Self::Grants { .. }
                 | Self::Tree(Tree::List)
+                | Self::Zk(_)
                 | Self::Requests { .. }
                 | Self::Policy(Policy::List { .. })
                 | Self::Log { .. }

@@ -11,6 +11,7 @@ mod args;
 mod audit;
 mod batch;
 mod caller;
+mod ceremony;
 mod completions;
 mod doctor;
 mod emergencies;
@@ -127,6 +128,7 @@ async fn run(command: Command, caller: Caller, output: Output) -> Result<()> {
         Command::Grants { patient } => patients::grants(&patient, &caller, output).await,
         Command::Anonymous(command) => anonymous::anonymous(command, caller, output).await,
         Command::Tree(command) => anonymous::tree(command, caller, output).await,
+        Command::Zk(command) => off_thread(move || ceremony::zk(&command, output)).await,
         Command::Request(command) => requests::request(&command, caller, output).await,
         Command::Requests { patient } => requests::requests(patient.as_ref(), caller, output).await,
         Command::Decide(command) => requests::decide(&command, caller, output).await,

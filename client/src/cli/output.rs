@@ -61,6 +61,14 @@ impl Output {
         }
     }
 
+    /// Says what is being done, where a person watches.
+    pub(super) fn note(self, message: &str) {
+        if !self.json && std::io::stderr().is_terminal() {
+            // Where standard error is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr().lock(), "{message}");
+        }
+    }
+
     /// Says what to look after. Programs find it in the object, so only people are told.
     pub(super) fn warn(self, message: &str) {
         if !self.json {
