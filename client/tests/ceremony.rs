@@ -45,7 +45,11 @@ fn a_transcript_that_nobody_contributed_to_is_sound_and_gives_no_keys() {
 #[test]
 fn what_is_no_transcript_is_said_to_be_none() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("transcript"), b"CSCT and something else that is long enough").unwrap();
+    std::fs::write(
+        folder.path().join("transcript"),
+        b"CSCT and something else that is long enough",
+    )
+    .unwrap();
     let verified = types(folder.path(), &["verify", "transcript"]);
     assert_eq!(verified.status.code(), Some(1));
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
