@@ -9,6 +9,7 @@ mod chapters;
 mod compared;
 mod reconciled;
 mod unfinished;
+mod unnamed;
 
 use std::collections::BTreeSet;
 
@@ -99,6 +100,7 @@ async fn every_event_of_the_contract_is_stored_and_whatever_is_altered_is_named(
     });
     let payer = chapters::payment(&scene).await;
     chapters::takes_over(&scene, &heritage).await;
+    unnamed::granted_and_used(&scene).await;
     chapters::erasure(&scene);
     chapters::standings(&scene);
 
