@@ -28,6 +28,15 @@ fn about(event: &AnyEvent) -> String {
             format!("grant {} from {} {}", id(&e.grant), id(&e.parent), given(&e.terms))
         }
         AnyEvent::GrantRevoked(e) => format!("grant {}", id(&e.grant)),
+        AnyEvent::AnonymousGrantCreated(e) => format!(
+            "record {} without a name, place {} of tree {}",
+            id(&e.record),
+            e.index,
+            id(&e.tree)
+        ),
+        AnyEvent::AnonymousGrantRevoked(e) => {
+            format!("record {}, place {} of tree {}", id(&e.record), e.index, id(&e.tree))
+        }
         AnyEvent::PolicySet(e) => format!("institution {}, classes {}", id(&e.institution), classes(e.classes)),
         AnyEvent::AccessRequested(e) => format!("request {} on {}", id(&e.request), subject(&e.record, e.classes)),
         AnyEvent::RequestDecided(e) if e.approved => {
@@ -91,6 +100,8 @@ fn who(event: &AnyEvent) -> String {
         AnyEvent::GrantCreated(e) => e.issuer.to_string(),
         AnyEvent::GrantPassedOn(e) => acting(&e.actor),
         AnyEvent::GrantRevoked(e) => e.by.to_string(),
+        AnyEvent::AnonymousGrantCreated(e) => e.issuer.to_string(),
+        AnyEvent::AnonymousGrantRevoked(e) => e.by.to_string(),
         AnyEvent::PolicySet(e) => e.by.to_string(),
         AnyEvent::AccessRequested(e) => acting(&e.actor),
         AnyEvent::RequestDecided(e) => e.by.to_string(),

@@ -174,6 +174,8 @@ fn who(event: &AnyEvent) -> (Option<&Actor>, Option<Wallet>) {
         AnyEvent::ErasureAttested(e) => &e.actor,
         AnyEvent::GrantCreated(e) => return (None, Some(e.issuer.to_bytes().into())),
         AnyEvent::GrantRevoked(e) => return (None, Some(e.by.to_bytes().into())),
+        AnyEvent::AnonymousGrantCreated(e) => return (None, Some(e.issuer.to_bytes().into())),
+        AnyEvent::AnonymousGrantRevoked(e) => return (None, Some(e.by.to_bytes().into())),
         AnyEvent::RequestDecided(e) => return (None, Some(e.by.to_bytes().into())),
         AnyEvent::PolicySet(e) => return (None, Some(e.by.to_bytes().into())),
         AnyEvent::RecordErased(e) => return (None, Some(e.by.to_bytes().into())),
