@@ -342,6 +342,9 @@ pub(crate) fn follow(table: &str, column: &str, victim: &Victim) -> Vec<Named> {
         // One sum less, and another one too many.
         ("settlements", "consumer" | "agreement") => vec![row_of("settlements (sums)", None); 2],
         ("settlements", "gone") => vec![row_of("settlements (sums)", None)],
+        // What stands in a tree is summed up by tree.
+        ("grant_trees", "id") => vec![row_of("anonymous_grants (trees)", None); 2],
+        ("grant_trees", "gone") => vec![row_of("anonymous_grants (trees)", None)],
         _ => Vec::new(),
     }
 }

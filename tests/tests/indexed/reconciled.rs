@@ -247,6 +247,9 @@ impl Trial<'_> {
         if table == "settlements" {
             expected.extend(["amount", "settled"].map(|column| cell_of("settlements (sums)", None, column)));
         }
+        if table == "grant_trees" {
+            expected.push(row_of("anonymous_grants (trees)", None));
+        }
         self.names(&format!("a row of {table} more"), &expected);
         self.owner.puts_back(table).await;
     }
