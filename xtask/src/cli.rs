@@ -55,7 +55,7 @@ enum Command {
         json: bool,
     },
     /// Measure: `cu`, what each instruction of the contract costs; `media`, how fast files are stored and opened and how
-    /// small they become; `indexer`, how fast events become rows
+    /// small they become; `indexer`, how fast events become rows; `privacy`, what proofs of access and encrypted sums cost
     #[command(subcommand)]
     Bench(Bench),
     /// Strain the system for long: `memory` of large files, `kills` and `uploads` at random moments, `indexer` on a ledger that
@@ -91,6 +91,14 @@ enum Bench {
     #[command(disable_help_flag = true)]
     Indexer {
         /// Options of the measurement itself, for example --json or --profile; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Time and size of proofs of access, what the chain charges for them, and a study of encrypted numbers, beside what one
+    /// would take otherwise. Takes some ten minutes
+    #[command(disable_help_flag = true)]
+    Privacy {
+        /// Options of the measurement itself, for example --json or --report; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -139,6 +147,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Bench(Bench::Cu { json }) => run::bench_cu(&workspace, json),
         Command::Bench(Bench::Media { arguments }) => run::bench_media(&workspace, &arguments),
         Command::Bench(Bench::Indexer { arguments }) => run::bench_indexer(&workspace, &arguments),
+        Command::Bench(Bench::Privacy { arguments }) => run::bench_privacy(&workspace, &arguments),
         Command::Soak(trial) => run::soak(&workspace, &trial.into_arguments()),
         Command::Localnet(command) => localnet::run(&workspace, command),
         Command::SqlxPrepare { check } => sqlx_prepare::run(&workspace, check),
@@ -211,6 +220,20 @@ mod tests {
             panic!("not the indexer")
         };
         assert_eq!(arguments, ["--profile", "--events", "9"]);
+    }
+
+    #[test]
+    fn a_measurement_of_privacy_gets_every_argument_after_its_name() {
+        for line in [
+            "bench privacy --json --only chain",
+            "bench privacy --help",
+            "bench privacy",
+        ] {
+            let Command::Bench(Bench::Privacy { arguments }) = parse(line).unwrap() else {
+                panic!("not privacy")
+            };
+            assert_eq!(arguments, line.split_whitespace().skip(2).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -136,6 +136,34 @@ fn needs_validator(arguments: &[String]) -> bool {
     })
 }
 
+/// Measures proofs of access and encrypted statistics, optimised. What the chain charges, the contract's own example counts:
+/// in the virtual machine, so nothing is gained by optimising that one.
+///
+/// # Errors
+/// When the build fails; how the measurement ends is in the exit code.
+pub(crate) fn bench_privacy(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    const BENCH: &str = "chartseal-bench-privacy";
+    progress("building the benchmark (the first time takes some minutes)");
+    let programs = workspace.build(&["--release", "--package", "chartseal-tests", "--bin", BENCH])?;
+    let mut bench = programs.command(BENCH)?;
+    bench.current_dir(&workspace.root);
+    if needs_contract(arguments) {
+        progress("building what runs the contract (the first time takes some minutes)");
+        let example = workspace.build_example("chartseal-program", "cu")?;
+        bench.arg("--cu").arg(example.command("cu")?.get_program());
+    }
+    process::become_it(bench.args(arguments))
+}
+
+/// Whether a benchmark of privacy runs the contract.
+fn needs_contract(arguments: &[String]) -> bool {
+    let begins = |word: &str| arguments.iter().any(|argument| argument.starts_with(word));
+    let only_others = begins("--only") && !arguments.iter().any(|argument| argument.contains("chain"));
+    !only_others
+        && !["--cu=", "--from", "--help", "-h"].iter().any(|word| begins(word))
+        && !arguments.iter().any(|argument| argument == "--cu")
+}
+
 /// Runs a trial that lasts, optimised.
 ///
 /// # Errors
@@ -222,6 +250,25 @@ mod tests {
         let needs = |line: &str| needs_validator(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
         assert!(needs("--json --runs 3"));
         for line in ["--only queries", "--json --only=lag", "--validator /x", "--help", "-h"] {
+            assert!(!needs(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_runs_the_contract_is_built_for_a_benchmark_that_counts_on_it() {
+        let needs = |line: &str| needs_contract(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for line in ["--json", "--only prove,chain", "--only=chain --json", "--cu-runs 9"] {
+            assert!(needs(line), "{line}");
+        }
+        for line in [
+            "--only prove",
+            "--only=tree,statistics",
+            "--cu /x",
+            "--cu=/x",
+            "--from x",
+            "--help",
+            "-h",
+        ] {
             assert!(!needs(line), "{line}");
         }
     }

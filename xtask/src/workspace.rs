@@ -84,13 +84,25 @@ impl Workspace {
     /// # Errors
     /// When something does not compile.
     pub(crate) fn build(&self, arguments: &[&str]) -> Result<Programs> {
+        self.build_kind("bin", arguments)
+    }
+
+    /// Builds an example of a package.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub(crate) fn build_example(&self, package: &str, name: &str) -> Result<Programs> {
+        self.build_kind("example", &["--package", package, "--example", name])
+    }
+
+    fn build_kind(&self, kind: &str, arguments: &[&str]) -> Result<Programs> {
         let mut command = self.cargo();
         command
             .arg("build")
             .args(arguments)
             .arg("--message-format=json-render-diagnostics");
         let mut programs = BTreeMap::new();
-        let status = process::each_line(&mut command, |line| programs.extend(executable_in(line, "bin")))?;
+        let status = process::each_line(&mut command, |line| programs.extend(executable_in(line, kind)))?;
         if !status.success() {
             bail!("this ended with {status}: {}", process::line(&command));
         }

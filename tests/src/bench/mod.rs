@@ -13,6 +13,7 @@ pub mod line;
 mod ops;
 mod peers;
 mod plot;
+pub mod privacy;
 pub mod report;
 pub mod sizes;
 pub mod stats;

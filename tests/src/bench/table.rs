@@ -104,7 +104,7 @@ pub(super) fn figure(value: f64) -> String {
     }
 }
 
-fn plain(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn plain(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
