@@ -231,7 +231,11 @@ mod tests {
             prove(2, 1_001.0).missed().unwrap(),
             "prove on 2 cores took 1001 ms, and may take 1000"
         );
-        assert!(prove(1, f64::NAN).missed().is_some());
+        let unknown = Line {
+            value: f64::NAN,
+            ..prove(1, 1.0)
+        };
+        assert!(unknown.missed().is_some());
         let untargeted = Line::count(Part::Prove, "proof", "bytes", usize::MAX);
         assert_eq!(untargeted.missed(), None);
     }

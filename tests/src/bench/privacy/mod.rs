@@ -2,6 +2,7 @@
 //! verify, what the chain charges, and how long a study of clinics takes from its first contribution to its published
 //! transcript, each beside what one would take otherwise. What is done on one core stays on the last one.
 
+mod ceremony;
 mod chain;
 mod line;
 mod page;
@@ -108,7 +109,7 @@ fn measure(plan: &Plan) -> Result<Results> {
         chain::program(plan)?;
     }
     let mut results = Results {
-        heads: vec![host::machine()?, host::versions()],
+        heads: vec![host::machine()?, host::versions(), build()],
         lines: Vec::new(),
     };
     let stopwatch = Stopwatch::new(plan.runs)?;
@@ -122,6 +123,11 @@ fn measure(plan: &Plan) -> Result<Results> {
         });
     }
     Ok(results)
+}
+
+/// Whether this program was optimised, without which times say little.
+fn build() -> serde_json::Value {
+    serde_json::json!({ "head": "build", "optimised": !cfg!(debug_assertions) })
 }
 
 fn progress(text: &str) {

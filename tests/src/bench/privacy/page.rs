@@ -60,6 +60,12 @@ fn page(results: &Results) -> String {
              an idle one. Compute units and bytes hang on no machine.\n",
         );
     }
+    if results.head("build").is_some_and(|head| head["optimised"] == false) {
+        out.push_str(
+            "\n**This was measured with a program that is not optimised**: `cargo xtask bench privacy` builds one that is. Compute \
+             units and bytes hang on no build.\n",
+        );
+    }
     out.push_str(METHOD);
     section(results, Part::Prove, "Proving and verifying", &mut out);
     section(results, Part::Tree, "The tree, off chain", &mut out);
@@ -74,6 +80,8 @@ Medians of the runs, with the shortest and the longest, in milliseconds by the c
 takes more than a second. One core is the last one, on which the thread stays (`sched_setaffinity`); on all cores arkworks
 computes in as many threads. What is marked \"otherwise\" is not ours, and is what one would take instead.
 
+- **A ceremony** of two parties is held three times, in one process, and its keys are those that everything else is measured
+  with. Otherwise one would trust a single party, who makes the keys alone.
 - **prove** begins with a statement and a witness and ends with 256 bytes; it makes the assignment, looks whether it meets
   every constraint, and proves. The target is a second on all cores. **verify** begins with bytes, in ours as in arkworks'.
 - **rebuild** is what a client does that has all leaves and no tree. By SHA-256 it is the tree that one would take if nothing
@@ -190,6 +198,19 @@ mod tests {
     fn a_page_of_a_busy_machine_says_so() {
         assert!(!page(&measured(0.9)).contains("busy"));
         assert!(page(&measured(1.1)).contains("busy"));
+    }
+
+    #[test]
+    fn a_page_of_a_program_that_is_not_optimised_says_so() {
+        let mut results = measured(0.1);
+        assert!(!page(&results).contains("not optimised"));
+        for (optimised, says) in [(true, false), (false, true)] {
+            results.heads.truncate(1);
+            results
+                .heads
+                .push(serde_json::json!({ "head": "build", "optimised": optimised }));
+            assert_eq!(page(&results).contains("not optimised"), says);
+        }
     }
 
     #[test]
