@@ -294,7 +294,7 @@ fn is_clear(statistics: &Statistics, summaries: &[Summary]) -> bool {
     let equal = |published: i128, clear: u64| published == i128::from(clear);
     equal(statistics.count.into(), count)
         && equal(statistics.sum.into(), sum)
-        && equal(statistics.squares.into(), squares)
+        && equal(statistics.squares, squares)
         && statistics.bins.len() == bins.len()
         && statistics
             .bins
